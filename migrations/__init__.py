@@ -1,0 +1,1 @@
+"""Ordered, forward-only plain SQL; applied by yoyo through `retail-brain migrate`."""

@@ -1,0 +1,1 @@
+"""Retail Brain: raw events in, one trustworthy profile per customer out."""

@@ -1,0 +1,95 @@
+"""Every reason and error code, declared once.
+
+A reason code says why the pipeline did what it did (on records, decisions, dead letters, metrics);
+an error code is what an HTTP caller reads in the error envelope.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ReasonCode(StrEnum):
+    """Why an outcome is what it is. `docs/reason-codes.md` is written from `EXPLANATIONS`."""
+
+    # a value is kept out of matching (the event is kept)
+    PLACEHOLDER = "placeholder"
+    INVALID_PHONE = "invalid_phone"
+    INVALID_EMAIL = "invalid_email"
+    INVALID_DATE = "invalid_date"
+    DATE_IN_FUTURE = "date_in_future"
+    INVALID_IDENTIFIER = "invalid_identifier"
+    TOO_LONG = "too_long"
+    UNKNOWN_FIELD = "unknown_field"
+    # an event that names nobody is stored and not linked
+    NO_IDENTITY = "no_identity"
+    # matching
+    EXACT_MATCH = "exact_match"
+    FUZZY_MATCH = "fuzzy_match"
+    NEW_CUSTOMER = "new_customer"
+    KNOWN_RECORD = "known_record"
+    SCORE_IN_REVIEW_BAND = "score_in_review_band"
+    VETO_EXCLUSIVE_IDENTIFIER = "veto_exclusive_identifier"
+    VETO_CONTRADICTING_PERSON = "veto_contradicting_person"
+    INCOHERENT_CLUSTER = "incoherent_cluster"
+    CANNOT_LINK = "cannot_link"
+    MUST_LINK = "must_link"
+    BLOCK_OVERFULL = "block_overfull"
+    NEIGHBOURHOOD_TOO_LARGE = "neighbourhood_too_large"
+    BETTER_CLUSTER = "better_cluster"
+    ROLLBACK = "rollback"
+    # dead letters
+    UNDECODABLE = "undecodable"
+    UNKNOWN_SCHEMA = "unknown_schema"
+    SCHEMA_VIOLATION = "schema_violation"
+    MISSING_FIELD = "missing_field"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    TOO_MANY_IDENTIFIERS = "too_many_identifiers"
+    PROCESSING_FAILED = "processing_failed"
+
+
+EXPLANATIONS: dict[ReasonCode, str] = {
+    ReasonCode.PLACEHOLDER: "A stand-in value (0000000000, test@test.com, n/a, 1900-01-01) names nobody.",
+    ReasonCode.INVALID_PHONE: "Not a possible phone number in the event's country or the default region.",
+    ReasonCode.INVALID_EMAIL: "Not an e-mail address: it needs one @ with text on both sides and a domain.",
+    ReasonCode.INVALID_DATE: "Not a date in any known form; send YYYY-MM-DD.",
+    ReasonCode.DATE_IN_FUTURE: "A date of birth cannot lie in the future.",
+    ReasonCode.INVALID_IDENTIFIER: "Empty once control characters and spaces are taken away.",
+    ReasonCode.TOO_LONG: "Longer than the field allows.",
+    ReasonCode.UNKNOWN_FIELD: "No trait of this name is known; it is stored with the raw event only.",
+    ReasonCode.NO_IDENTITY: "The event holds no usable identifier and no traits that could name a person.",
+    ReasonCode.EXACT_MATCH: "Shares an identifier with the profile.",
+    ReasonCode.FUZZY_MATCH: "No shared identifier, but names, dates and addresses agree well enough.",
+    ReasonCode.NEW_CUSTOMER: "Nobody stored is likely enough to be this person.",
+    ReasonCode.KNOWN_RECORD: "The same identifiers and traits were seen before.",
+    ReasonCode.SCORE_IN_REVIEW_BAND: "Too likely to ignore, not likely enough to merge: a steward decides.",
+    ReasonCode.VETO_EXCLUSIVE_IDENTIFIER: "Both hold a different value of an identifier a person has once.",
+    ReasonCode.VETO_CONTRADICTING_PERSON: "Date of birth and given name both contradict.",
+    ReasonCode.INCOHERENT_CLUSTER: "Two records agree, but the customers as wholes do not.",
+    ReasonCode.CANNOT_LINK: "A steward or a rollback said these are two people.",
+    ReasonCode.MUST_LINK: "A steward said these are one person.",
+    ReasonCode.BLOCK_OVERFULL: "So many records share this key that it no longer tells people apart; it was skipped.",
+    ReasonCode.NEIGHBOURHOOD_TOO_LARGE: "Too many records hang together here to merge without a steward.",
+    ReasonCode.BETTER_CLUSTER: "Better evidence came: the record moved to the customer it fits best.",
+    ReasonCode.ROLLBACK: "A merge was undone.",
+    ReasonCode.UNDECODABLE: "Neither Confluent-framed Avro nor a JSON object.",
+    ReasonCode.UNKNOWN_SCHEMA: "The schema id in the message is not one the pipeline knows.",
+    ReasonCode.SCHEMA_VIOLATION: "A field has the wrong type or form.",
+    ReasonCode.MISSING_FIELD: "A required field is absent.",
+    ReasonCode.PAYLOAD_TOO_LARGE: "The payload is over 256 KiB.",
+    ReasonCode.TOO_MANY_IDENTIFIERS: "More identifiers than one event may hold.",
+    ReasonCode.PROCESSING_FAILED: "This message alone makes processing fail, again and again.",
+}
+
+
+class ErrorCode(StrEnum):
+    """What the error envelope of the gateway says."""
+
+    UNAUTHORIZED = "UNAUTHORIZED"
+    RATE_LIMIT_EXCEEDED = "RATE_LIMIT_EXCEEDED"
+    VALIDATION_ERROR = "VALIDATION_ERROR"
+    NOT_FOUND = "NOT_FOUND"
+    CONFLICT = "CONFLICT"
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL_ERROR = "INTERNAL_ERROR"

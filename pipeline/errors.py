@@ -1,0 +1,89 @@
+"""All errors of Retail Brain.
+
+RetailBrainError
+├── RetryLater             the same call may succeed later: a server is away, a transaction lost a race
+│   ├── BrokerUnavailable
+│   ├── StoreUnavailable
+│   ├── CacheUnavailable
+│   ├── TransactionConflict  serialisation failure, deadlock, or a neighbourhood that moved under our locks
+│   └── PositionFenced       another worker owns the partition now; drop the batch
+└── NeverRetry             the same call fails for ever: somebody must change something
+    ├── BadMessage           a message that cannot be processed; carries its reason code
+    ├── BadInput             a caller's input; names the field and the mend
+    ├── NotFound
+    ├── Conflict             what was asked contradicts what stands (a merge rolled back twice)
+    ├── ConfigurationError   a setting, policy or mapping file is wrong; names the mend
+    └── ServerFailed         an embedded server did not start; carries the last lines of its log
+
+Driver errors are translated to these once, at the edge, with `raise ... from exc`.
+"""
+
+from __future__ import annotations
+
+from pipeline.codes import ReasonCode
+
+
+class RetailBrainError(Exception):
+    """Head of the tree."""
+
+
+class RetryLater(RetailBrainError):
+    """The same call may succeed later."""
+
+
+class BrokerUnavailable(RetryLater):
+    """Kafka did not acknowledge."""
+
+
+class StoreUnavailable(RetryLater):
+    """Postgres is away or ended the connection."""
+
+
+class CacheUnavailable(RetryLater):
+    """Redis is away."""
+
+
+class TransactionConflict(RetryLater):
+    """Lost a race with another transaction; run it again from the start."""
+
+
+class PositionFenced(RetryLater):
+    """The stored consumer position is not the one this worker started from."""
+
+
+class NeverRetry(RetailBrainError):
+    """The same call fails for ever."""
+
+
+class BadMessage(NeverRetry):
+    """A message that cannot be processed. `detail` names fields, never their values."""
+
+    def __init__(self, reason: ReasonCode, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class BadInput(NeverRetry):
+    """A caller's input is wrong. `field` is what to mend, `detail` how."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(f"{field}: {detail}")
+        self.field = field
+        self.detail = detail
+
+
+class NotFound(NeverRetry):
+    """No such thing."""
+
+
+class Conflict(NeverRetry):
+    """What was asked contradicts what stands."""
+
+
+class ConfigurationError(NeverRetry):
+    """A setting, policy or mapping file is wrong; the text names the mend."""
+
+
+class ServerFailed(NeverRetry):
+    """An embedded server did not start; the text holds the last lines of its log."""

@@ -1,0 +1,258 @@
+"""The words of the core as frozen values. GLOSSARY.md says what each means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from uuid import UUID
+
+from pipeline.codes import ReasonCode
+
+
+class IdentifierType(StrEnum):
+    """What kind of identifier a value is; declared from the strongest to the weakest."""
+
+    LOYALTY_ID = "loyalty_id"
+    CRM_ID = "crm_id"
+    EMAIL = "email"
+    PHONE = "phone"
+    WHATSAPP = "whatsapp"
+    MARKETPLACE_ID = "marketplace_id"
+    DEVICE_ID = "device_id"
+    COOKIE_ID = "cookie_id"
+
+
+class Trait(StrEnum):
+    """The traits matching knows. Others stay in the raw event."""
+
+    FIRST_NAME = "first_name"
+    MIDDLE_NAME = "middle_name"
+    LAST_NAME = "last_name"
+    NAME_SUFFIX = "name_suffix"
+    DATE_OF_BIRTH = "date_of_birth"
+    GENDER = "gender"
+    STREET = "street"
+    STREET_NUMBER = "street_number"
+    UNIT = "unit"
+    CITY = "city"
+    STATE = "state"
+    POSTCODE = "postcode"
+    COUNTRY = "country"
+    NATIONAL_ID = "national_id"
+    EMPLOYER = "employer"
+
+
+class MatchKeyKind(IntEnum):
+    """Which combination a match key hashes. Numbers are stored: never renumber."""
+
+    IDENTIFIER = 0
+    EMAIL_USER = 1
+    NAME_DATE_OF_BIRTH = 2
+    NAME_POSTCODE = 3
+    GIVEN_NAME_DATE_OF_BIRTH = 4
+    ADDRESS = 5
+    NAMES = 6
+    PHONE_TAIL = 7
+    NATIONAL_ID = 8
+    NAME_CITY = 9
+    SURNAME_ADDRESS = 10
+    DATE_OF_BIRTH_POSTCODE = 11
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Identifier:
+    """A canonical identifier. Plaintext: lives in memory only."""
+
+    type: IdentifierType
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """A value kept out of matching and why. `field` is e.g. `identifiers.phone`; never holds the value."""
+
+    field: str
+    reason: ReasonCode
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalRecord:
+    """The matching content of an event: sorted distinct identifiers, canonical traits, what was left out.
+
+    A date of birth is `YYYY-MM-DD`; where day and month are ambiguous, both readings joined by `|`.
+    """
+
+    identifiers: tuple[Identifier, ...]
+    traits: Mapping[Trait, str]
+    issues: tuple[Issue, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True where nothing could name a person: no identifier, and no name, birth date or national id."""
+        naming = (Trait.FIRST_NAME, Trait.LAST_NAME, Trait.DATE_OF_BIRTH, Trait.NATIONAL_ID)
+        return not self.identifiers and not any(t in self.traits for t in naming)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MatchKey:
+    """A keyed hash, truncated to a signed 64-bit number, that brings likely matches together.
+
+    A collision costs one comparison, never a wrong link: comparison looks at the values themselves.
+    """
+
+    kind: MatchKeyKind
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRecord:
+    """A distinct combination of identifiers and traits. Equal content has an equal id, whatever the order of arrival.
+
+    `products` are the hashes of distinct products its events bought; it only ever grows.
+    """
+
+    record_id: UUID
+    identifiers: tuple[Identifier, ...]
+    traits: Mapping[Trait, str]
+    products: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordActivity:
+    """What is folded over the events of a record. Every fold commutes: order cannot matter."""
+
+    first_seen: datetime
+    last_seen: datetime
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LevelWeight:
+    """One attribute's comparison: the level reached and its log2 match weight (bits)."""
+
+    attribute: str
+    level: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The evidence between two sides (records or clusters of them).
+
+    `weight` is the sum in bits including the prior; `confidence` the calibrated probability in [0, 1];
+    `veto` names the rule that forbids a merge however high the weight.
+    """
+
+    weight: float
+    confidence: float
+    levels: tuple[LevelWeight, ...]
+    veto: ReasonCode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Two records and the evidence between them; `low < high`."""
+
+    low: UUID
+    high: UUID
+    comparison: Comparison
+
+
+class ConstraintKind(StrEnum):
+    """What a steward said of two sets of records."""
+
+    MUST_LINK = "must_link"
+    CANNOT_LINK = "cannot_link"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """Every record of `left` must (or must not) be one customer with every record of `right`."""
+
+    kind: ConstraintKind
+    left: frozenset[UUID]
+    right: frozenset[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The outcome of clustering: disjoint clusters covering every record, and the pairs that need a steward.
+
+    `refused` holds, for each pair of clusters with an edge of at least the review threshold between them, the best
+    such edge and why it did not join them.
+    """
+
+    clusters: tuple[frozenset[UUID], ...]
+    refused: tuple[tuple[Edge, ReasonCode], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StandingProfile:
+    """A profile as it stands before a decision. `created_at` decides which id survives a merge."""
+
+    profile_id: UUID
+    created_at: datetime
+    records: frozenset[UUID]
+
+
+# ── decisions: the diff between what stands and what clustering says ────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """New records join a profile that stands."""
+
+    profile_id: UUID
+    records: frozenset[UUID]
+    reason: ReasonCode
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """New records found a profile."""
+
+    profile_id: UUID
+    records: frozenset[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """`source` and all its records go into `target`, which keeps its id."""
+
+    source: UUID
+    target: UUID
+    records: frozenset[UUID]
+    edge: Edge | None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`records` leave `source` for `target`: a new profile (`is_new`) or one that stands."""
+
+    source: UUID
+    target: UUID
+    records: frozenset[UUID]
+    is_new: bool
+    reason: ReasonCode
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Two profiles that a steward must look at; `low < high`."""
+
+    low: UUID
+    high: UUID
+    edge: Edge
+    reason: ReasonCode
+
+
+Decision = Linked | Created | Merged | Split | Review
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenRecord:
+    """attribute name -> the id of the record whose value wins. Holds no value itself."""
+
+    winners: Mapping[str, UUID] = field(default_factory=dict)

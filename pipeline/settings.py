@@ -1,0 +1,91 @@
+"""Every setting, in one frozen object. Environment prefix `RB_`; units are in the names.
+
+`python -m pipeline.settings` prints the README's table from these declarations.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from the environment once, at a process's start."""
+
+    model_config = SettingsConfigDict(env_prefix="RB_", frozen=True, extra="ignore")
+
+    # servers
+    home: Annotated[Path, NoDecode] = Field(
+        Path(".retail-brain"), description="Folder of the embedded stack: data, logs, sockets, keys."
+    )
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers.")
+    kafka_group_protocol: Literal["consumer", "classic"] = Field(
+        "consumer", description="Group protocol: consumer (KIP-848, Kafka 4) or classic."
+    )
+    postgres_dsn: SecretStr = Field(
+        SecretStr("postgresql://postgres@127.0.0.1:5432/retail_brain"), description="Postgres DSN."
+    )
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey URL.")
+    schema_registry_url: str | None = Field(
+        None, description="Confluent schema registry; unset: ids derive from fingerprints."
+    )
+
+    # gateway
+    gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    gateway_port: int = Field(8080, ge=0, le=65535, description="Port the gateway listens on.")
+    api_keys: SecretStr = Field(
+        SecretStr(""), description="Comma-separated API keys; at least one is needed to start the gateway."
+    )
+    rate_limit_per_minute: int = Field(100, ge=0, description="Requests a minute and caller; 0 is off.")
+    produce_timeout_ms: int = Field(10_000, ge=100, description="Longest wait for the broker's acknowledgement.")
+    max_wait_s: int = Field(30, ge=0, description="Longest honoured `Prefer: wait=N`.")
+    max_payload_bytes: int = Field(262_144, ge=1, description="Largest payload of an event.")
+    max_identifiers: int = Field(100, ge=1, description="Most identifiers in one event.")
+    max_body_bytes: int = Field(33_554_432, ge=1024, description="Largest HTTP body.")
+
+    # stages
+    batch_max_events: int = Field(1_000, ge=1, description="Most events in one transaction.")
+    batch_linger_ms: int = Field(20, ge=0, description="Longest wait for a batch to fill.")
+    retry_initial_ms: int = Field(50, ge=1, description="First back-off after a failed transaction.")
+    retry_max_ms: int = Field(10_000, ge=1, description="Longest back-off.")
+    retry_attempts: int = Field(
+        5, ge=1, description="Failures that are not a server's absence before a batch is split to find its poison."
+    )
+    dead_letter_ratio_max: float = Field(
+        0.5, gt=0, le=1, description="Above this share of dead letters in the window the stage stops."
+    )
+    dead_letter_window: int = Field(
+        2_000, ge=10, description="Messages over which the dead-letter ratio is measured."
+    )
+    default_region: str = Field("US", min_length=2, max_length=2, description="Region of phones without +.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus port of a stage or consumer; 0 is off.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Log level.")
+
+    # identity
+    auto_merge_threshold: float = Field(0.80, gt=0, lt=1, description="Confidence from which records are one.")
+    review_threshold: float = Field(0.45, gt=0, lt=1, description="Confidence from which a steward is asked.")
+    policy_file: Path | None = Field(None, description="Identifier policies; unset: the shipped retail policy.")
+    model_file: Path | None = Field(None, description="Match weights; unset: the shipped priors.")
+    record_cache_size: int = Field(20_000, ge=0, description="Decrypted identity records a worker keeps in memory.")
+
+    # privacy
+    key_ring_file: Path | None = Field(
+        None, description="Key ring; unset: a development ring in RB_HOME/keys.json, said loudly."
+    )
+    environment: Literal["development", "production"] = Field(
+        "development", description="production refuses a development key ring."
+    )
+
+    def api_key_list(self) -> tuple[str, ...]:
+        """The API keys, without blanks."""
+        return tuple(k.strip() for k in self.api_keys.get_secret_value().split(",") if k.strip())
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings, read at the first call."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""Postgres: named .sql files and the one module that runs them."""

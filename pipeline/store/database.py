@@ -1,0 +1,126 @@
+"""The one place that speaks to Postgres: named queries, transactions, and driver errors translated once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib import resources
+from types import TracebackType
+from typing import LiteralString, cast
+
+import psycopg
+from psycopg import errors as pg
+from psycopg.rows import TupleRow
+
+from pipeline.errors import ConfigurationError, StoreUnavailable, TransactionConflict
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+
+
+@lru_cache(maxsize=1)
+def _queries() -> Mapping[str, LiteralString]:
+    found: dict[str, LiteralString] = {}
+    for file in sorted(resources.files("pipeline.store").joinpath("sql").iterdir(), key=lambda f: f.name):
+        if not file.name.endswith(".sql"):
+            continue
+        parts = _NAME.split(file.read_text("utf-8"))[1:]
+        for name, text in zip(parts[::2], parts[1::2], strict=True):
+            if name in found:
+                raise ConfigurationError(f"query {name} is declared twice; the second is in {file.name}")
+            # the files are part of the program, so their text is as literal as a constant
+            found[name] = cast(LiteralString, text.strip())
+    return found
+
+
+def sql(name: str) -> LiteralString:
+    """The query declared as `-- name: <name>` in pipeline/store/sql/*.sql. KeyError where there is none."""
+    return _queries()[name]
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Driver errors as ours: StoreUnavailable (away), TransactionConflict (lost a race); others pass as they are."""
+    try:
+        yield
+    except (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable) as exc:
+        raise TransactionConflict(type(exc).__name__) from exc
+    except (
+        pg.OperationalError,  # includes connection failures, shutdowns, disk full, too many connections
+        psycopg.InterfaceError,
+    ) as exc:
+        raise StoreUnavailable(str(exc).splitlines()[0] if str(exc) else type(exc).__name__) from exc
+
+
+class Database:
+    """One connection, opened when first needed and opened anew after it broke. Not for use by several threads."""
+
+    def __init__(self, dsn: str, application: str) -> None:
+        self._dsn = dsn
+        self._application = application
+        self._connection: psycopg.Connection[TupleRow] | None = None
+
+    def _connected(self) -> psycopg.Connection[TupleRow]:
+        if self._connection is None or self._connection.closed:
+            with translated():
+                self._connection = psycopg.connect(
+                    self._dsn, application_name=self._application, connect_timeout=5, prepare_threshold=1
+                )
+        return self._connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A READ COMMITTED transaction: committed at the end of the block, rolled back by an exception.
+
+        Raises StoreUnavailable, TransactionConflict. After StoreUnavailable it is unknown whether a commit took place:
+        run the batch again, its effects are idempotent.
+        """
+        connection = self._connected()
+        try:
+            with translated(), connection.transaction():
+                yield Transaction(connection)
+        except StoreUnavailable:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the next transaction opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+Parameters = Sequence[object] | Mapping[str, object]
+
+
+class Transaction:
+    """Runs named queries inside an open transaction."""
+
+    def __init__(self, connection: psycopg.Connection[TupleRow]) -> None:
+        self.connection = connection
+
+    def run(self, name: str, parameters: Parameters = ()) -> int:
+        """Run the named query for its effect; returns the count of rows affected."""
+        return self.connection.execute(sql(name), parameters).rowcount
+
+    def rows(self, name: str, parameters: Parameters = ()) -> list[TupleRow]:
+        """All rows of the named query, in binary format."""
+        return self.connection.execute(sql(name), parameters, binary=True).fetchall()
+
+    def row(self, name: str, parameters: Parameters = ()) -> TupleRow | None:
+        """The first row of the named query, or None."""
+        return self.connection.execute(sql(name), parameters, binary=True).fetchone()
+
+    def copy(self, name: str, types: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Binary COPY of rows by the named `COPY ... FROM STDIN (FORMAT binary)`; `types` are Postgres type names."""
+        with self.connection.cursor() as cursor, cursor.copy(sql(name)) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
