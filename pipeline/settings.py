@@ -30,6 +30,12 @@ class Settings(BaseSettings):
         SecretStr("postgresql://postgres@127.0.0.1:5432/retail_brain"), description="Postgres DSN."
     )
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey URL.")
+    topic_prefix: str = Field(
+        "",
+        max_length=64,
+        pattern=r"^[A-Za-z0-9._-]*$",
+        description="Put before topic and consumer group names.",
+    )
     schema_registry_url: str | None = Field(
         None, description="Confluent schema registry; unset: ids derive from fingerprints."
     )
@@ -41,7 +47,7 @@ class Settings(BaseSettings):
         SecretStr(""), description="Comma-separated API keys; at least one is needed to start the gateway."
     )
     rate_limit_per_minute: int = Field(100, ge=0, description="Requests a minute and caller; 0 is off.")
-    produce_timeout_ms: int = Field(10_000, ge=100, description="Longest wait for the broker's acknowledgement.")
+    produce_timeout_ms: int = Field(10_000, ge=100, description="Longest wait for an acknowledgement.")
     max_wait_s: int = Field(30, ge=0, description="Longest honoured `Prefer: wait=N`.")
     max_payload_bytes: int = Field(262_144, ge=1, description="Largest payload of an event.")
     max_identifiers: int = Field(100, ge=1, description="Most identifiers in one event.")
@@ -53,7 +59,9 @@ class Settings(BaseSettings):
     retry_initial_ms: int = Field(50, ge=1, description="First back-off after a failed transaction.")
     retry_max_ms: int = Field(10_000, ge=1, description="Longest back-off.")
     retry_attempts: int = Field(
-        5, ge=1, description="Failures that are not a server's absence before a batch is split to find its poison."
+        5,
+        ge=1,
+        description="Failures, servers being there, before a batch is split.",
     )
     dead_letter_ratio_max: float = Field(
         0.5, gt=0, le=1, description="Above this share of dead letters in the window the stage stops."
@@ -62,15 +70,16 @@ class Settings(BaseSettings):
         2_000, ge=10, description="Messages over which the dead-letter ratio is measured."
     )
     default_region: str = Field("US", min_length=2, max_length=2, description="Region of phones without +.")
-    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus port of a stage or consumer; 0 is off.")
+    metrics_host: str = Field("127.0.0.1", description="Address the Prometheus port listens on.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus port of a process; 0 is off.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Log level.")
 
     # identity
-    auto_merge_threshold: float = Field(0.80, gt=0, lt=1, description="Confidence from which records are one.")
-    review_threshold: float = Field(0.45, gt=0, lt=1, description="Confidence from which a steward is asked.")
-    policy_file: Path | None = Field(None, description="Identifier policies; unset: the shipped retail policy.")
-    model_file: Path | None = Field(None, description="Match weights; unset: the shipped priors.")
-    record_cache_size: int = Field(20_000, ge=0, description="Decrypted identity records a worker keeps in memory.")
+    auto_merge_threshold: float = Field(0.80, gt=0, lt=1, description="From here records are one.")
+    review_threshold: float = Field(0.45, gt=0, lt=1, description="From here a steward is asked.")
+    policy_file: Path | None = Field(None, description="Identifier policies; unset: shipped.")
+    model_file: Path | None = Field(None, description="Match weights; unset: shipped.")
+    record_cache_size: int = Field(20_000, ge=0, description="Identity records a worker keeps in memory.")
 
     # privacy
     key_ring_file: Path | None = Field(
@@ -79,6 +88,10 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = Field(
         "development", description="production refuses a development key ring."
     )
+
+    def topic(self, name: str) -> str:
+        """The name on the broker of a topic of schemas/topics.yaml (or of a consumer group)."""
+        return self.topic_prefix + name
 
     def api_key_list(self) -> tuple[str, ...]:
         """The API keys, without blanks."""
