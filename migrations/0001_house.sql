@@ -44,6 +44,7 @@ CREATE TABLE event (
     items        jsonb,                     -- [{sku, quantity, price}]
     decision     text NOT NULL,
     reasons      text[] NOT NULL,
+    source_record_id text,                  -- the source's own opaque id of the record, where it sent one
     request_id   text,
     correlation_id text,
     PRIMARY KEY (event_id, accepted_at)
@@ -97,7 +98,6 @@ CREATE TABLE identity_record (
     first_seen       timestamptz NOT NULL,
     last_seen        timestamptz NOT NULL,
     sources          text[] NOT NULL,
-    identifiers      jsonb NOT NULL,          -- [[type, value hash in hex], ...]
     sealed           bytea NOT NULL           -- nonce | AES-256-GCM of the canonical record under its data key
 ) WITH (fillfactor = 80);
 CREATE INDEX identity_record_by_profile ON identity_record (profile_id);
@@ -110,16 +110,21 @@ CREATE TABLE match_key (                      -- exact and blocking keys of ever
 );
 CREATE INDEX match_key_by_record ON match_key (record_id);
 
-CREATE TABLE profile_identifier (
-    profile_id       uuid NOT NULL REFERENCES customer_profile DEFERRABLE INITIALLY DEFERRED,
+CREATE TABLE record_identifier (
+    record_id        uuid NOT NULL,
     type             text NOT NULL,
     value_hash       bytea NOT NULL,
     hash_key_version smallint NOT NULL,
-    first_seen       timestamptz NOT NULL,
-    last_seen        timestamptz NOT NULL,
-    PRIMARY KEY (profile_id, type, value_hash)
+    PRIMARY KEY (record_id, type, value_hash)
 );
-CREATE INDEX profile_identifier_by_value ON profile_identifier (type, value_hash);
+CREATE INDEX record_identifier_by_value ON record_identifier (type, value_hash);
+
+-- A profile's identifiers follow from its records: a merge or an unmerge leaves nothing behind.
+CREATE VIEW profile_identifier AS
+SELECT r.profile_id, i.type, i.value_hash, max(i.hash_key_version) AS hash_key_version,
+       min(r.first_seen) AS first_seen, max(r.last_seen) AS last_seen
+FROM record_identifier i JOIN identity_record r USING (record_id)
+GROUP BY r.profile_id, i.type, i.value_hash;
 
 CREATE TABLE record_product (                 -- what a record's events bought: grows, never shrinks
     record_id uuid NOT NULL,
