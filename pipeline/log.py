@@ -63,5 +63,5 @@ def configure(settings: Settings, service: str) -> None:
 
 
 def get_logger() -> FilteringBoundLogger:
-    """A logger: `get_logger().info("batch committed", events=500)`. Counts and ids go in, never identities."""
+    """A logger: `get_logger().info("batch committed", events=500)`. Counts and ids, never identities."""
     return cast(FilteringBoundLogger, structlog.get_logger())
