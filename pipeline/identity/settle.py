@@ -1,0 +1,313 @@
+"""From a neighbourhood as it stands to the neighbourhood as it should be: cluster, decide, choose golden values.
+
+The one function that a new event, a rollback and a steward's action all go through. Pure: the caller loaded and locked
+the neighbourhood and writes what comes back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from pipeline.codes import ReasonCode
+from pipeline.identity.cluster import cluster
+from pipeline.identity.decide import decide
+from pipeline.identity.model import (
+    Constraint,
+    ConstraintKind,
+    Created,
+    Decision,
+    Edge,
+    IdentityRecord,
+    Linked,
+    Merged,
+    RecordActivity,
+    Review,
+    Split,
+    StandingProfile,
+)
+from pipeline.identity.policy import Policy
+from pipeline.identity.score import Model
+from pipeline.identity.survivorship import golden_record
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record with its activity and the profile it stands in; None where it is new."""
+
+    record: IdentityRecord
+    activity: RecordActivity
+    profile_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRow:
+    """A profile as it stands. `golden` maps attributes to the winning record."""
+
+    profile_id: UUID
+    version: int
+    created_at: datetime
+    is_merged: bool
+    golden: Mapping[str, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """All that a decision may rest on.
+
+    `records` are every record of `profiles` and the new ones; `edges` all evidence with an end in `records`;
+    `outside` the profile of each record that is an edge's other end; `dirty` the records with new evidence.
+    """
+
+    profiles: Mapping[UUID, ProfileRow]
+    records: Mapping[UUID, StoredRecord]
+    edges: tuple[Edge, ...]
+    outside: Mapping[UUID, UUID]
+    constraints: tuple[Constraint, ...]
+    dirty: frozenset[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileAfter:
+    """A profile that changed, as it stands now. `version` is one more than before, or 1."""
+
+    profile_id: UUID
+    version: int
+    is_new: bool
+    created_at: datetime
+    records: frozenset[UUID]
+    golden: Mapping[str, UUID]
+    change: str
+    merged_into: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What is to be written. `reviews` are all pending reviews that the `reviewed` profiles should have now."""
+
+    decisions: tuple[Decision, ...]
+    profiles: Mapping[UUID, ProfileAfter]
+    moves: Mapping[UUID, UUID]
+    reviews: tuple[Review, ...]
+    reviewed: frozenset[UUID]
+
+
+def settle(
+    standing: Neighbourhood,
+    model: Model,
+    policy: Policy,
+    new_id: Callable[[], UUID],
+    now: datetime,
+    revive: Mapping[UUID, frozenset[UUID]] | None = None,
+) -> Settlement:
+    """Cluster each component that holds a dirty record, and diff the result with what stands."""
+    home = {r: s.profile_id for r, s in standing.records.items()}
+    decisions: list[Decision] = []
+    refusals: list[tuple[Edge, ReasonCode]] = []
+    for component in _components(standing, policy):
+        if not component & standing.dirty:
+            continue
+        found, refused = _decide_component(component, standing, model, policy, new_id, revive or {})
+        decisions += found
+        refusals += refused
+    after = dict(home)
+    for decision in decisions:
+        if not isinstance(decision, Review):
+            target = decision.profile_id if isinstance(decision, Linked | Created) else decision.target
+            after.update(dict.fromkeys(decision.records, target))
+    settled = {r: p for r, p in after.items() if p is not None}
+    profiles = _profiles_after(standing, decisions, settled, policy, now)
+    dirty_homes = {settled[r] for r in standing.dirty if r in settled}
+    changed = {p for p in profiles if profiles[p].change != "golden"}
+    reviewed = frozenset(changed | dirty_homes | {home[r] for r in standing.dirty if home[r]})  # type: ignore[arg-type]
+    return Settlement(
+        decisions=tuple(decisions),
+        profiles=profiles,
+        moves={r: p for r, p in settled.items() if home[r] != p},
+        reviews=_reviews(standing, settled, refusals, reviewed, policy),
+        reviewed=reviewed,
+    )
+
+
+def _components(standing: Neighbourhood, policy: Policy) -> list[frozenset[UUID]]:
+    """Records that hang together by standing in one profile, by an edge that could merge, or by a must-link."""
+    parent = {r: r for r in standing.records}
+
+    def root(r: UUID) -> UUID:
+        while parent[r] != r:
+            parent[r] = parent[parent[r]]
+            r = parent[r]
+        return r
+
+    def join(group: Iterable[UUID]) -> None:
+        known = [r for r in group if r in parent]
+        for r in known[1:]:
+            parent[root(r)] = root(known[0])
+
+    by_profile: defaultdict[UUID, list[UUID]] = defaultdict(list)
+    for r, stored in standing.records.items():
+        if stored.profile_id is not None:
+            by_profile[stored.profile_id].append(r)
+    for members in by_profile.values():
+        join(members)
+    for edge in standing.edges:
+        if edge.comparison.confidence >= policy.auto_merge:
+            join((edge.low, edge.high))
+    for constraint in standing.constraints:
+        if constraint.kind is ConstraintKind.MUST_LINK:
+            join(constraint.left | constraint.right)
+    groups: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    for r in parent:
+        groups[root(r)].add(r)
+    return [frozenset(g) for g in groups.values()]
+
+
+def _decide_component(
+    component: frozenset[UUID],
+    standing: Neighbourhood,
+    model: Model,
+    policy: Policy,
+    new_id: Callable[[], UUID],
+    revive: Mapping[UUID, frozenset[UUID]],
+) -> tuple[tuple[Decision, ...], tuple[tuple[Edge, ReasonCode], ...]]:
+    records = {r: standing.records[r].record for r in sorted(component)}
+    edges = [e for e in standing.edges if e.low in component and e.high in component]
+    partition = cluster(records, edges, standing.constraints, model, policy)
+    members: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    for r in component:
+        profile = standing.records[r].profile_id
+        if profile is not None:
+            members[profile].add(r)
+    before = [
+        StandingProfile(p, standing.profiles[p].created_at, frozenset(m)) for p, m in sorted(members.items())
+    ]
+    first_seen = {r: standing.records[r].activity.first_seen for r in component}
+    mine = {p: kept for p, snapshot in revive.items() if (kept := snapshot & component)}
+    decisions = decide(before, partition, first_seen, new_id, mine)
+    return tuple(d for d in decisions if not isinstance(d, Review)), partition.refused
+
+
+@dataclass(slots=True)
+class _Change:
+    kind: str = "golden"
+    merged_into: UUID | None = None
+
+
+_RANK = ("golden", "linked", "created", "split", "merged")
+
+
+def _profiles_after(
+    standing: Neighbourhood,
+    decisions: Iterable[Decision],
+    settled: Mapping[UUID, UUID],
+    policy: Policy,
+    now: datetime,
+) -> dict[UUID, ProfileAfter]:
+    """Every profile whose records or golden values changed."""
+    changes: defaultdict[UUID, _Change] = defaultdict(_Change)
+
+    def note(profile: UUID, kind: str) -> None:
+        if _RANK.index(kind) > _RANK.index(changes[profile].kind):
+            changes[profile].kind = kind
+
+    for decision in decisions:
+        match decision:
+            case Linked(profile_id=profile):
+                note(profile, "linked")
+            case Created(profile_id=profile):
+                note(profile, "created")
+            case Merged(source=source, target=target):
+                note(source, "merged")
+                note(target, "merged")
+                changes[source].merged_into = target
+            case Split(source=source, target=target):
+                note(source, "split")
+                note(target, "split")
+            case Review():
+                pass
+    members: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    for r, p in settled.items():
+        members[p].add(r)
+    after: dict[UUID, ProfileAfter] = {}
+    for profile in sorted(set(standing.profiles) | set(changes)):
+        row = standing.profiles.get(profile)
+        golden = golden_record(
+            [(standing.records[r].record, standing.records[r].activity) for r in sorted(members[profile])], policy
+        ).winners
+        if profile not in changes and (row is None or row.is_merged or dict(row.golden) == dict(golden)):
+            continue
+        change = changes[profile]
+        after[profile] = ProfileAfter(
+            profile_id=profile,
+            version=1 if row is None else row.version + 1,
+            is_new=row is None,
+            created_at=now if row is None else row.created_at,
+            records=frozenset(members[profile]),
+            golden=golden,
+            change=change.kind,
+            merged_into=change.merged_into,
+        )
+    return after
+
+
+@dataclass(slots=True)
+class _Pairs:
+    best: dict[tuple[UUID, UUID], Edge] = field(default_factory=dict)
+
+    def offer(self, one: UUID, other: UUID, edge: Edge) -> None:
+        pair = (one, other) if one < other else (other, one)
+        stands = self.best.get(pair)
+        if stands is None or _rank(edge) < _rank(stands):
+            self.best[pair] = edge
+
+
+def _rank(edge: Edge) -> tuple[float, UUID, UUID]:
+    return (-edge.comparison.weight, edge.low, edge.high)
+
+
+def _reviews(
+    standing: Neighbourhood,
+    settled: Mapping[UUID, UUID],
+    refusals: Iterable[tuple[Edge, ReasonCode]],
+    reviewed: frozenset[UUID],
+    policy: Policy,
+) -> tuple[Review, ...]:
+    """One review for each pair of profiles with evidence worth a steward's look, on its best edge."""
+    pairs = _Pairs()
+    for edge in standing.edges:
+        if edge.comparison.confidence < policy.review:
+            continue
+        low, high = (settled.get(r) or standing.outside.get(r) for r in (edge.low, edge.high))
+        if low and high and low != high and (low in reviewed or high in reviewed):
+            pairs.offer(low, high, edge)
+    reasons = {}
+    for edge, reason in refusals:
+        pair = (settled[edge.low], settled[edge.high])
+        reasons[min(pair), max(pair)] = reason
+    forbidden = [c for c in standing.constraints if c.kind is ConstraintKind.CANNOT_LINK]
+    members: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    for r, p in (*settled.items(), *standing.outside.items()):
+        members[p].add(r)
+    found = []
+    for (low, high), edge in sorted(pairs.best.items()):
+        if any(_forbids(c, members[low], members[high]) for c in forbidden):
+            continue  # a steward or a rollback already answered
+        found.append(Review(low, high, edge, _reason(edge, reasons.get((low, high)), policy)))
+    return tuple(found)
+
+
+def _forbids(constraint: Constraint, one: set[UUID], other: set[UUID]) -> bool:
+    return bool(
+        (constraint.left & one and constraint.right & other) or (constraint.left & other and constraint.right & one)
+    )
+
+
+def _reason(edge: Edge, refusal: ReasonCode | None, policy: Policy) -> ReasonCode:
+    if edge.comparison.veto is not None:
+        return edge.comparison.veto
+    if edge.comparison.confidence < policy.auto_merge:
+        return ReasonCode.SCORE_IN_REVIEW_BAND
+    return refusal or ReasonCode.INCOHERENT_CLUSTER
