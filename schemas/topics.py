@@ -27,7 +27,7 @@ Compatibility = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Topic:
-    """One topic. `schema` is the stem of its file in schemas/avro; a compacted topic keeps its keys for ever."""
+    """One topic. `schema` is the stem of its file in schemas/avro; a compacted one keeps its keys for ever."""
 
     name: str
     schema: str
@@ -47,7 +47,7 @@ class Topic:
 
 @lru_cache(maxsize=1)
 def topics() -> Mapping[str, Topic]:
-    """Every topic by its name without the tenant's prefix. Raises ConfigurationError where topics.yaml is wrong."""
+    """Every topic by its name, without a prefix. Raises ConfigurationError where topics.yaml is wrong."""
     text = resources.files("schemas").joinpath("topics.yaml").read_text("utf-8")
     declared = yaml.safe_load(text)
     topic = TypeAdapter(Topic)
