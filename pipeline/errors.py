@@ -5,6 +5,7 @@ RetailBrainError
 │   ├── BrokerUnavailable
 │   ├── StoreUnavailable
 │   ├── CacheUnavailable
+│   ├── RegistryUnavailable
 │   ├── TransactionConflict  serialisation failure, deadlock, or a neighbourhood that moved under our locks
 │   └── PositionFenced       another worker owns the partition now; drop the batch
 └── NeverRetry             the same call fails for ever: somebody must change something
@@ -13,6 +14,8 @@ RetailBrainError
     ├── NotFound
     ├── Conflict             what was asked contradicts what stands (a merge rolled back twice)
     ├── ConfigurationError   a setting, policy or mapping file is wrong; names the mend
+    ├── SealBroken           an encrypted value does not open: wrong key, wrong place, or tampered with
+    ├── StageStopped         a stage refuses to go on until somebody looked; says why
     └── ServerFailed         an embedded server did not start; carries the last lines of its log
 
 Driver errors are translated to these once, at the edge, with `raise ... from exc`.
@@ -41,6 +44,10 @@ class StoreUnavailable(RetryLater):
 
 class CacheUnavailable(RetryLater):
     """Redis is away."""
+
+
+class RegistryUnavailable(RetryLater):
+    """The schema registry is away."""
 
 
 class TransactionConflict(RetryLater):
@@ -83,6 +90,14 @@ class Conflict(NeverRetry):
 
 class ConfigurationError(NeverRetry):
     """A setting, policy or mapping file is wrong; the text names the mend."""
+
+
+class SealBroken(NeverRetry):
+    """An encrypted value does not open: wrong key, moved from its place, or tampered with."""
+
+
+class StageStopped(NeverRetry):
+    """A stage refuses to go on until somebody looked; the text says why."""
 
 
 class ServerFailed(NeverRetry):

@@ -1,0 +1,119 @@
+"""The versioned key ring: hash secrets for matching, and the wrapping of data keys (envelope encryption).
+
+Each version has one 32-byte master secret. Everything used is derived from it by HKDF-SHA256 (RFC 5869) under a
+label of its own, so that no two uses share a key.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from pipeline.errors import ConfigurationError
+from pipeline.privacy.keyfile import KeyFile, development_file, read_key_file
+from pipeline.privacy.seal import KEY_BYTES, NONCE_BYTES, open_with
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class HashKeys:
+    """The HMAC-SHA256 secrets of one version: for identifier values, record signatures and match keys."""
+
+    version: int
+    value: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    match: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """An AES-256 key in the clear, and its wrapped form to be stored with the wrapping version."""
+
+    plain: bytes = field(repr=False)
+    wrapped: bytes
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """All versions of the keys. New values are made under `current`; older ones stay readable.
+
+    Nonces are random, so a version may wrap at most 2^32 data keys (NIST SP 800-38D, 8.3): rotate before.
+    """
+
+    current: HashKeys
+    _hashes: Mapping[int, HashKeys] = field(repr=False)
+    _wrappers: Mapping[int, AESGCM] = field(repr=False)
+
+    def hash_keys(self, version: int) -> HashKeys:
+        """The hash secrets of a version. Raises ConfigurationError where the ring does not hold it."""
+        try:
+            return self._hashes[version]
+        except KeyError:
+            raise _missing(version) from None
+
+    def new_data_key(self, owner_id: UUID) -> DataKey:
+        """A fresh random data key, wrapped for its owner under the current version."""
+        return self.wrap(os.urandom(KEY_BYTES), owner_id)
+
+    def wrap(self, plain: bytes, owner_id: UUID) -> DataKey:
+        """Wrap a 32-byte data key under the current version; it unwraps for this owner only."""
+        version = self.current.version
+        nonce = os.urandom(NONCE_BYTES)
+        return DataKey(plain, nonce + self._wrappers[version].encrypt(nonce, plain, owner_id.bytes), version)
+
+    def unwrap(self, wrapped: bytes, version: int, owner_id: UUID) -> bytes:
+        """The data key in the clear. Raises SealBroken (another owner, changed bytes), ConfigurationError."""
+        try:
+            wrapper = self._wrappers[version]
+        except KeyError:
+            raise _missing(version) from None
+        return open_with(wrapper, wrapped, owner_id.bytes)
+
+
+def _missing(version: int) -> ConfigurationError:
+    return ConfigurationError(f"the key ring holds no version {version}: restore it, data rests on it")
+
+
+def _derive(master: bytes, label: str) -> bytes:
+    info = f"retail-brain/1/{label}".encode()
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(master)
+
+
+def _hash_keys(version: int, master: bytes) -> HashKeys:
+    return HashKeys(
+        version,
+        value=_derive(master, "value-hash"),
+        signature=_derive(master, "record-signature"),
+        match=_derive(master, "match-key"),
+    )
+
+
+def key_ring(file: KeyFile) -> KeyRing:
+    """The ring of the masters in a key file."""
+    hashes = {version: _hash_keys(version, master) for version, master in file.keys.items()}
+    wrappers = {version: AESGCM(_derive(master, "data-key-wrap")) for version, master in file.keys.items()}
+    return KeyRing(hashes[file.current], hashes, wrappers)
+
+
+def load_key_ring(settings: Settings) -> KeyRing:
+    """The ring of `settings.key_ring_file`; unset, a development ring in `settings.home`, made when missing.
+
+    Raises ConfigurationError: the file is missing or malformed, or a development ring was met in production.
+    """
+    path = settings.key_ring_file
+    production = settings.environment == "production"
+    if path is None and production:
+        raise ConfigurationError(
+            "production needs keys of its own: point RB_KEY_RING_FILE to a key ring file"
+        )
+    file = read_key_file(path) if path is not None else development_file(settings.home / "keys.json")
+    if file.development and production:
+        raise ConfigurationError(f"{path} is a development key ring: make one for production")
+    return key_ring(file)
