@@ -1,4 +1,4 @@
-"""The key ring's file, mode 0600: `{"current": 1, "keys": {"1": "<base64 of 32 bytes>"}, "development": false}`."""
+"""The key ring's file, mode 0600: `{"current": 1, "keys": {"1": "<base64, 32 bytes>"}, "development": false}`."""
 
 from __future__ import annotations
 

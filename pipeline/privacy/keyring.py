@@ -1,7 +1,7 @@
 """The versioned key ring: hash secrets for matching, and the wrapping of data keys (envelope encryption).
 
-Each version has one 32-byte master secret. Everything used is derived from it by HKDF-SHA256 (RFC 5869) under a
-label of its own, so that no two uses share a key.
+Each version has one 32-byte master secret. Everything used is derived from it by HKDF-SHA256 (RFC 5869) under
+a label of its own, so that no two uses share a key.
 """
 
 from __future__ import annotations

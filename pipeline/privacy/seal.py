@@ -1,4 +1,4 @@
-"""Authenticated encryption of single values: AES-256-GCM (NIST SP 800-38D), bound to the place they belong to."""
+"""Authenticated encryption of single values, bound to their place: AES-256-GCM (NIST SP 800-38D)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY_BYTES = 32
 def seal(key: bytes, plaintext: bytes, context: bytes) -> bytes:
     """`nonce | ciphertext | tag` under a 32-byte key; 28 bytes longer than the plaintext.
 
-    `context` (`table:column:` and the row's id) is authenticated, not stored: a value that was moved does not open.
+    `context` (`table:column:` and the row's id) is authenticated, not stored: a moved value does not open.
     """
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, plaintext, context)
