@@ -27,7 +27,7 @@ Compatibility = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Topic:
-    """One topic. `schema` is the stem of its file in schemas/avro; a compacted one keeps its keys for ever."""
+    """One topic. `schema` is the stem of its file in schemas/avro; compacted ones keep each key for ever."""
 
     name: str
     schema: str
