@@ -5,6 +5,8 @@ RetailBrainError
 │   ├── BrokerUnavailable
 │   ├── StoreUnavailable
 │   ├── CacheUnavailable
+│   ├── GatewayUnavailable   our own HTTP edge does not answer (seen by the CLI)
+│   ├── PipelineStalled      accepted events are not being committed (seen by the CLI)
 │   ├── RegistryUnavailable
 │   ├── TransactionConflict  serialisation failure, deadlock, or a neighbourhood that moved under our locks
 │   └── PositionFenced       another worker owns the partition now; drop the batch
@@ -46,12 +48,20 @@ class CacheUnavailable(RetryLater):
     """Redis is away."""
 
 
+class GatewayUnavailable(RetryLater):
+    """The gateway does not answer, or says for too long that it cannot."""
+
+
 class RegistryUnavailable(RetryLater):
     """The schema registry is away."""
 
 
 class TransactionConflict(RetryLater):
     """Lost a race with another transaction; run it again from the start."""
+
+
+class PipelineStalled(RetryLater):
+    """Events that were accepted are not being committed; a process is behind or away."""
 
 
 class PositionFenced(RetryLater):
