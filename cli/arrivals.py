@@ -58,8 +58,8 @@ class Arrivals:
                 last, since = self.committed, time.monotonic()
             elif time.monotonic() - since > stalled_after_s:
                 raise PipelineStalled(
-                    f"{self.expected - self.committed} of {self.expected} events are not committed, and none was in "
-                    f"{stalled_after_s:.0f} s; `retail-brain status` shows which process is behind"
+                    f"{self.expected - self.committed} of {self.expected} events are not committed, and none "
+                    f"was in {stalled_after_s:.0f} s; `retail-brain status` shows which process is behind"
                 )
             time.sleep(0.1)
         on_progress(self.committed)

@@ -44,9 +44,9 @@ def batch_body(events: Sequence[object]) -> bytes:
 class GatewayClient:
     """A connection pool to one gateway; may be used by several threads.
 
-    Waits out 429, 503 and lost connections (Retry-After is honoured) until `patience_s` have passed without an
-    answer, then raises GatewayUnavailable. Raises ConfigurationError for a wrong key or address, BadInput for a
-    wrong body.
+    Waits out 429, 503 and lost connections (Retry-After is honoured) until `patience_s` have passed without
+    an answer, then raises GatewayUnavailable. Raises ConfigurationError for a wrong key or address, BadInput
+    for a wrong body.
     """
 
     def __init__(self, url: str, api_key: str, *, patience_s: float = 60.0) -> None:
