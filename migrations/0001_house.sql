@@ -91,8 +91,7 @@ CREATE TABLE customer_profile (
 CREATE INDEX customer_profile_merged_into ON customer_profile (merged_into) WHERE is_merged;
 
 CREATE TABLE identity_record (
-    record_id        uuid PRIMARY KEY,        -- first 16 bytes of the signature
-    signature        bytea NOT NULL,
+    record_id        uuid PRIMARY KEY,        -- first 16 bytes of the HMAC of its content
     hash_key_version smallint NOT NULL,
     profile_id       uuid NOT NULL REFERENCES customer_profile DEFERRABLE INITIALLY DEFERRED,
     first_seen       timestamptz NOT NULL,

@@ -5,7 +5,9 @@ Each room has its section; add a metric here and import it where it is observed.
 
 from __future__ import annotations
 
-from prometheus_client import start_http_server
+from contextlib import suppress
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from pipeline.settings import Settings
 
@@ -13,7 +15,44 @@ from pipeline.settings import Settings
 
 # ── stages ────────────────────────────────────────────────────────────────────────────────────────────────
 
+BATCH_MESSAGES = Histogram(
+    "rb_batch_messages", "Messages in a batch", ["stage"], buckets=(1, 5, 20, 50, 100, 200, 500, 1_000, 5_000)
+)
+STEP_SECONDS = Histogram(
+    "rb_step_seconds", "Seconds a step of a stage takes for one batch", ["stage", "step"], buckets=_SECONDS
+)
+LAG_MESSAGES = Gauge("rb_lag_messages", "Messages not yet handled", ["stage", "topic", "partition"])
+RETRIES = Counter("rb_retries", "Batches tried again, by the error that caused it", ["stage", "cause"])
+DEAD_LETTERS = Counter("rb_dead_letters", "Messages made dead letters, by reason code", ["stage", "reason"])
+POSITIONS_LOST = Counter(
+    "rb_positions_lost", "Stored positions that were not in the log any more", ["stage", "topic"]
+)
+
+
+def forget_lag(stage: str, topic: str, partition: int) -> None:
+    """Stop reporting the lag of a partition that another worker reads now."""
+    with suppress(KeyError):
+        LAG_MESSAGES.remove(stage, topic, str(partition))
+
+
+# ── resolve ───────────────────────────────────────────────────────────────────────────────────────────────
+EVENTS_RESOLVED = Counter("rb_events_resolved_total", "Events linked, created, merged or kept without identity.")
+ACCEPTED_TO_COMMITTED = Histogram(
+    "rb_accepted_to_committed_seconds",
+    "From the gateway's acceptance of an event to the end of its transaction.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+DECISIONS = Counter("rb_decisions_total", "Decisions by kind and reason code.", ["decision", "reason"])
+COMPARISONS = Counter("rb_comparisons_total", "Pairs of records compared.")
+KEYS_SKIPPED = Counter("rb_match_keys_skipped_total", "Over-full match keys skipped, by kind.", ["kind"])
+REVIEW_CHANGES = Counter("rb_review_changes_total", "Reviews that came, changed or became obsolete.")
+
 # ── store and outbox ──────────────────────────────────────────────────────────────────────────────────────
+
+OUTBOX_ROWS = Gauge("rb_outbox_rows", "Committed rows of the outbox that are not yet published")
+OUTBOX_AGE_SECONDS = Gauge("rb_outbox_age_seconds", "Age of the oldest row in the outbox")
+PUBLISHED = Counter("rb_published", "Messages acknowledged by the broker", ["topic"])
+
 
 # ── consumers ─────────────────────────────────────────────────────────────────────────────────────────────
 

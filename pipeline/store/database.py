@@ -118,6 +118,12 @@ class Transaction:
         """The first row of the named query, or None."""
         return self.connection.execute(sql(name), parameters, binary=True).fetchone()
 
+    def stream(self, name: str, parameters: Parameters = (), batch: int = 5_000) -> Iterator[TupleRow]:
+        """The rows one by one through a server-side cursor: memory holds one batch, however many there are."""
+        with self.connection.cursor(name, binary=True) as cursor:
+            cursor.itersize = batch
+            yield from cursor.execute(sql(name), parameters)
+
     def copy(self, name: str, types: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Binary COPY of rows by the named `COPY ... FROM STDIN (FORMAT binary)`; `types` are Postgres type names."""
         with self.connection.cursor() as cursor, cursor.copy(sql(name)) as copy:

@@ -1,0 +1,128 @@
+"""What the outside hears of a transaction, as outbox messages. Built from what was written; holds no personal data."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from pipeline.identity.settle import ProfileAfter
+from pipeline.store.database import Transaction
+from pipeline.store.identity_writer import Author, LoggedMerge, ReviewChange
+from pipeline.stream.outbox import write_outbox
+from schemas.codec import Codec
+
+
+class Announcer:
+    """Encodes messages and writes them to the outbox of the running transaction, one row a topic."""
+
+    def __init__(self, tx: Transaction, codec: Codec, author: Author) -> None:
+        self._tx = tx
+        self._codec = codec
+        self._author = author
+
+    def _send(self, topic: str, messages: Sequence[tuple[UUID, Mapping[str, object]]]) -> None:
+        if messages:
+            payloads = [self._codec.encode(topic, value) for _, value in messages]
+            write_outbox(self._tx, topic, [str(k).encode() for k, _ in messages], payloads)
+
+    def profiles(self, changed: Mapping[UUID, ProfileAfter], change: str | None = None) -> None:
+        """The new state of each changed profile. `change` overrides what is said to have happened."""
+        identifiers: defaultdict[UUID, list[dict[str, object]]] = defaultdict(list)
+        rows = self._tx.rows("identifiers_of", (list(changed),)) if changed else []
+        for profile, kind, value_hash, version, first, last in rows:
+            identifiers[profile].append(
+                {
+                    "type": kind,
+                    "value_hash": value_hash.hex(),
+                    "hash_key_version": version,
+                    "first_seen_at": first,
+                    "last_seen_at": last,
+                }
+            )
+        self._send(
+            "profiles.updates",
+            [(p.profile_id, self._state(p, identifiers[p.profile_id], change)) for p in changed.values()],
+        )
+
+    def _state(
+        self, profile: ProfileAfter, identifiers: list[dict[str, object]], change: str | None
+    ) -> dict[str, object]:
+        happened = "linked" if profile.change == "golden" else profile.change
+        return {
+            "profile_id": str(profile.profile_id),
+            "version": profile.version,
+            "status": "merged" if profile.merged_into else "active",
+            "merged_into": str(profile.merged_into) if profile.merged_into else None,
+            "change": change or happened,
+            "created_at": profile.created_at,
+            "updated_at": self._author.now,
+            "record_ids": [str(r) for r in sorted(profile.records)],
+            "identifiers": identifiers,
+            "golden_record": {a: str(r) for a, r in sorted(profile.golden.items())},
+        }
+
+    def merges(self, logged: Iterable[LoggedMerge], versions: Mapping[UUID, int]) -> None:
+        """Merges, splits and rollbacks. `versions` are the profiles' versions after the transaction."""
+        messages = []
+        for entry in logged:
+            # of a merge the target survives; of a split the source keeps its id
+            stays, other = (entry.target, entry.source) if entry.kind == "merged" else (entry.source, entry.target)
+            messages.append(
+                (
+                    stays,
+                    {
+                        "merge_log_id": str(entry.merge_log_id),
+                        "kind": entry.kind,
+                        "profile_id": str(stays),
+                        "profile_version": versions[stays],
+                        "source_profile_id": str(other),
+                        "source_profile_version": versions[other],
+                        "record_ids": [str(r) for r in sorted(entry.records)],
+                        "confidence_score": entry.confidence,
+                        "scoring_details": entry.details,
+                        "model_version": self._author.model_version,
+                        "policy_version": self._author.policy_version,
+                        "decided_at": self._author.now,
+                    },
+                )
+            )
+        self._send("identity.merges", messages)
+
+    def reviews(self, changes: Iterable[ReviewChange], versions: Mapping[UUID, int]) -> None:
+        """Reviews that came, changed or went."""
+        self._send(
+            "identity.reviews",
+            [
+                (
+                    c.review_id,
+                    {
+                        "review_id": str(c.review_id),
+                        "status": c.status,
+                        "reason": c.reason,
+                        "profile_id": str(c.low),
+                        "profile_version": versions[c.low],
+                        "other_profile_id": str(c.high),
+                        "other_profile_version": versions[c.high],
+                        "confidence_score": c.confidence,
+                        "scoring_details": c.details,
+                        "model_version": c.model_version,
+                        "policy_version": c.policy_version,
+                        "decided_at": self._author.now,
+                    },
+                )
+                for c in changes
+            ],
+        )
+
+    def linked(self, events: Sequence[tuple[UUID, Mapping[str, object]]]) -> None:
+        """Linked events, by profile."""
+        self._send("events.linked", events)
+
+
+def versions_of(tx: Transaction, profiles: Iterable[UUID]) -> dict[UUID, int]:
+    """The profiles' versions as this transaction sees them."""
+    wanted = list(set(profiles))
+    return dict(tx.rows("profile_versions", (wanted,))) if wanted else {}
+
+

@@ -1,0 +1,243 @@
+"""From a batch's records to the locked neighbourhood they touch: candidates, comparisons, closure, locks.
+
+Knows no database: it asks an `IdentityStore`. The order of locks is the global one: keys, profiles, records.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pipeline.errors import TransactionConflict
+from pipeline.identity.compare import Side, compare, side
+from pipeline.identity.model import Edge, IdentityRecord, MatchKey, RecordActivity
+from pipeline.identity.policy import Policy
+from pipeline.identity.score import Model, bits
+from pipeline.identity.settle import Neighbourhood, ProfileRow, StoredRecord
+from pipeline.ports import IdentityStore, Known
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a batch says of one record: activity and products folded over its events. `record` only where it is new."""
+
+    activity: RecordActivity
+    products: frozenset[int]
+    keys: tuple[MatchKey, ...] = ()
+    record: IdentityRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The neighbourhood, locked, and what finding it took.
+
+    `edges` is new evidence to store; `overfull` the match keys skipped, by new record; `known` the stored records of
+    the batch with their profiles as locked.
+    """
+
+    neighbourhood: Neighbourhood
+    edges: tuple[Edge, ...]
+    overfull: Mapping[UUID, tuple[MatchKey, ...]]
+    known: Mapping[UUID, Known]
+    compared: int
+
+
+def gather(
+    new: Mapping[UUID, Arrival],
+    known: Mapping[UUID, Arrival],
+    store: IdentityStore,
+    model: Model,
+    policy: Policy,
+    also: frozenset[UUID] = frozenset(),
+) -> Found:
+    """Find, compare and lock all that a decision on these records may rest on. `also` names profiles to decide afresh.
+
+    The caller holds the key locks of `new`. Raises TransactionConflict where the neighbourhood moved before the locks
+    were had: run the transaction again.
+    """
+    pairs, overfull = _candidate_pairs(new, store, policy)
+    grown = store.new_products({r: a.products for r, a in known.items() if a.products})
+    pairs |= set(store.open_pairs(grown)) if grown else set()
+    edges = _compare(pairs, new, known, store, model, policy)
+    last_seen = {r: a.activity.last_seen for r, a in known.items()}
+    scope = _lock(new, edges, last_seen, also, store, policy)
+    standing_known = store.known(last_seen)
+    if any(k.reorders and k.profile_id not in scope.loaded for k in standing_known.values()):
+        raise TransactionConflict("a profile's records changed their order before its lock was had")
+    neighbourhood = _load(scope, {**known, **new}, edges, also, store, policy)
+    return Found(neighbourhood, tuple(edges.values()), overfull, standing_known, len(pairs))
+
+
+def _candidate_pairs(
+    new: Mapping[UUID, Arrival], store: IdentityStore, policy: Policy
+) -> tuple[set[tuple[UUID, UUID]], dict[UUID, tuple[MatchKey, ...]]]:
+    """Pairs of a new record and any other that share a key which still tells people apart."""
+    local: defaultdict[MatchKey, list[UUID]] = defaultdict(list)
+    for r, arrival in new.items():
+        for key in arrival.keys:
+            local[key].append(r)
+    stored = store.holders({k.key: policy.block_cap(k.kind) for k in local}) if local else {}
+    pairs: set[tuple[UUID, UUID]] = set()
+    overfull: defaultdict[UUID, list[MatchKey]] = defaultdict(list)
+    for key, mine in local.items():
+        others = stored.get(key.key, [])
+        if len(others) + len(mine) > policy.block_cap(key.kind):
+            for r in mine:
+                overfull[r].append(key)
+            continue
+        for i, r in enumerate(mine):
+            pairs.update((r, o) if r < o else (o, r) for o in others)
+            pairs.update((r, o) if r < o else (o, r) for o in mine[i + 1 :])
+    return pairs, {r: tuple(k) for r, k in overfull.items()}
+
+
+def _compare(
+    pairs: set[tuple[UUID, UUID]],
+    new: Mapping[UUID, Arrival],
+    known: Mapping[UUID, Arrival],
+    store: IdentityStore,
+    model: Model,
+    policy: Policy,
+) -> dict[tuple[UUID, UUID], Edge]:
+    """Evidence worth remembering: what more purchases in common could still lift to a review included."""
+    stored = {r for pair in pairs for r in pair if r not in new}
+    contents = store.contents(stored) if stored else {}
+    for r, arrival in new.items():
+        assert arrival.record is not None
+        contents[r] = arrival.record
+    for r in stored & known.keys():
+        if r in contents:
+            contents[r] = _with_products(contents[r], known[r].products)
+    remembered = bits(policy.review) - max(level.weight for level in model.levels["products"].values())
+    sides: dict[UUID, Side] = {}
+    edges: dict[tuple[UUID, UUID], Edge] = {}
+    for low, high in pairs:
+        if low not in contents or high not in contents:
+            continue
+        for r in (low, high):
+            if r not in sides:
+                sides[r] = side((contents[r],))
+        comparison = compare(sides[low], sides[high], model, policy)
+        if comparison.weight >= remembered:
+            edges[low, high] = Edge(low, high, comparison)
+    return edges
+
+
+def _with_products(record: IdentityRecord, products: frozenset[int]) -> IdentityRecord:
+    if products <= record.products:
+        return record
+    return IdentityRecord(record.record_id, record.identifiers, record.traits, record.products | products)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The locked profiles. `inner`: to be clustered; `loaded`: those and the ones whose golden record may change."""
+
+    inner: frozenset[UUID]
+    loaded: frozenset[UUID]
+    rows: Mapping[UUID, ProfileRow]
+    members: frozenset[UUID]
+
+
+def _lock(
+    new: Mapping[UUID, Arrival],
+    edges: Mapping[tuple[UUID, UUID], Edge],
+    last_seen: Mapping[UUID, datetime],
+    also: frozenset[UUID],
+    store: IdentityStore,
+    policy: Policy,
+) -> _Scope:
+    worth = [e for e in edges.values() if e.comparison.confidence >= policy.review]
+    homes = {r: s.profile_id for r, s in store.standing({r for e in worth for r in (e.low, e.high)} - new.keys()).items()}
+    seeds = set(also)
+    edge_of = set()
+    for edge in worth:
+        ends = {homes[r] for r in (edge.low, edge.high) if r in homes}
+        settles = edge.comparison.confidence >= policy.auto_merge or len(ends) == 2
+        (seeds if settles else edge_of).update(ends)
+    inner, fringe = store.reach(seeds, policy.auto_merge, policy.review) if seeds else (frozenset(), frozenset())
+    reordered = frozenset(k.profile_id for k in store.known(last_seen).values() if k.reorders) if last_seen else frozenset()
+    rows = store.lock_profiles(inner | fringe | reordered | edge_of)
+    members = store.members(inner | reordered) if inner or reordered else frozenset()
+    store.lock_records(members | last_seen.keys())
+    return _Scope(inner, inner | reordered, rows, members)
+
+
+def _load(
+    scope: _Scope,
+    arrivals: Mapping[UUID, Arrival],
+    edges: Mapping[tuple[UUID, UUID], Edge],
+    also: frozenset[UUID],
+    store: IdentityStore,
+    policy: Policy,
+) -> Neighbourhood:
+    """Read what was locked, and make sure that it still is all there is."""
+    records: dict[UUID, StoredRecord] = {}
+    standing = store.standing(scope.members) if scope.members else {}
+    for r, content in (store.contents(scope.members) if scope.members else {}).items():
+        arrival = arrivals.get(r)
+        activity = standing[r].activity if arrival is None else _fold(standing[r].activity, arrival.activity)
+        whole = content if arrival is None else _with_products(content, arrival.products)
+        records[r] = StoredRecord(whole, activity, standing[r].profile_id)
+    for r, arrival in arrivals.items():
+        if arrival.record is not None:
+            records[r] = StoredRecord(arrival.record, arrival.activity, None)
+    inner_members = [r for r in scope.members if standing[r].profile_id in scope.inner]
+    known_edges, outside = _stored_edges(inner_members, edges, scope, store, policy)
+    ends = {r for e in edges.values() for r in (e.low, e.high)} - records.keys()
+    outside |= {r: s.profile_id for r, s in (store.standing(ends) if ends else {}).items()}
+    all_edges = {**known_edges, **edges}
+    _unmoved(all_edges.values(), outside, scope, policy)
+    dirty = {r for r, a in arrivals.items() if a.record is not None}
+    dirty |= {r for e in edges.values() for r in (e.low, e.high) if r in records}
+    dirty |= {r for r in inner_members if standing[r].profile_id in also}
+    return Neighbourhood(
+        profiles={p: row for p, row in scope.rows.items() if p in scope.loaded},
+        records=records,
+        edges=tuple(all_edges.values()),
+        outside=outside,
+        constraints=tuple(store.constraints(records)) if records else (),
+        dirty=frozenset(dirty),
+    )
+
+
+def _stored_edges(
+    members: list[UUID],
+    edges: Mapping[tuple[UUID, UUID], Edge],
+    scope: _Scope,
+    store: IdentityStore,
+    policy: Policy,
+) -> tuple[dict[tuple[UUID, UUID], Edge], dict[UUID, UUID]]:
+    found: dict[tuple[UUID, UUID], Edge] = {}
+    outside: dict[UUID, UUID] = {}
+    for e in store.evidence(members) if members else ():
+        if e.edge.comparison.confidence < policy.review:
+            continue
+        found[e.edge.low, e.edge.high] = e.edge
+        for r, home in ((e.edge.low, e.low_profile), (e.edge.high, e.high_profile)):
+            if home not in scope.loaded:
+                outside[r] = home
+    return found, outside
+
+
+def _unmoved(
+    edges: Iterable[Edge], outside: Mapping[UUID, UUID], scope: _Scope, policy: Policy
+) -> None:
+    for edge in edges:
+        for r in (edge.low, edge.high):
+            home = outside.get(r)
+            if home is None or edge.comparison.confidence < policy.review:
+                continue
+            if home not in scope.rows or edge.comparison.confidence >= policy.auto_merge:
+                raise TransactionConflict("the neighbourhood moved before its locks were had")
+
+
+def _fold(one: RecordActivity, other: RecordActivity) -> RecordActivity:
+    return RecordActivity(
+        first_seen=min(one.first_seen, other.first_seen),
+        last_seen=max(one.last_seen, other.last_seen),
+        sources=tuple(sorted({*one.sources, *other.sources})),
+    )

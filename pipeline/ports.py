@@ -1,0 +1,82 @@
+"""What matching asks of the store. One contract suite (tests/contract/test_identity_store.py) holds every implementation to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from pipeline.identity.model import Constraint, Edge, IdentityRecord, RecordActivity
+from pipeline.identity.settle import ProfileRow
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A stored record's profile; `reorders` where being seen now changes the order of the profile's records."""
+
+    profile_id: UUID
+    reorders: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A stored record without its content."""
+
+    profile_id: UUID
+    activity: RecordActivity
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A stored edge and the profiles its two ends stand in. Its comparison carries no levels."""
+
+    edge: Edge
+    low_profile: UUID
+    high_profile: UUID
+
+
+class IdentityStore(Protocol):
+    """Reads and locks of one transaction. Locks last until its end."""
+
+    def known(self, last_seen: Mapping[UUID, datetime]) -> dict[UUID, Known]:
+        """Those of the records that are stored."""
+
+    def new_products(self, products: Mapping[UUID, frozenset[int]]) -> frozenset[UUID]:
+        """Records among these that have not bought all of these products before."""
+
+    def open_pairs(self, records: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+        """Pairs with evidence between one of these records and a record of another profile; low first."""
+
+    def lock_keys(self, keys: Collection[int]) -> None:
+        """Keep every other transaction with a new record under one of these keys out until this one ends."""
+
+    def holders(self, most: Mapping[int, int]) -> dict[int, list[UUID]]:
+        """For each key the records that hold it, cut off one after `most`."""
+
+    def contents(self, records: Collection[UUID]) -> dict[UUID, IdentityRecord]:
+        """The opened records with all products stored so far. A record whose data key was destroyed is missing."""
+
+    def reach(
+        self, profiles: Collection[UUID], auto_merge: float, review: float
+    ) -> tuple[frozenset[UUID], frozenset[UUID]]:
+        """Profiles that hang together with these by mergeable evidence, and those that share reviewable evidence."""
+
+    def lock_profiles(self, profiles: Collection[UUID]) -> dict[UUID, ProfileRow]:
+        """Lock and read profiles."""
+
+    def members(self, profiles: Collection[UUID]) -> frozenset[UUID]:
+        """The records of these profiles."""
+
+    def lock_records(self, records: Collection[UUID]) -> None:
+        """Lock records; after `lock_profiles`, never before."""
+
+    def standing(self, records: Collection[UUID]) -> dict[UUID, Standing]:
+        """Where these records stand now."""
+
+    def evidence(self, records: Collection[UUID]) -> list[Evidence]:
+        """All stored evidence with an end in these records."""
+
+    def constraints(self, records: Collection[UUID]) -> Sequence[Constraint]:
+        """All standing constraints that name one of these records."""

@@ -1,0 +1,157 @@
+"""The identity store on Postgres: the reads and locks that matching asks for, each one set-based query."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from pipeline.identity.model import (
+    Comparison,
+    Constraint,
+    ConstraintKind,
+    Edge,
+    IdentityRecord,
+    RecordActivity,
+)
+from pipeline.identity.normalize import deserialize
+from pipeline.identity.settle import ProfileRow
+from pipeline.codes import ReasonCode
+from pipeline.ports import Evidence, Known, Standing
+from pipeline.privacy.keyring import KeyRing
+from pipeline.privacy.seal import open_sealed
+from pipeline.store.database import Transaction
+
+KEY_STRIPES = 4096
+_STRIPE_LOCK = 0x5242  # the first of the two numbers of our advisory locks
+
+
+def record_context(record_id: UUID) -> bytes:
+    """What an identity record's ciphertext is bound to."""
+    return b"identity_record:sealed:" + record_id.bytes
+
+
+class RecordCache:
+    """Opened records, without products, by id; the least recently used go first. Content never changes, so no entry ages."""
+
+    def __init__(self, ring: KeyRing, size: int) -> None:
+        self._ring = ring
+        self._size = size
+        self._records: OrderedDict[UUID, IdentityRecord] = OrderedDict()
+
+    def get(self, records: Collection[UUID], tx: Transaction) -> dict[UUID, IdentityRecord]:
+        """The opened records; those without a data key are missing."""
+        found: dict[UUID, IdentityRecord] = {}
+        missing = []
+        for r in records:
+            record = self._records.get(r)
+            if record is None:
+                missing.append(r)
+            else:
+                self._records.move_to_end(r)
+                found[r] = record
+        if missing:
+            for record_id, sealed, wrapped, version in tx.rows("sealed_records", (missing,)):
+                key = self._ring.unwrap(wrapped, version, record_id)
+                identifiers, traits = deserialize(open_sealed(key, sealed, record_context(record_id)))
+                found[record_id] = self.put(IdentityRecord(record_id, identifiers, traits))
+        return found
+
+    def put(self, record: IdentityRecord) -> IdentityRecord:
+        """Remember an opened record."""
+        self._records[record.record_id] = record
+        while len(self._records) > self._size:
+            self._records.popitem(last=False)
+        return record
+
+
+class PostgresIdentityStore:
+    """An `IdentityStore` inside one transaction."""
+
+    def __init__(self, tx: Transaction, cache: RecordCache) -> None:
+        self._tx = tx
+        self._cache = cache
+
+    def known(self, last_seen: Mapping[UUID, datetime]) -> dict[UUID, Known]:
+        if not last_seen:
+            return {}
+        rows = self._tx.rows("known_records", (list(last_seen), list(last_seen.values())))
+        return {record: Known(profile, reorders) for record, profile, reorders in rows}
+
+    def new_products(self, products: Mapping[UUID, frozenset[int]]) -> frozenset[UUID]:
+        pairs = [(r, p) for r, bought in products.items() for p in bought]
+        if not pairs:
+            return frozenset()
+        return frozenset(r for r, _ in self._tx.rows("new_products", tuple(map(list, zip(*pairs, strict=True)))))
+
+    def open_pairs(self, records: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+        return [(low, high) for low, high in self._tx.rows("open_pairs", (list(records),))]
+
+    def lock_keys(self, keys: Collection[int]) -> None:
+        stripes = sorted({key % KEY_STRIPES for key in keys})
+        if stripes:
+            self._tx.run("lock_key_stripes", (_STRIPE_LOCK, stripes))
+
+    def holders(self, most: Mapping[int, int]) -> dict[int, list[UUID]]:
+        found: dict[int, list[UUID]] = {}
+        for key, record in self._tx.rows("key_holders", (list(most), list(most.values()))):
+            found.setdefault(key, []).append(record)
+        return found
+
+    def contents(self, records: Collection[UUID]) -> dict[UUID, IdentityRecord]:
+        if not records:
+            return {}
+        opened = self._cache.get(records, self._tx)
+        for r, bought in self._tx.rows("products_of", (list(opened),)):
+            opened[r] = IdentityRecord(r, opened[r].identifiers, opened[r].traits, frozenset(bought))
+        return opened
+
+    def reach(
+        self, profiles: Collection[UUID], auto_merge: float, review: float
+    ) -> tuple[frozenset[UUID], frozenset[UUID]]:
+        rows = self._tx.rows(
+            "reach", {"profiles": list(profiles), "auto_merge": auto_merge, "review": review}
+        )
+        return frozenset(p for p, near in rows if near), frozenset(p for p, near in rows if not near)
+
+    def lock_profiles(self, profiles: Collection[UUID]) -> dict[UUID, ProfileRow]:
+        if not profiles:
+            return {}
+        return {
+            profile: ProfileRow(profile, version, created, merged, {a: UUID(r) for a, r in golden.items()})
+            for profile, version, created, merged, golden in self._tx.rows("lock_profiles", (list(profiles),))
+        }
+
+    def members(self, profiles: Collection[UUID]) -> frozenset[UUID]:
+        return frozenset(r for (r,) in self._tx.rows("members", (list(profiles),)))
+
+    def lock_records(self, records: Collection[UUID]) -> None:
+        if records:
+            self._tx.run("lock_records", (list(records),))
+
+    def standing(self, records: Collection[UUID]) -> dict[UUID, Standing]:
+        if not records:
+            return {}
+        return {
+            record: Standing(profile, RecordActivity(first, last, tuple(sources)))
+            for record, profile, first, last, sources in self._tx.rows("standing_records", (list(records),))
+        }
+
+    def evidence(self, records: Collection[UUID]) -> list[Evidence]:
+        return [
+            Evidence(
+                Edge(low, high, Comparison(weight, confidence, (), ReasonCode(veto) if veto else None)),
+                low_profile,
+                high_profile,
+            )
+            for low, high, weight, confidence, veto, low_profile, high_profile in self._tx.rows(
+                "evidence_of", {"records": list(records)}
+            )
+        ]
+
+    def constraints(self, records: Collection[UUID]) -> Sequence[Constraint]:
+        return [
+            Constraint(ConstraintKind(kind), frozenset(left), frozenset(right))
+            for kind, left, right in self._tx.rows("constraints_of", {"records": list(records)})
+        ]

@@ -1,0 +1,379 @@
+"""Writes a settlement: profiles, records, evidence, reviews, the merge log. A handful of set-based statements a batch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+
+from pipeline.identity.model import (
+    CanonicalRecord,
+    Comparison,
+    Decision,
+    Edge,
+    LevelWeight,
+    MatchKey,
+    Merged,
+    Review,
+    Split,
+)
+from pipeline.identity.normalize import serialize
+from pipeline.identity.settle import Neighbourhood, ProfileAfter, ProfileRow, Settlement
+from pipeline.matching import Arrival
+from pipeline.privacy.keyring import KeyRing
+from pipeline.privacy.seal import seal
+from pipeline.store.database import Transaction
+from pipeline.store.identity_store import record_context
+
+_EVIDENCE_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class HashedContent:
+    """The hashed side of a new record: identifiers as (type, value hash), and its match keys."""
+
+    hash_key_version: int
+    identifiers: tuple[tuple[str, bytes], ...]
+    keys: tuple[MatchKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who decides, with what, and when."""
+
+    actor: str
+    reason: str
+    model_version: str
+    policy_version: str
+    now: datetime
+    new_id: Callable[[], UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedMerge:
+    """A merge log entry as written."""
+
+    merge_log_id: UUID
+    kind: str
+    source: UUID
+    target: UUID
+    records: frozenset[UUID]
+    confidence: float | None
+    details: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewChange:
+    """A review as it stands after the transaction."""
+
+    review_id: UUID
+    status: str
+    reason: str
+    low: UUID
+    high: UUID
+    confidence: float
+    details: str
+    model_version: str
+    policy_version: str
+
+
+def edge_details(edge: Edge) -> dict[str, object]:
+    """An edge as stored in scoring details: no value, only levels and weights."""
+    return {
+        "low": str(edge.low),
+        "high": str(edge.high),
+        "weight": round(edge.comparison.weight, 3),
+        "confidence": round(edge.comparison.confidence, 6),
+        "veto": edge.comparison.veto,
+        "levels": [[v.attribute, v.level, round(v.weight, 3)] for v in edge.comparison.levels],
+    }
+
+
+class IdentityWriter:
+    """Writes inside one transaction; every row it changes was locked before."""
+
+    def __init__(self, tx: Transaction, ring: KeyRing, author: Author) -> None:
+        self._tx = tx
+        self._ring = ring
+        self._author = author
+
+    def profiles(self, settlement: Settlement) -> None:
+        """Insert new profiles and update changed ones, a version more each."""
+        added = [p for p in settlement.profiles.values() if p.is_new]
+        changed = [p for p in settlement.profiles.values() if not p.is_new]
+        if added:
+            self._tx.run(
+                "insert_profiles",
+                {
+                    "now": self._author.now,
+                    "profiles": [p.profile_id for p in added],
+                    "goldens": [_golden(p) for p in added],
+                },
+            )
+        if changed:
+            self._tx.run(
+                "update_profiles",
+                {
+                    "now": self._author.now,
+                    "profiles": [p.profile_id for p in changed],
+                    "goldens": [_golden(p) for p in changed],
+                    "merged_into": [p.merged_into for p in changed],
+                },
+            )
+
+    def new_records(
+        self,
+        hashed: Mapping[UUID, HashedContent],
+        standing: Neighbourhood,
+        settlement: Settlement,
+    ) -> None:
+        """Store new records, sealed under data keys of their own."""
+        if not hashed:
+            return
+        keys = []
+        rows = []
+        for r, content in hashed.items():
+            stored = standing.records[r]
+            data_key = self._ring.new_data_key(r)
+            keys.append((r, data_key.wrapped, data_key.version))
+            content_bytes = serialize(CanonicalRecord(stored.record.identifiers, stored.record.traits))
+            sealed = seal(data_key.plain, content_bytes, record_context(r))
+            activity = stored.activity
+            rows.append(
+                (
+                    r,
+                    content.hash_key_version,
+                    settlement.moves[r],
+                    activity.first_seen,
+                    activity.last_seen,
+                    list(activity.sources),
+                    sealed,
+                )
+            )
+        self._tx.copy("copy_data_keys", ("uuid", "bytea", "int2"), keys)
+        self._tx.copy(
+            "copy_records", ("uuid", "int2", "uuid", "timestamptz", "timestamptz", "text[]", "bytea"), rows
+        )
+        self._tx.copy(
+            "copy_record_identifiers",
+            ("uuid", "text", "bytea", "int2"),
+            [(r, t, v, c.hash_key_version) for r, c in hashed.items() for t, v in c.identifiers],
+        )
+        self._tx.copy(
+            "copy_match_keys",
+            ("int8", "int2", "uuid"),
+            [(k.key, int(k.kind), r) for r, c in hashed.items() for k in {k.key: k for k in c.keys}.values()],
+        )
+
+    def moves(self, settlement: Settlement, new: Collection[UUID]) -> None:
+        """Send stored records to their new profiles; their events and identifiers follow by themselves."""
+        moved = {r: p for r, p in settlement.moves.items() if r not in new}
+        if moved:
+            self._tx.run("move_records", (list(moved), list(moved.values())))
+
+    def activity(self, known: Mapping[UUID, Arrival], products: Mapping[UUID, frozenset[int]]) -> None:
+        """Fold the batch into the activity of stored records, and remember what was bought."""
+        if known:
+            self._tx.run(
+                "touch_records",
+                (
+                    list(known),
+                    [a.activity.first_seen for a in known.values()],
+                    [a.activity.last_seen for a in known.values()],
+                    [",".join(a.activity.sources) for a in known.values()],
+                ),
+            )
+        bought = sorted((r, p) for r, ps in products.items() for p in ps)
+        if bought:
+            self._tx.run("insert_products", ([r for r, _ in bought], [p for _, p in bought]))
+
+    def evidence(self, edges: Sequence[Edge]) -> None:
+        """Store new evidence with its levels."""
+        if not edges:
+            return
+        ordered = sorted(edges, key=lambda e: (e.low, e.high))
+        self._tx.run(
+            "upsert_evidence",
+            {
+                "low": [e.low for e in ordered],
+                "high": [e.high for e in ordered],
+                "weight": [e.comparison.weight for e in ordered],
+                "confidence": [e.comparison.confidence for e in ordered],
+                "levels": [orjson.dumps(edge_details(e)["levels"]).decode() for e in ordered],
+                "veto": [e.comparison.veto for e in ordered],
+                "model": self._author.model_version,
+                "policy": self._author.policy_version,
+            },
+        )
+
+    def merge_log(
+        self, decisions: Sequence[Decision], standing: Neighbourhood, settlement: Settlement, split_kind: str = "split"
+    ) -> list[LoggedMerge]:
+        """Log every merge and split with both profiles as they stood before. Call before the writes that change them."""
+        logged = []
+        moving = [d for d in decisions if isinstance(d, Merged | Split)]
+        if not moving:
+            return []
+        snapshots = self._snapshots({p for d in moving for p in (d.source, d.target)}, standing)
+        for d in moving:
+            edges = _between(d, standing, settlement)
+            details = orjson.dumps({"evidence": [edge_details(e) for e in self._with_levels(edges)]}).decode()
+            entry = LoggedMerge(
+                self._author.new_id(),
+                "merged" if isinstance(d, Merged) else split_kind,
+                d.source,
+                d.target,
+                d.records,
+                edges[0].comparison.confidence if edges and isinstance(d, Merged) else None,
+                details,
+            )
+            self._tx.run(
+                "insert_merge_log",
+                (
+                    entry.merge_log_id,
+                    entry.kind,
+                    entry.source,
+                    entry.target,
+                    sorted(entry.records),
+                    snapshots[d.source],
+                    snapshots[d.target],
+                    entry.confidence,
+                    details,
+                    self._author.model_version,
+                    self._author.policy_version,
+                    self._author.actor,
+                    self._author.reason if isinstance(d, Merged) or split_kind != "split" else d.reason,
+                    self._author.now,
+                ),
+            )
+            logged.append(entry)
+        return logged
+
+    def _snapshots(self, profiles: Collection[UUID], standing: Neighbourhood) -> dict[UUID, str]:
+        identifiers: defaultdict[UUID, list[list[str]]] = defaultdict(list)
+        for profile, kind, value_hash, *_ in self._tx.rows("identifiers_of", (list(profiles),)):
+            identifiers[profile].append([kind, value_hash.hex()])
+        members: defaultdict[UUID, list[UUID]] = defaultdict(list)
+        for r, stored in standing.records.items():
+            if stored.profile_id is not None:
+                members[stored.profile_id].append(r)
+        return {
+            p: _snapshot(p, standing.profiles.get(p), sorted(members[p]), identifiers[p]) for p in profiles
+        }
+
+    def _with_levels(self, edges: Sequence[Edge]) -> list[Edge]:
+        bare = [e for e in edges if not e.comparison.levels]
+        if not bare:
+            return list(edges)
+        from_store = {
+            (low, high): levels
+            for low, high, levels in self._tx.rows(
+                "evidence_levels", ([e.low for e in bare], [e.high for e in bare])
+            )
+        }
+        return [e if e.comparison.levels else _leveled(e, from_store.get((e.low, e.high), [])) for e in edges]
+
+    def reviews(self, settlement: Settlement) -> list[ReviewChange]:
+        """Make the pending reviews of the settled profiles what they should be; returns those that changed."""
+        if not settlement.reviewed:
+            return []
+        pending = {
+            (low, high): (review, low_record, high_record, reason, confidence)
+            for review, low, high, low_record, high_record, reason, confidence in self._tx.rows(
+                "pending_reviews", {"profiles": list(settlement.reviewed)}
+            )
+        }
+        wanted = {(r.low, r.high): r for r in settlement.reviews}
+        retired = [row[0] for pair, row in pending.items() if pair not in wanted]
+        added = [(self._author.new_id(), r) for pair, r in wanted.items() if pair not in pending]
+        changed = [
+            (pending[pair][0], r)
+            for pair, r in wanted.items()
+            if pair in pending
+            and pending[pair][1:]
+            != (r.edge.low, r.edge.high, r.reason, r.edge.comparison.confidence)
+        ]
+        return self._retire(retired) + self._put("insert_reviews", added) + self._put("update_reviews", changed)
+
+    def _retire(self, retired: Sequence[UUID]) -> list[ReviewChange]:
+        if not retired:
+            return []
+        rows = self._tx.rows("retire_reviews", (self._author.now, list(retired)))
+        return [
+            ReviewChange(review, "obsolete", reason, low, high, confidence, details, model, policy)
+            for review, low, high, reason, confidence, details, model, policy in rows
+        ]
+
+    def _put(self, query: str, reviews: Sequence[tuple[UUID, Review]]) -> list[ReviewChange]:
+        if not reviews:
+            return []
+        edges = self._with_levels([r.edge for _, r in reviews])
+        details = [orjson.dumps({"evidence": [edge_details(e)]}).decode() for e in edges]
+        a = self._author
+        self._tx.run(
+            query,
+            {
+                "ids": [i for i, _ in reviews],
+                "low": [r.low for _, r in reviews],
+                "high": [r.high for _, r in reviews],
+                "low_record": [r.edge.low for _, r in reviews],
+                "high_record": [r.edge.high for _, r in reviews],
+                "reason": [r.reason for _, r in reviews],
+                "confidence": [r.edge.comparison.confidence for _, r in reviews],
+                "details": details,
+                "model": a.model_version,
+                "policy": a.policy_version,
+                "now": a.now,
+            },
+        )
+        return [
+            ReviewChange(
+                i, "pending", r.reason, r.low, r.high, r.edge.comparison.confidence, d, a.model_version, a.policy_version
+            )
+            for (i, r), d in zip(reviews, details, strict=True)
+        ]
+
+
+def _golden(profile: ProfileAfter) -> str:
+    return orjson.dumps({a: str(r) for a, r in sorted(profile.golden.items())}).decode()
+
+
+def _snapshot(
+    profile: UUID, row: ProfileRow | None, records: Sequence[UUID], identifiers: Sequence[Sequence[str]]
+) -> str:
+    if row is None:  # founded in this very transaction
+        return orjson.dumps({"profile_id": str(profile), "version": 0, "records": []}).decode()
+    return orjson.dumps(
+        {
+            "profile_id": str(profile),
+            "version": row.version,
+            "created_at": row.created_at.isoformat(),
+            "is_merged": row.is_merged,
+            "records": [str(r) for r in records],
+            "golden": {a: str(r) for a, r in sorted(row.golden.items())},
+            "identifiers": identifiers,
+        }
+    ).decode()
+
+
+def _between(decision: Merged | Split, standing: Neighbourhood, settlement: Settlement) -> list[Edge]:
+    """The strongest evidence between what moved and the other records of the two profiles, best first."""
+    homes = {r: settlement.moves.get(r, s.profile_id) for r, s in standing.records.items()}
+    both = {decision.source, decision.target}
+    others = {r for r, p in homes.items() if p in both} - decision.records
+    edges = [
+        e
+        for e in standing.edges
+        if (e.low in decision.records and e.high in others) or (e.high in decision.records and e.low in others)
+    ]
+    return sorted(edges, key=lambda e: (-e.comparison.weight, e.low, e.high))[:_EVIDENCE_SHOWN]
+
+
+def _leveled(edge: Edge, levels: Sequence[tuple[str, str, float]]) -> Edge:
+    c = edge.comparison
+    return Edge(edge.low, edge.high, Comparison(c.weight, c.confidence, tuple(LevelWeight(*v) for v in levels), c.veto))
+

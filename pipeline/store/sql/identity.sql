@@ -1,0 +1,256 @@
+-- What the resolve stage, rollback and verify read and write. Locks are taken in one global order:
+-- consumer position, event ids, key stripes, profiles, records; within each by ascending value.
+
+-- name: index_events
+-- Claim event ids; returns those not seen before. Ids come sorted, so two workers cannot deadlock.
+INSERT INTO event_index (event_id, record_id, accepted_at)
+SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[])
+ON CONFLICT DO NOTHING
+RETURNING event_id
+
+-- name: known_records
+-- Profile of each stored record, and whether being seen at that time would reorder it among its profile's records.
+SELECT r.record_id, r.profile_id,
+       s.at > r.last_seen AND EXISTS (
+           SELECT FROM identity_record o
+           WHERE o.profile_id = r.profile_id AND o.record_id <> r.record_id
+             AND o.last_seen BETWEEN r.last_seen AND s.at)
+FROM unnest(%s::uuid[], %s::timestamptz[]) s(record_id, at)
+JOIN identity_record r USING (record_id)
+
+-- name: new_products
+-- Those of the given purchases that the record has not made before.
+SELECT n.record_id, n.product FROM unnest(%s::uuid[], %s::bigint[]) n(record_id, product)
+WHERE NOT EXISTS (SELECT FROM record_product p WHERE p.record_id = n.record_id AND p.product = n.product)
+
+-- name: open_pairs
+-- Evidence of these records with records of other profiles: what a grown purchase overlap could change.
+SELECT e.low, e.high
+FROM unnest(%s::uuid[]) grown(record_id)
+CROSS JOIN LATERAL (
+    SELECT low, high FROM identity_evidence WHERE low = grown.record_id
+    UNION ALL
+    SELECT low, high FROM identity_evidence WHERE high = grown.record_id
+) e
+JOIN identity_record l ON l.record_id = e.low
+JOIN identity_record h ON h.record_id = e.high
+WHERE l.profile_id <> h.profile_id
+
+-- name: lock_key_stripes
+-- Two records that should meet share a key, hence a stripe: the second waits here until the first is committed.
+SELECT count(pg_advisory_xact_lock(%s, stripe)) FROM unnest(%s::int[]) stripe
+
+-- name: key_holders
+-- Up to `most` + 1 records a key; one more than `most` says that the key is over-full.
+SELECT k.key, h.record_id
+FROM unnest(%s::bigint[], %s::int[]) k(key, most)
+CROSS JOIN LATERAL (SELECT m.record_id FROM match_key m WHERE m.key = k.key LIMIT k.most + 1) h
+
+-- name: reach
+-- The profiles that hang together with the given ones by evidence that could merge or by a must-link (true), and those
+-- that only share evidence worth a review with them (false).
+WITH RECURSIVE reached(profile_id) AS (
+    SELECT unnest(%(profiles)s::uuid[])
+    UNION
+    SELECT other.profile_id
+    FROM reached
+    JOIN identity_record mine USING (profile_id)
+    CROSS JOIN LATERAL (
+        SELECT e.high AS record_id FROM identity_evidence e
+        WHERE e.low = mine.record_id AND e.confidence >= %(auto_merge)s
+        UNION ALL
+        SELECT e.low FROM identity_evidence e
+        WHERE e.high = mine.record_id AND e.confidence >= %(auto_merge)s
+        UNION ALL
+        SELECT unnest(c.left_records || c.right_records) FROM identity_constraint c
+        WHERE c.kind = 'must_link' AND c.revoked_at IS NULL
+          AND (c.left_records @> ARRAY[mine.record_id] OR c.right_records @> ARRAY[mine.record_id])
+    ) linked
+    JOIN identity_record other ON other.record_id = linked.record_id
+)
+SELECT profile_id, true FROM reached
+UNION ALL
+SELECT DISTINCT other.profile_id, false
+FROM reached
+JOIN identity_record mine USING (profile_id)
+CROSS JOIN LATERAL (
+    SELECT e.high AS record_id FROM identity_evidence e WHERE e.low = mine.record_id AND e.confidence >= %(review)s
+    UNION ALL
+    SELECT e.low FROM identity_evidence e WHERE e.high = mine.record_id AND e.confidence >= %(review)s
+) linked
+JOIN identity_record other ON other.record_id = linked.record_id
+WHERE other.profile_id NOT IN (SELECT profile_id FROM reached)
+
+-- name: lock_profiles
+-- The profiles as they stand, locked until the end of the transaction.
+SELECT profile_id, version, created_at, is_merged, golden FROM customer_profile
+WHERE profile_id = ANY(%s::uuid[]) ORDER BY profile_id FOR NO KEY UPDATE
+
+-- name: members
+-- The records of these profiles.
+SELECT record_id FROM identity_record WHERE profile_id = ANY(%s::uuid[])
+
+-- name: lock_records
+-- Lock records until the end of the transaction; nobody changes their activity or profile meanwhile.
+SELECT count(*) FROM (
+    SELECT record_id FROM identity_record WHERE record_id = ANY(%s::uuid[]) ORDER BY record_id FOR NO KEY UPDATE
+) locked
+
+-- name: standing_records
+-- Where records stand, when they were seen, and by whom.
+SELECT record_id, profile_id, first_seen, last_seen, sources FROM identity_record WHERE record_id = ANY(%s::uuid[])
+
+-- name: products_of
+-- What the events of these records bought; records without purchases are missing.
+SELECT record_id, array_agg(product) FROM record_product WHERE record_id = ANY(%s::uuid[]) GROUP BY record_id
+
+-- name: sealed_records
+-- The sealed content of records and the wrapped keys that open it.
+SELECT r.record_id, r.sealed, k.wrapped, k.key_version
+FROM identity_record r JOIN data_key k ON k.owner_id = r.record_id
+WHERE r.record_id = ANY(%s::uuid[])
+
+-- name: data_keys
+-- Wrapped data keys by their owner.
+SELECT owner_id, wrapped, key_version FROM data_key WHERE owner_id = ANY(%s::uuid[])
+
+-- name: evidence_of
+-- All evidence with an end in these records, and the profile of each end.
+SELECT e.low, e.high, e.weight, e.confidence, e.veto, l.profile_id, h.profile_id
+FROM (
+    SELECT low, high, weight, confidence, veto FROM identity_evidence WHERE low = ANY(%(records)s::uuid[])
+    UNION
+    SELECT low, high, weight, confidence, veto FROM identity_evidence WHERE high = ANY(%(records)s::uuid[])
+) e
+JOIN identity_record l ON l.record_id = e.low
+JOIN identity_record h ON h.record_id = e.high
+
+-- name: evidence_levels
+-- The comparison levels of stored pairs.
+SELECT e.low, e.high, e.levels FROM unnest(%s::uuid[], %s::uuid[]) p(low, high)
+JOIN identity_evidence e ON e.low = p.low AND e.high = p.high
+
+-- name: constraints_of
+-- Standing constraints that name any of these records.
+SELECT kind, left_records, right_records FROM identity_constraint
+WHERE revoked_at IS NULL AND (left_records && %(records)s::uuid[] OR right_records && %(records)s::uuid[])
+
+-- name: profile_versions
+-- The versions of these profiles.
+SELECT profile_id, version FROM customer_profile WHERE profile_id = ANY(%s::uuid[])
+
+-- name: identifiers_of
+-- The hashed identifiers of these profiles.
+SELECT profile_id, type, value_hash, hash_key_version, first_seen, last_seen
+FROM profile_identifier WHERE profile_id = ANY(%s::uuid[])
+ORDER BY profile_id, type, value_hash
+
+-- name: insert_profiles
+INSERT INTO customer_profile (profile_id, version, created_at, updated_at, golden)
+SELECT p.profile_id, 1, %(now)s, %(now)s, p.golden::jsonb
+FROM unnest(%(profiles)s::uuid[], %(goldens)s::text[]) p(profile_id, golden)
+
+-- name: update_profiles
+-- Every change of a profile is one version more.
+UPDATE customer_profile c
+SET version = c.version + 1, updated_at = %(now)s, golden = p.golden::jsonb,
+    is_merged = p.merged_into IS NOT NULL, merged_into = p.merged_into
+FROM unnest(%(profiles)s::uuid[], %(goldens)s::text[], %(merged_into)s::uuid[]) p(profile_id, golden, merged_into)
+WHERE c.profile_id = p.profile_id
+
+-- name: copy_records
+COPY identity_record (record_id, hash_key_version, profile_id, first_seen, last_seen, sources, sealed)
+FROM STDIN (FORMAT binary)
+
+-- name: copy_record_identifiers
+COPY record_identifier (record_id, type, value_hash, hash_key_version) FROM STDIN (FORMAT binary)
+
+-- name: copy_match_keys
+COPY match_key (key, kind, record_id) FROM STDIN (FORMAT binary)
+
+-- name: copy_data_keys
+COPY data_key (owner_id, wrapped, key_version) FROM STDIN (FORMAT binary)
+
+-- name: insert_products
+INSERT INTO record_product (record_id, product) SELECT * FROM unnest(%s::uuid[], %s::bigint[]) ON CONFLICT DO NOTHING
+
+-- name: move_records
+UPDATE identity_record r SET profile_id = m.profile_id
+FROM unnest(%s::uuid[], %s::uuid[]) m(record_id, profile_id) WHERE r.record_id = m.record_id
+
+-- name: touch_records
+-- Fold the batch's events into the activity of stored records. Each fold commutes.
+UPDATE identity_record r
+SET first_seen = least(r.first_seen, t.first_seen), last_seen = greatest(r.last_seen, t.last_seen),
+    sources = ARRAY(SELECT DISTINCT s FROM unnest(r.sources || string_to_array(t.sources, ',')) s ORDER BY s)
+FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::text[]) t(record_id, first_seen, last_seen, sources)
+WHERE r.record_id = t.record_id
+  AND (t.first_seen < r.first_seen OR t.last_seen > r.last_seen
+       OR NOT r.sources @> string_to_array(t.sources, ','))
+
+-- name: upsert_evidence
+INSERT INTO identity_evidence (low, high, weight, confidence, levels, veto, model_version, policy_version)
+SELECT e.low, e.high, e.weight, e.confidence, e.levels::jsonb, e.veto, %(model)s, %(policy)s
+FROM unnest(%(low)s::uuid[], %(high)s::uuid[], %(weight)s::float8[], %(confidence)s::float8[], %(levels)s::text[],
+            %(veto)s::text[]) e(low, high, weight, confidence, levels, veto)
+ON CONFLICT (low, high) DO UPDATE
+SET weight = excluded.weight, confidence = excluded.confidence, levels = excluded.levels, veto = excluded.veto,
+    model_version = excluded.model_version, policy_version = excluded.policy_version
+
+-- name: insert_merge_log
+INSERT INTO identity_merge_log (merge_log_id, kind, source_profile, target_profile, records, source_snapshot,
+    target_snapshot, confidence_score, scoring_details, model_version, policy_version, actor, reason, decided_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+
+-- name: pending_reviews
+-- The pending reviews that name any of these profiles.
+SELECT review_id, low_profile, high_profile, low_record, high_record, reason, confidence_score FROM review_queue
+WHERE status = 'pending' AND low_profile = ANY(%(profiles)s::uuid[])
+UNION
+SELECT review_id, low_profile, high_profile, low_record, high_record, reason, confidence_score FROM review_queue
+WHERE status = 'pending' AND high_profile = ANY(%(profiles)s::uuid[])
+
+-- name: retire_reviews
+UPDATE review_queue SET status = 'obsolete', updated_at = %s WHERE review_id = ANY(%s::uuid[]) AND status = 'pending'
+RETURNING review_id, low_profile, high_profile, reason, confidence_score, scoring_details::text, model_version,
+    policy_version
+
+-- name: insert_reviews
+INSERT INTO review_queue (review_id, low_profile, high_profile, low_record, high_record, status, reason,
+    confidence_score, scoring_details, model_version, policy_version, created_at, updated_at)
+SELECT r.review_id, r.low_profile, r.high_profile, r.low_record, r.high_record, 'pending', r.reason,
+    r.confidence, r.details::jsonb, %(model)s, %(policy)s, %(now)s, %(now)s
+FROM unnest(%(ids)s::uuid[], %(low)s::uuid[], %(high)s::uuid[], %(low_record)s::uuid[], %(high_record)s::uuid[],
+            %(reason)s::text[], %(confidence)s::float8[], %(details)s::text[])
+     r(review_id, low_profile, high_profile, low_record, high_record, reason, confidence, details)
+
+-- name: update_reviews
+-- The same two profiles still wait; better evidence came.
+UPDATE review_queue q
+SET low_record = r.low_record, high_record = r.high_record, reason = r.reason, confidence_score = r.confidence,
+    scoring_details = r.details::jsonb, model_version = %(model)s, policy_version = %(policy)s, updated_at = %(now)s
+FROM unnest(%(ids)s::uuid[], %(low_record)s::uuid[], %(high_record)s::uuid[], %(reason)s::text[],
+            %(confidence)s::float8[], %(details)s::text[])
+     r(review_id, low_record, high_record, reason, confidence, details)
+WHERE q.review_id = r.review_id
+
+-- name: copy_events
+COPY event (event_id, raw_id, record_id, occurred_at, accepted_at, committed_at, source, event_type, channel, store,
+    order_amount, currency, items, decision, reasons, source_record_id, request_id, correlation_id)
+FROM STDIN (FORMAT binary)
+
+-- name: merge_to_undo
+-- The merge log entry, locked so that it is undone once.
+SELECT kind, source_profile, target_profile, source_snapshot, target_snapshot, rolled_back, confidence_score
+FROM identity_merge_log WHERE merge_log_id = %s FOR UPDATE
+
+-- name: mark_rolled_back
+UPDATE identity_merge_log SET rolled_back = true, rolled_back_at = %s, rolled_back_by = %s WHERE merge_log_id = %s
+
+-- name: insert_constraint
+INSERT INTO identity_constraint (constraint_id, kind, left_records, right_records, actor, reason, created_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+
+-- name: profiles_of
+-- The profiles of these records.
+SELECT record_id, profile_id FROM identity_record WHERE record_id = ANY(%s::uuid[])
