@@ -67,7 +67,9 @@ class Announcer:
         messages = []
         for entry in logged:
             # of a merge the target survives; of a split the source keeps its id
-            stays, other = (entry.target, entry.source) if entry.kind == "merged" else (entry.source, entry.target)
+            stays, other = (
+                (entry.target, entry.source) if entry.kind == "merged" else (entry.source, entry.target)
+            )
             messages.append(
                 (
                     stays,
@@ -124,5 +126,3 @@ def versions_of(tx: Transaction, profiles: Iterable[UUID]) -> dict[UUID, int]:
     """The profiles' versions as this transaction sees them."""
     wanted = list(set(profiles))
     return dict(tx.rows("profile_versions", (wanted,))) if wanted else {}
-
-

@@ -249,7 +249,7 @@ def parse_event(value: object, limits: Limits, now: datetime) -> EventIn:
     try:
         return EventIn.model_validate(value, context=_Context(limits, now))
     except ValidationError as exc:
-        raise InvalidEvent(field_errors(exc)) from exc
+        raise InvalidEvent(field_errors(exc.errors(include_url=False))) from exc
 
 
 def event_uuid(source: str, event_id: str) -> UUID:

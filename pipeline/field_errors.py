@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.codes import ReasonCode
@@ -81,9 +80,9 @@ def came(value: object) -> str:
     return _TYPES.get(type(value), type(value).__name__)
 
 
-def field_errors(exc: ValidationError) -> tuple[FieldError, ...]:
-    """The errors of a pydantic model as field errors, the first MAX_ERRORS of them."""
-    return tuple(_field_error(e) for e in exc.errors(include_url=False)[:MAX_ERRORS])
+def field_errors(errors: Sequence[ErrorDetails]) -> tuple[FieldError, ...]:
+    """The errors pydantic found as field errors, the first MAX_ERRORS of them."""
+    return tuple(_field_error(error) for error in errors[:MAX_ERRORS])
 
 
 def _field_error(error: ErrorDetails) -> FieldError:

@@ -110,7 +110,7 @@ def _compare(
         contents[r] = arrival.record
     for r in stored & known.keys():
         if r in contents:
-            contents[r] = _with_products(contents[r], known[r].products)
+            contents[r] = with_products(contents[r], known[r].products)
     remembered = bits(policy.review) - max(level.weight for level in model.levels["products"].values())
     sides: dict[UUID, Side] = {}
     edges: dict[tuple[UUID, UUID], Edge] = {}
@@ -126,7 +126,8 @@ def _compare(
     return edges
 
 
-def _with_products(record: IdentityRecord, products: frozenset[int]) -> IdentityRecord:
+def with_products(record: IdentityRecord, products: frozenset[int]) -> IdentityRecord:
+    """The record with more purchases."""
     if products <= record.products:
         return record
     return IdentityRecord(record.record_id, record.identifiers, record.traits, record.products | products)
@@ -151,15 +152,24 @@ def _lock(
     policy: Policy,
 ) -> _Scope:
     worth = [e for e in edges.values() if e.comparison.confidence >= policy.review]
-    homes = {r: s.profile_id for r, s in store.standing({r for e in worth for r in (e.low, e.high)} - new.keys()).items()}
+    homes = {
+        r: s.profile_id
+        for r, s in store.standing({r for e in worth for r in (e.low, e.high)} - new.keys()).items()
+    }
     seeds = set(also)
-    edge_of = set()
+    edge_of: set[UUID] = set()
     for edge in worth:
         ends = {homes[r] for r in (edge.low, edge.high) if r in homes}
         settles = edge.comparison.confidence >= policy.auto_merge or len(ends) == 2
         (seeds if settles else edge_of).update(ends)
-    inner, fringe = store.reach(seeds, policy.auto_merge, policy.review) if seeds else (frozenset(), frozenset())
-    reordered = frozenset(k.profile_id for k in store.known(last_seen).values() if k.reorders) if last_seen else frozenset()
+    inner, fringe = (
+        store.reach(seeds, policy.auto_merge, policy.review) if seeds else (frozenset(), frozenset())
+    )
+    reordered = (
+        frozenset(k.profile_id for k in store.known(last_seen).values() if k.reorders)
+        if last_seen
+        else frozenset()
+    )
     rows = store.lock_profiles(inner | fringe | reordered | edge_of)
     members = store.members(inner | reordered) if inner or reordered else frozenset()
     store.lock_records(members | last_seen.keys())
@@ -179,8 +189,10 @@ def _load(
     standing = store.standing(scope.members) if scope.members else {}
     for r, content in (store.contents(scope.members) if scope.members else {}).items():
         arrival = arrivals.get(r)
-        activity = standing[r].activity if arrival is None else _fold(standing[r].activity, arrival.activity)
-        whole = content if arrival is None else _with_products(content, arrival.products)
+        activity = (
+            standing[r].activity if arrival is None else fold_activity(standing[r].activity, arrival.activity)
+        )
+        whole = content if arrival is None else with_products(content, arrival.products)
         records[r] = StoredRecord(whole, activity, standing[r].profile_id)
     for r, arrival in arrivals.items():
         if arrival.record is not None:
@@ -223,9 +235,7 @@ def _stored_edges(
     return found, outside
 
 
-def _unmoved(
-    edges: Iterable[Edge], outside: Mapping[UUID, UUID], scope: _Scope, policy: Policy
-) -> None:
+def _unmoved(edges: Iterable[Edge], outside: Mapping[UUID, UUID], scope: _Scope, policy: Policy) -> None:
     for edge in edges:
         for r in (edge.low, edge.high):
             home = outside.get(r)
@@ -235,7 +245,8 @@ def _unmoved(
                 raise TransactionConflict("the neighbourhood moved before its locks were had")
 
 
-def _fold(one: RecordActivity, other: RecordActivity) -> RecordActivity:
+def fold_activity(one: RecordActivity, other: RecordActivity) -> RecordActivity:
+    """Activity over the events of both; commutative, associative and idempotent."""
     return RecordActivity(
         first_seen=min(one.first_seen, other.first_seen),
         last_seen=max(one.last_seen, other.last_seen),

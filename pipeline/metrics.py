@@ -11,7 +11,23 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from pipeline.settings import Settings
 
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
 # ── gateway ───────────────────────────────────────────────────────────────────────────────────────────────
+HTTP_SECONDS = Histogram(
+    "rb_http_request_seconds",
+    "Time to answer a request, by route and class of status.",
+    ("method", "route", "status"),
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+EVENTS_TAKEN = Counter("rb_gateway_events_total", "Events over HTTP, by outcome.", ("outcome",))
+PRODUCE_SECONDS = Histogram(
+    "rb_gateway_produce_seconds",
+    "From the first message handed to the client until the last is acknowledged.",
+)
+PROFILE_READS = Counter(
+    "rb_gateway_profile_reads_total", "Profiles read, by where they were found.", ("from",)
+)
 
 # ── stages ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -36,7 +52,9 @@ def forget_lag(stage: str, topic: str, partition: int) -> None:
 
 
 # ── resolve ───────────────────────────────────────────────────────────────────────────────────────────────
-EVENTS_RESOLVED = Counter("rb_events_resolved_total", "Events linked, created, merged or kept without identity.")
+EVENTS_RESOLVED = Counter(
+    "rb_events_resolved_total", "Events linked, created, merged or kept without identity."
+)
 ACCEPTED_TO_COMMITTED = Histogram(
     "rb_accepted_to_committed_seconds",
     "From the gateway's acceptance of an event to the end of its transaction.",

@@ -1,4 +1,7 @@
-"""What matching asks of the store. One contract suite (tests/contract/test_identity_store.py) holds every implementation to it."""
+"""What matching asks of the store.
+
+One contract suite (tests/contract/test_identity_store.py) holds every implementation to it.
+"""
 
 from __future__ import annotations
 

@@ -49,8 +49,8 @@ from pipeline.store.database import Database, Transaction
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter
 from pipeline.store.months import Months
-from pipeline.stream.deadletter import DeadLetters
 from pipeline.stream.batch import Advance, Batch, Message
+from pipeline.stream.deadletter import DeadLetters
 from pipeline.stream.loop import run
 from pipeline.stream.positions import advance
 from schemas.codec import Codec, load_codec
@@ -87,7 +87,13 @@ class ResolveStage:
     stage = STAGE
 
     def __init__(
-        self, settings: Settings, database: Database, ring: KeyRing, codec: Codec, model: Model, policy: Policy
+        self,
+        settings: Settings,
+        database: Database,
+        ring: KeyRing,
+        codec: Codec,
+        model: Model,
+        policy: Policy,
     ) -> None:
         self.topic = "events.normalized"
         self._database = database
@@ -132,7 +138,9 @@ class ResolveStage:
                 fields=fields,
             )
         except ValueError as exc:
-            raise BadMessage(ReasonCode.SCHEMA_VIOLATION, "event_id, raw_id and record_id must be UUIDs") from exc
+            raise BadMessage(
+                ReasonCode.SCHEMA_VIOLATION, "event_id, raw_id and record_id must be UUIDs"
+            ) from exc
 
     def _resolve(self, tx: Transaction, events: Sequence[Event]) -> None:
         fresh = self._claim(tx, events)
@@ -190,8 +198,8 @@ class ResolveStage:
     def _split(
         store: PostgresIdentityStore, arrivals: Mapping[UUID, Arrival], hashed: Mapping[UUID, HashedContent]
     ) -> tuple[dict[UUID, Arrival], dict[UUID, Arrival]]:
-        """Known and new records. New ones are looked up again behind their key locks: another worker may have been first."""
-        known = store.known({r: a.activity.last_seen for r, a in arrivals.items()}).keys()
+        """Known and new records. New ones are looked up again behind their key locks: another may have been first."""
+        known = set(store.known({r: a.activity.last_seen for r, a in arrivals.items()}))
         unseen = [r for r in arrivals if r not in known]
         # the record's own number is locked too, so that a record without keys is stored once
         store.lock_keys({k.key for r in unseen for k in hashed[r].keys} | {r.int for r in unseen})
@@ -212,7 +220,9 @@ class ResolveStage:
         if not new:
             return {}
         brought = {by_record[r][0].raw_id: r for r in new}
-        keys = {owner: (wrapped, version) for owner, wrapped, version in tx.rows("data_keys", (list(brought),))}
+        keys = {
+            owner: (wrapped, version) for owner, wrapped, version in tx.rows("data_keys", (list(brought),))
+        }
         opened: dict[UUID, Arrival] = {}
         for raw_id, r in brought.items():
             if raw_id not in keys:
@@ -227,7 +237,9 @@ class ResolveStage:
             identifiers, traits = deserialize(plain)
             self._cache.put(IdentityRecord(r, identifiers, traits))
             a = new[r]
-            opened[r] = Arrival(a.activity, a.products, a.keys, IdentityRecord(r, identifiers, traits, a.products))
+            opened[r] = Arrival(
+                a.activity, a.products, a.keys, IdentityRecord(r, identifiers, traits, a.products)
+            )
         return opened
 
     def _write_events(
@@ -248,7 +260,9 @@ class ResolveStage:
             rows.append(_event_row(event, outcome.decision, reasons, committed_at))
             if event.record_id is not None:
                 home = homes[event.record_id]
-                messages.append((home, _linked(event, home, versions[home], outcome.decision, reasons, committed_at)))
+                messages.append(
+                    (home, _linked(event, home, versions[home], outcome.decision, reasons, committed_at))
+                )
         tx.copy("copy_events", _EVENT_TYPES, rows)
         announcer.linked(messages)
 
@@ -310,7 +324,9 @@ def _outcomes(
     return outcomes
 
 
-def _event_row(event: Event, decision: str, reasons: Sequence[str], committed_at: datetime) -> tuple[object, ...]:
+def _event_row(
+    event: Event, decision: str, reasons: Sequence[str], committed_at: datetime
+) -> tuple[object, ...]:
     f = event.fields
     order = cast(Mapping[str, object] | None, f["order"])
     return (
@@ -322,7 +338,17 @@ def _event_row(event: Event, decision: str, reasons: Sequence[str], committed_at
     )  # fmt: skip
 
 
-_CARRIED = ("source", "event_type", "occurred_at", "accepted_at", "request_id", "correlation_id", "channel", "store", "order")
+_CARRIED = (
+    "source",
+    "event_type",
+    "occurred_at",
+    "accepted_at",
+    "request_id",
+    "correlation_id",
+    "channel",
+    "store",
+    "order",
+)
 
 
 def _linked(
@@ -341,7 +367,11 @@ def _linked(
 
 
 def _count(
-    events: Sequence[Event], found: Found, settlement: Settlement, outcomes: Mapping[UUID, Outcome], reviews: int
+    events: Sequence[Event],
+    found: Found,
+    settlement: Settlement,
+    outcomes: Mapping[UUID, Outcome],
+    reviews: int,
 ) -> None:
     now = time.time()
     for event in events:

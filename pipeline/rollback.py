@@ -66,7 +66,13 @@ def rollback_merge(
 
 
 def _undo(
-    tx: Transaction, ring: KeyRing, codec: Codec, model: Model, policy: Policy, merge_log_id: UUID, author: Author
+    tx: Transaction,
+    ring: KeyRing,
+    codec: Codec,
+    model: Model,
+    policy: Policy,
+    merge_log_id: UUID,
+    author: Author,
 ) -> RollbackResult:
     source, source_records, target_records = _merge_to_undo(tx, merge_log_id)
     store = PostgresIdentityStore(tx, RecordCache(ring, _CACHED_RECORDS))
@@ -103,7 +109,9 @@ def _undo(
     announcer.profiles(settlement.profiles, change="rolled_back")
     announcer.merges(logged, versions)
     announcer.reviews(reviews, versions)
-    return RollbackResult(merge_log_id, entry.merge_log_id, source, entry.source, tuple(sorted(entry.records)))
+    return RollbackResult(
+        merge_log_id, entry.merge_log_id, source, entry.source, tuple(sorted(entry.records))
+    )
 
 
 def _merge_to_undo(tx: Transaction, merge_log_id: UUID) -> tuple[UUID, frozenset[UUID], frozenset[UUID]]:

@@ -120,9 +120,8 @@ def settle(
             after.update(dict.fromkeys(decision.records, target))
     settled = {r: p for r, p in after.items() if p is not None}
     profiles = _profiles_after(standing, decisions, settled, policy, now)
-    dirty_homes = {settled[r] for r in standing.dirty if r in settled}
-    changed = {p for p in profiles if profiles[p].change != "golden"}
-    reviewed = frozenset(changed | dirty_homes | {home[r] for r in standing.dirty if home[r]})  # type: ignore[arg-type]
+    touched = {p for r in standing.dirty for p in (home[r], settled.get(r)) if p is not None}
+    reviewed = frozenset(touched | {p for p in profiles if profiles[p].change != "golden"})
     return Settlement(
         decisions=tuple(decisions),
         profiles=profiles,
@@ -235,7 +234,8 @@ def _profiles_after(
     for profile in sorted(set(standing.profiles) | set(changes)):
         row = standing.profiles.get(profile)
         golden = golden_record(
-            [(standing.records[r].record, standing.records[r].activity) for r in sorted(members[profile])], policy
+            [(standing.records[r].record, standing.records[r].activity) for r in sorted(members[profile])],
+            policy,
         ).winners
         if profile not in changes and (row is None or row.is_merged or dict(row.golden) == dict(golden)):
             continue
@@ -301,7 +301,8 @@ def _reviews(
 
 def _forbids(constraint: Constraint, one: set[UUID], other: set[UUID]) -> bool:
     return bool(
-        (constraint.left & one and constraint.right & other) or (constraint.left & other and constraint.right & one)
+        (constraint.left & one and constraint.right & other)
+        or (constraint.left & other and constraint.right & one)
     )
 
 

@@ -10,12 +10,15 @@ from importlib import resources
 from types import TracebackType
 from typing import LiteralString, cast
 
+import orjson
 import psycopg
 from psycopg import errors as pg
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 
 from pipeline.errors import ConfigurationError, StoreUnavailable, TransactionConflict
 
+set_json_loads(orjson.loads)
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 
@@ -93,7 +96,9 @@ class Database:
     def __enter__(self) -> Database:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from pipeline.codes import ReasonCode
 from pipeline.identity.model import (
     Comparison,
     Constraint,
@@ -17,7 +18,6 @@ from pipeline.identity.model import (
 )
 from pipeline.identity.normalize import deserialize
 from pipeline.identity.settle import ProfileRow
-from pipeline.codes import ReasonCode
 from pipeline.ports import Evidence, Known, Standing
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import open_sealed
@@ -33,7 +33,7 @@ def record_context(record_id: UUID) -> bytes:
 
 
 class RecordCache:
-    """Opened records, without products, by id; the least recently used go first. Content never changes, so no entry ages."""
+    """Opened records, without products, by id; the least recently used go first. Content never changes."""
 
     def __init__(self, ring: KeyRing, size: int) -> None:
         self._ring = ring
@@ -83,7 +83,9 @@ class PostgresIdentityStore:
         pairs = [(r, p) for r, bought in products.items() for p in bought]
         if not pairs:
             return frozenset()
-        return frozenset(r for r, _ in self._tx.rows("new_products", tuple(map(list, zip(*pairs, strict=True)))))
+        return frozenset(
+            r for r, _ in self._tx.rows("new_products", tuple(map(list, zip(*pairs, strict=True))))
+        )
 
     def open_pairs(self, records: Collection[UUID]) -> list[tuple[UUID, UUID]]:
         return [(low, high) for low, high in self._tx.rows("open_pairs", (list(records),))]

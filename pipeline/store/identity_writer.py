@@ -1,4 +1,4 @@
-"""Writes a settlement: profiles, records, evidence, reviews, the merge log. A handful of set-based statements a batch."""
+"""Writes a settlement: profiles, records, evidence, reviews, merge log. A few set-based statements a batch."""
 
 from __future__ import annotations
 
@@ -211,9 +211,13 @@ class IdentityWriter:
         )
 
     def merge_log(
-        self, decisions: Sequence[Decision], standing: Neighbourhood, settlement: Settlement, split_kind: str = "split"
+        self,
+        decisions: Sequence[Decision],
+        standing: Neighbourhood,
+        settlement: Settlement,
+        split_kind: str = "split",
     ) -> list[LoggedMerge]:
-        """Log every merge and split with both profiles as they stood before. Call before the writes that change them."""
+        """Log every merge and split with both profiles as they stood before; call it before the other writes."""
         logged = []
         moving = [d for d in decisions if isinstance(d, Merged | Split)]
         if not moving:
@@ -294,10 +298,11 @@ class IdentityWriter:
             (pending[pair][0], r)
             for pair, r in wanted.items()
             if pair in pending
-            and pending[pair][1:]
-            != (r.edge.low, r.edge.high, r.reason, r.edge.comparison.confidence)
+            and pending[pair][1:] != (r.edge.low, r.edge.high, r.reason, r.edge.comparison.confidence)
         ]
-        return self._retire(retired) + self._put("insert_reviews", added) + self._put("update_reviews", changed)
+        return (
+            self._retire(retired) + self._put("insert_reviews", added) + self._put("update_reviews", changed)
+        )
 
     def _retire(self, retired: Sequence[UUID]) -> list[ReviewChange]:
         if not retired:
@@ -332,7 +337,15 @@ class IdentityWriter:
         )
         return [
             ReviewChange(
-                i, "pending", r.reason, r.low, r.high, r.edge.comparison.confidence, d, a.model_version, a.policy_version
+                i,
+                "pending",
+                r.reason,
+                r.low,
+                r.high,
+                r.edge.comparison.confidence,
+                d,
+                a.model_version,
+                a.policy_version,
             )
             for (i, r), d in zip(reviews, details, strict=True)
         ]
@@ -368,12 +381,16 @@ def _between(decision: Merged | Split, standing: Neighbourhood, settlement: Sett
     edges = [
         e
         for e in standing.edges
-        if (e.low in decision.records and e.high in others) or (e.high in decision.records and e.low in others)
+        if (e.low in decision.records and e.high in others)
+        or (e.high in decision.records and e.low in others)
     ]
     return sorted(edges, key=lambda e: (-e.comparison.weight, e.low, e.high))[:_EVIDENCE_SHOWN]
 
 
 def _leveled(edge: Edge, levels: Sequence[tuple[str, str, float]]) -> Edge:
     c = edge.comparison
-    return Edge(edge.low, edge.high, Comparison(c.weight, c.confidence, tuple(LevelWeight(*v) for v in levels), c.veto))
-
+    return Edge(
+        edge.low,
+        edge.high,
+        Comparison(c.weight, c.confidence, tuple(LevelWeight(*v) for v in levels), c.veto),
+    )

@@ -1,0 +1,159 @@
+"""The identity store in memory: for tests of the core's properties and for runs without servers.
+
+Held to the Postgres one's behaviour by tests/contract/test_identity_store.py. One thread, so locks are no-ops.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from pipeline.identity.model import Comparison, Constraint, ConstraintKind, Edge, IdentityRecord, Review
+from pipeline.identity.settle import ProfileRow, Settlement, StoredRecord
+from pipeline.matching import Arrival, Found, fold_activity, with_products
+from pipeline.ports import Evidence, Known, Standing
+
+
+class MemoryIdentityStore:
+    """An `IdentityStore` of dictionaries. `write` takes what the Postgres writer takes."""
+
+    def __init__(self) -> None:
+        self.profiles: dict[UUID, ProfileRow] = {}
+        self.records: dict[UUID, StoredRecord] = {}
+        self.reviews: dict[tuple[UUID, UUID], Review] = {}
+        self.rules: list[Constraint] = []
+        self._members: defaultdict[UUID, set[UUID]] = defaultdict(set)
+        self._keys: defaultdict[int, list[UUID]] = defaultdict(list)
+        self._edges: dict[tuple[UUID, UUID], Edge] = {}
+        self._edges_of: defaultdict[UUID, set[tuple[UUID, UUID]]] = defaultdict(set)
+
+    def _home(self, record: UUID) -> UUID:
+        home = self.records[record].profile_id
+        assert home is not None
+        return home
+
+    def known(self, last_seen: Mapping[UUID, datetime]) -> dict[UUID, Known]:
+        return {r: self._known(r, at) for r, at in last_seen.items() if r in self.records}
+
+    def _known(self, record: UUID, at: datetime) -> Known:
+        home, before = self._home(record), self.records[record].activity.last_seen
+        others = (self.records[o].activity.last_seen for o in self._members[home] if o != record)
+        return Known(home, at > before and any(before <= o <= at for o in others))
+
+    def new_products(self, products: Mapping[UUID, frozenset[int]]) -> frozenset[UUID]:
+        return frozenset(
+            r
+            for r, bought in products.items()
+            if r not in self.records or bought - self.records[r].record.products
+        )
+
+    def open_pairs(self, records: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+        pairs = {pair for r in records for pair in self._edges_of[r]}
+        return [(low, high) for low, high in pairs if self._home(low) != self._home(high)]
+
+    def lock_keys(self, keys: Collection[int]) -> None:
+        """Nothing to keep out."""
+
+    def holders(self, most: Mapping[int, int]) -> dict[int, list[UUID]]:
+        return {key: self._keys[key][: limit + 1] for key, limit in most.items() if key in self._keys}
+
+    def contents(self, records: Collection[UUID]) -> dict[UUID, IdentityRecord]:
+        return {r: self.records[r].record for r in records if r in self.records}
+
+    def reach(
+        self, profiles: Collection[UUID], auto_merge: float, review: float
+    ) -> tuple[frozenset[UUID], frozenset[UUID]]:
+        reached: set[UUID] = set()
+        waiting = list(profiles)
+        while waiting:
+            profile = waiting.pop()
+            if profile not in reached:
+                reached.add(profile)
+                waiting += self._neighbours(profile, auto_merge) | self._must_linked(profile)
+        fringe = {n for p in reached for n in self._neighbours(p, review)} - reached
+        return frozenset(reached), frozenset(fringe)
+
+    def _neighbours(self, profile: UUID, confidence: float) -> set[UUID]:
+        pairs = {pair for r in self._members[profile] for pair in self._edges_of[r]}
+        return {
+            self._home(r)
+            for pair in pairs
+            if self._edges[pair].comparison.confidence >= confidence
+            for r in pair
+        }
+
+    def _must_linked(self, profile: UUID) -> set[UUID]:
+        rules = (c for c in self.rules if c.kind is ConstraintKind.MUST_LINK)
+        named = (c.left | c.right for c in rules if (c.left | c.right) & self._members[profile])
+        return {self._home(r) for records in named for r in records if r in self.records}
+
+    def lock_profiles(self, profiles: Collection[UUID]) -> dict[UUID, ProfileRow]:
+        return {p: self.profiles[p] for p in profiles if p in self.profiles}
+
+    def members(self, profiles: Collection[UUID]) -> frozenset[UUID]:
+        return frozenset(r for p in profiles for r in self._members[p])
+
+    def lock_records(self, records: Collection[UUID]) -> None:
+        """Nothing to keep out."""
+
+    def standing(self, records: Collection[UUID]) -> dict[UUID, Standing]:
+        return {r: Standing(self._home(r), self.records[r].activity) for r in records if r in self.records}
+
+    def evidence(self, records: Collection[UUID]) -> list[Evidence]:
+        pairs = {pair for r in records for pair in self._edges_of[r]}
+        return [
+            Evidence(_bare(self._edges[low, high]), self._home(low), self._home(high)) for low, high in pairs
+        ]
+
+    def constraints(self, records: Collection[UUID]) -> Sequence[Constraint]:
+        named = frozenset(records)
+        return [c for c in self.rules if (c.left | c.right) & named]
+
+    def write(
+        self,
+        found: Found,
+        settlement: Settlement,
+        new: Mapping[UUID, Arrival],
+        known: Mapping[UUID, Arrival],
+    ) -> None:
+        """Store what a batch changed."""
+        for r, arrival in known.items():
+            stored = self.records[r]
+            self.records[r] = replace(
+                stored,
+                record=with_products(stored.record, arrival.products),
+                activity=fold_activity(stored.activity, arrival.activity),
+            )
+        for r, arrival in new.items():
+            self.records[r] = found.neighbourhood.records[r]
+            for key in {k.key for k in arrival.keys}:
+                self._keys[key].append(r)
+        for r, profile in settlement.moves.items():
+            before = self.records[r].profile_id
+            if before is not None:
+                self._members[before].discard(r)
+            self._members[profile].add(r)
+            self.records[r] = replace(self.records[r], profile_id=profile)
+        for edge in found.edges:
+            self._edges[edge.low, edge.high] = edge
+            self._edges_of[edge.low].add((edge.low, edge.high))
+            self._edges_of[edge.high].add((edge.low, edge.high))
+        for p in settlement.profiles.values():
+            self.profiles[p.profile_id] = ProfileRow(
+                p.profile_id, p.version, p.created_at, p.merged_into is not None, p.golden
+            )
+        for pair in [pair for pair in self.reviews if settlement.reviewed & set(pair)]:
+            del self.reviews[pair]
+        self.reviews |= {(review.low, review.high): review for review in settlement.reviews}
+
+    def partition(self) -> frozenset[frozenset[UUID]]:
+        """The records as they are divided among profiles."""
+        return frozenset(frozenset(m) for m in self._members.values() if m)
+
+
+def _bare(edge: Edge) -> Edge:
+    c = edge.comparison
+    return Edge(edge.low, edge.high, Comparison(c.weight, c.confidence, (), c.veto))
