@@ -1,0 +1,112 @@
+"""Kafka clients, built from the settings in one place, and the client's errors as ours."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from confluent_kafka import Consumer, KafkaError, Producer
+
+from pipeline.errors import BrokerUnavailable, StageStopped
+from pipeline.log import get_logger
+from pipeline.settings import Settings
+
+Config = dict[str, str | int | float | bool]
+
+_LIBRARY_LOG = logging.getLogger("librdkafka")
+_QUIET_S = 10.0
+
+
+def _common(settings: Settings, client: str) -> Config:
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap,
+        "client.id": f"retail-brain-{client}",
+        "socket.keepalive.enable": True,
+        # the default of 10 s would add itself to every restart of a broker
+        "reconnect.backoff.max.ms": 1_000,
+    }
+
+
+def producer_config(settings: Settings, client: str = "producer") -> Config:
+    """Idempotent, acks=all, lz4; keys are partitioned as by the Java client, so that joins line up.
+
+    A message that is not acknowledged within `produce_timeout_ms` fails.
+    """
+    return _common(settings, client) | {
+        "enable.idempotence": True,
+        "acks": "all",
+        "compression.type": "lz4",
+        "partitioner": "murmur2_random",
+        "linger.ms": 5,
+        "message.timeout.ms": settings.produce_timeout_ms,
+        "queue.buffering.max.kbytes": 65_536,
+    }
+
+
+def consumer_config(settings: Settings, group: str) -> Config:
+    """A group member by `kafka_group_protocol`; the group's name gets the topic prefix.
+
+    The client commits no offsets by itself. An offset out of range is an error to be seen, not a silent jump.
+    At most 16 MiB are fetched ahead.
+    """
+    config = _common(settings, group) | {
+        "group.id": settings.topic(group),
+        "group.protocol": settings.kafka_group_protocol,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "fetch.wait.max.ms": 50,
+        "fetch.queue.backoff.ms": 5,
+        "queued.max.messages.kbytes": 16_384,
+        "topic.metadata.refresh.interval.ms": 30_000,
+    }
+    if settings.kafka_group_protocol == "classic":
+        # with KIP-848 these are the broker's business, and setting them is refused
+        config |= {"session.timeout.ms": 10_000, "heartbeat.interval.ms": 3_000}
+    return config
+
+
+def producer(config: Config) -> Producer:
+    """A producer that logs through the standard library."""
+    return Producer({**config, "error_cb": _ErrorLog()}, logger=_LIBRARY_LOG)
+
+
+def consumer(config: Config) -> Consumer:
+    """A consumer that logs through the standard library."""
+    return Consumer({**config, "error_cb": _ErrorLog()}, logger=_LIBRARY_LOG)
+
+
+def unavailable(error: KafkaError | None) -> BrokerUnavailable:
+    """The client's error as ours."""
+    return BrokerUnavailable(
+        "no acknowledgement in time" if error is None else f"{error.name()}: {error.str()}"
+    )
+
+
+class _ErrorLog:
+    """Logs each kind of client error once in ten seconds: a broker that is away makes many a second."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, float] = {}
+
+    def __call__(self, error: KafkaError) -> None:
+        now = time.monotonic()
+        if now - self._last.get(error.code(), -_QUIET_S) >= _QUIET_S:
+            self._last[error.code()] = now
+            get_logger().warning("kafka client", error=error.name(), detail=error.str())
+
+
+class ConsumerErrors:
+    """What to do with the errors a consumer hands out in place of messages."""
+
+    def __init__(self) -> None:
+        self._log = _ErrorLog()
+
+    def meet(self, error: KafkaError) -> None:
+        """Log what the client mends by itself (a missing topic too). Raises StageStopped on the rest."""
+        if error.fatal():
+            raise StageStopped(
+                f"Kafka refuses this consumer: {error.name()}: {error.str()}. A broker without KIP-848 needs "
+                "RB_KAFKA_GROUP_PROTOCOL=classic; a missing right needs an ACL"
+            )
+        self._log(error)

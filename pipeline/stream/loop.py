@@ -1,0 +1,167 @@
+"""The Kafka loop of the stages: collect a batch, handle it, go on; retry, fence, and isolate what is poison.
+
+A batch's effects and its positions commit together in the handler's transaction. So whatever ends a worker,
+wherever, the next one starts from exactly the effects that stand.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from pipeline import metrics
+from pipeline.codes import ReasonCode
+from pipeline.errors import BadMessage, ConfigurationError, PositionFenced, RetryLater, StageStopped
+from pipeline.log import get_logger
+from pipeline.settings import Settings
+from pipeline.store.database import Database
+from pipeline.stream.backoff import Backoff
+from pipeline.stream.batch import Advance, Batch, Handler, Message, Settling
+from pipeline.stream.outbox import write_outbox
+from pipeline.stream.positions import advance
+from pipeline.stream.ratio import DeadLetterRatio
+from pipeline.stream.source import KafkaSource, Source
+
+__all__ = ["Advance", "Batch", "Handler", "Loop", "Message", "Settling", "advance", "run", "write_outbox"]
+
+Messages = tuple[Message, ...]
+
+
+def run(handler: Handler, settings: Settings, database: Database, stop: threading.Event) -> None:
+    """Handle the messages of `handler.topic` until `stop` is set; then finish the batch in hand and leave.
+
+    Raises StageStopped (too many dead letters, or Kafka refuses for good) and ConfigurationError.
+    """
+    source = KafkaSource(handler, settings, database, stop)
+    try:
+        Loop(handler, source, settings, stop).run()
+    finally:
+        source.close()
+
+
+class _TryAgain(RetryLater):
+    """A failure that may pass: the same batch once more before the search for a poison message begins."""
+
+
+class Loop:
+    """The loop on any source. `run` returns once `stop` is set."""
+
+    def __init__(self, handler: Handler, source: Source, settings: Settings, stop: threading.Event) -> None:
+        self._handler = handler
+        self._source = source
+        self._stop = stop
+        self._attempts = settings.retry_attempts
+        self._failures = 0
+        self._backoff = Backoff(settings)
+        self._ratio = DeadLetterRatio(settings)
+
+    def run(self) -> None:
+        """See the class. Raises StageStopped, ConfigurationError."""
+        while not self._stop.is_set():
+            started = time.perf_counter()
+            messages = self._source.collect()
+            if not messages:
+                self._settle()
+                continue
+            metrics.STEP_SECONDS.labels(self._handler.stage, "collect").observe(time.perf_counter() - started)
+            self._process(messages)
+        self._settle()
+
+    def _settle(self) -> None:
+        if not isinstance(self._handler, Settling):
+            return
+        try:
+            self._handler.settle()
+        except PositionFenced as exc:
+            self._fenced(exc)
+        except RetryLater as exc:
+            # nothing is lost: what was not written is handled again, and found done
+            self._wait(exc)
+
+    def _process(self, messages: Messages) -> None:
+        """Handle messages to the end, or as far as the partitions stay ours and nobody stops us."""
+        self._failures = 0
+        todo = [messages]
+        while todo and not self._stop.is_set():
+            batch = self._source.batch(todo.pop())
+            if not batch.messages:
+                continue
+            try:
+                todo.extend(reversed(self._attempt(batch)))
+            except PositionFenced as exc:
+                self._fenced(exc)
+                return
+            except RetryLater as exc:
+                todo.append(batch.messages)
+                self._wait(exc)
+
+    def _attempt(self, batch: Batch) -> Sequence[Messages]:
+        """Handle a batch; returns what of it is still to be done, in order. Raises RetryLater."""
+        started = time.perf_counter()
+        try:
+            dead = self._handler.handle(batch) or 0
+        except (RetryLater, ConfigurationError, StageStopped):
+            raise
+        except Exception as exc:
+            return self._failed(batch, exc)
+        metrics.STEP_SECONDS.labels(self._handler.stage, "handle").observe(time.perf_counter() - started)
+        self._done(batch, dead)
+        return ()
+
+    def _failed(self, batch: Batch, error: Exception) -> Sequence[Messages]:
+        """Not the servers' fault: try a few times, then halves, at last the one message that does it."""
+        self._failures += 1
+        if not isinstance(error, BadMessage) and self._failures < self._attempts:
+            raise _TryAgain(f"{type(error).__name__} in {self._handler.stage}") from error
+        if len(batch.messages) > 1:
+            middle = len(batch.messages) // 2
+            return batch.messages[:middle], batch.messages[middle:]
+        self._ratio.check(more=1)
+        message, position = batch.messages[0], batch.positions[0]
+        self._handler.bury(message, position, error)
+        reason = error.reason if isinstance(error, BadMessage) else ReasonCode.PROCESSING_FAILED
+        metrics.DEAD_LETTERS.labels(self._handler.stage, reason).inc()
+        get_logger().error(
+            "a message was buried as a dead letter",
+            stage=self._handler.stage,
+            reason=reason,
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            exc_info=None if isinstance(error, BadMessage) else error,
+        )
+        self._done(batch, dead=1)
+        return ()
+
+    def _done(self, batch: Batch, dead: int) -> None:
+        self._source.done(batch)
+        self._backoff.reset()
+        metrics.BATCH_MESSAGES.labels(self._handler.stage).observe(len(batch.messages))
+        self._ratio.note(len(batch.messages), dead)
+        self._ratio.check()
+
+    def _wait(self, error: RetryLater) -> None:
+        seconds = self._backoff.next()
+        cause = type(error.__cause__ if isinstance(error, _TryAgain) else error).__name__
+        metrics.RETRIES.labels(self._handler.stage, cause).inc()
+        get_logger().warning(
+            "trying again",
+            stage=self._handler.stage,
+            cause=cause,
+            error=str(error),
+            wait_s=round(seconds, 3),
+            exc_info=error.__cause__ if isinstance(error, _TryAgain) else None,
+        )
+        self._source.keep_alive(seconds)
+
+    def _fenced(self, error: PositionFenced) -> None:
+        """Drop what is in hand and go on from where the positions stand."""
+        metrics.RETRIES.labels(self._handler.stage, type(error).__name__).inc()
+        get_logger().info("fenced: going on from the stored positions", stage=self._handler.stage)
+        while not self._stop.is_set():
+            try:
+                self._source.rewind()
+                return
+            except RetryLater as exc:
+                self._wait(exc)

@@ -1,0 +1,264 @@
+"""A consumer whose positions live in Postgres, and who knows which partitions it lost meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol, cast
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from pipeline import metrics
+from pipeline.errors import BrokerUnavailable, RetryLater
+from pipeline.log import get_logger
+from pipeline.settings import Settings
+from pipeline.store.database import Database
+from pipeline.stream.backoff import Backoff
+from pipeline.stream.batch import Batch, Handler, Message, Place, Settling, batch_of
+from pipeline.stream.kafka import ConsumerErrors, consumer, consumer_config
+from pipeline.stream.positions import load_positions
+
+_CHUNK = 100  # messages a call: bounds what can come on top of _BATCH_BYTES
+_BATCH_BYTES = 16 * 2**20
+_IDLE_S = 0.25
+_REPORT_S = 1.0
+
+
+class Source(Protocol):
+    """What the loop reads from. Not for use by several threads."""
+
+    def collect(self) -> tuple[Message, ...]:
+        """The next messages of the partitions held; empty after a while of waiting in vain."""
+
+    def batch(self, messages: Iterable[Message]) -> Batch:
+        """Those collected messages whose partitions were held without a break since, with their positions."""
+
+    def done(self, batch: Batch) -> None:
+        """The effects of a batch are committed."""
+
+    def keep_alive(self, seconds: float) -> None:
+        """Wait without reading, but stay a member of the group."""
+
+    def rewind(self) -> None:
+        """Read on from the stored positions. Raises RetryLater."""
+
+    def close(self) -> None:
+        """Leave the group."""
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A partition from assignment to revocation; `stored` is its position in Postgres, None without a row."""
+
+    stored: int | None
+
+
+class KafkaSource:
+    """`Source` on a confluent-kafka consumer group named after the stage.
+
+    A settling handler is settled while partitions that go are still held.
+    """
+
+    def __init__(
+        self, handler: Handler, settings: Settings, database: Database, stop: threading.Event
+    ) -> None:
+        self._stage = handler.stage
+        self._settle = handler.settle if isinstance(handler, Settling) else None
+        self._settings = settings
+        self._database = database
+        self._stop = stop
+        self._held: dict[Place, _Held] = {}
+        self._collected: dict[Place, _Held] = {}
+        self._hand: list[Message] = []
+        self._paused = False
+        self._reported = 0.0
+        self._errors = ConsumerErrors()
+        self._incremental = settings.kafka_group_protocol == "consumer"
+        self._consumer: Consumer = consumer(consumer_config(settings, handler.stage))
+        self._consumer.subscribe(
+            [settings.topic(handler.topic)],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def collect(self) -> tuple[Message, ...]:
+        """Up to `batch_max_events` or 16 MiB, waiting at most `batch_linger_ms` after the first message."""
+        size = self._read(1, 0.0 if self._hand else _IDLE_S)
+        deadline = time.monotonic() + self._settings.batch_linger_ms / 1_000
+        while self._hand and size < _BATCH_BYTES:
+            wanted = min(_CHUNK, self._settings.batch_max_events - len(self._hand))
+            size += self._read(wanted, max(0.0, deadline - time.monotonic()))
+            if len(self._hand) >= self._settings.batch_max_events or time.monotonic() >= deadline:
+                break
+        messages, self._hand = tuple(self._hand), []
+        self._collected = dict(self._held)
+        return messages
+
+    def _read(self, count: int, seconds: float) -> int:
+        """Take messages into the hand; rebalances happen in here. Returns their bytes."""
+        read = [_message(m) for m in self._consumer.consume(count, seconds) if self._is_message(m)]
+        self._hand += [m for m in read if (m.topic, m.partition) in self._held]
+        return sum(len(m.value) for m in read if m.value)
+
+    def _is_message(self, message: KafkaMessage) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._out_of_range(message)
+        else:
+            self._errors.meet(error)
+        return False
+
+    def _out_of_range(self, message: KafkaMessage) -> None:
+        """The stored position is not in the log: messages expired unread, or the topic is a new one."""
+        topic, partition = str(message.topic()), int(message.partition() or 0)
+        held = self._held.get((topic, partition))
+        if held is None:
+            return
+        get_logger().error(
+            "the stored position is not in the log: messages were deleted before they were read, or the "
+            "topic is a new one; reading from the earliest",
+            topic=topic,
+            partition=partition,
+            position=held.stored,
+        )
+        metrics.POSITIONS_LOST.labels(self._stage, topic).inc()
+        self._seek([TopicPartition(topic, partition, OFFSET_BEGINNING)])
+
+    def batch(self, messages: Iterable[Message]) -> Batch:
+        """See `Source`."""
+        held = {place: h.stored for place, h in self._held.items() if self._collected.get(place) is h}
+        return batch_of((m for m in messages if (m.topic, m.partition) in held), held)
+
+    def done(self, batch: Batch) -> None:
+        """See `Source`; once a second it also tells the broker, for tools that show lag."""
+        for position in batch.positions:
+            held = self._held.get((position.topic, position.partition))
+            if held is not None:
+                held.stored = position.next
+        if time.monotonic() - self._reported >= _REPORT_S:
+            self._report()
+
+    # ── waiting and going back ────────────────────────────────────────────────────────────────────────────
+
+    def keep_alive(self, seconds: float) -> None:
+        """See `Source`; returns early on stop."""
+        self._paused = True
+        self._consumer.pause([TopicPartition(*place) for place in self._held])
+        deadline = time.monotonic() + seconds
+        while not self._stop.is_set() and (left := deadline - time.monotonic()) > 0:
+            # nothing is expected from paused partitions; what comes nevertheless must not get lost
+            self._read(1, min(left, 0.1))
+        self._paused = False
+        self._consumer.resume([TopicPartition(*place) for place in self._held])
+
+    def rewind(self) -> None:
+        """See `Source`."""
+        with self._database.transaction() as tx:
+            stored = load_positions(tx, self._stage, self._held)
+        self._hand.clear()
+        self._held = {place: _Held(stored.get(place)) for place in self._held}
+        self._seek(TopicPartition(*place, stored.get(place, OFFSET_BEGINNING)) for place in self._held)
+
+    def _seek(self, partitions: Iterable[TopicPartition]) -> None:
+        try:
+            for partition in partitions:
+                self._consumer.seek(partition)
+        except KafkaException as exc:
+            raise BrokerUnavailable("a partition cannot be read from its stored position yet") from exc
+
+    def close(self) -> None:
+        """See `Source`."""
+        self._report()
+        self._consumer.close()
+
+    def _report(self) -> None:
+        """Best effort: lag as a metric, and offsets where lag tools look for them."""
+        self._reported = time.monotonic()
+        offsets = []
+        for (topic, partition), held in self._held.items():
+            place = TopicPartition(topic, partition)
+            marks = self._consumer.get_watermark_offsets(place, cached=True)
+            if marks is not None and marks[1] >= 0 and held.stored is not None:
+                lag = max(0, marks[1] - held.stored)
+                metrics.LAG_MESSAGES.labels(self._stage, topic, partition).set(lag)
+            if held.stored is not None:
+                offsets.append(TopicPartition(topic, partition, held.stored))
+        if offsets:
+            try:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            except KafkaException as exc:
+                get_logger().debug("offsets for lag tools were not committed", error=str(exc))
+
+    # ── rebalances: called inside consume() and close() ───────────────────────────────────────────────────
+
+    def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        places = [(p.topic, p.partition) for p in partitions]
+        stored = self._stored(places)
+        for partition, place in zip(partitions, places, strict=True):
+            partition.offset = OFFSET_BEGINNING if stored is None else stored.get(place, OFFSET_BEGINNING)
+        if self._incremental:
+            client.incremental_assign(partitions)
+        else:
+            client.assign(partitions)
+        if stored is not None:  # otherwise we are stopping, and must not read what we could not place
+            self._held |= {place: _Held(stored.get(place)) for place in places}
+        if self._paused or stored is None:
+            client.pause(partitions)
+        get_logger().info("partitions assigned", stage=self._stage, partitions=sorted(p for _, p in places))
+
+    def _stored(self, places: Sequence[Place]) -> dict[Place, int] | None:
+        """Waits for Postgres: without positions nothing can be read. None where the process stops before."""
+        backoff = Backoff(self._settings)
+        while not self._stop.is_set():
+            try:
+                with self._database.transaction() as tx:
+                    return load_positions(tx, self._stage, places)
+            except RetryLater as exc:
+                get_logger().warning("waiting for positions", stage=self._stage, error=str(exc))
+                self._stop.wait(backoff.next())
+        return None
+
+    def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            if self._settle is not None:
+                self._settle()
+        except RetryLater as exc:  # the next holder gets these messages again, and finds them done
+            get_logger().info("positions were not written before a rebalance", error=str(exc))
+        self._drop(partitions)
+        if self._incremental:
+            client.incremental_unassign(partitions)
+        else:
+            client.unassign()
+
+    def _on_lost(self, _client: Consumer, partitions: list[TopicPartition]) -> None:
+        self._drop(partitions)
+        get_logger().warning("partitions lost: this worker was away too long", stage=self._stage)
+
+    def _drop(self, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            self._held.pop((partition.topic, partition.partition), None)
+            metrics.forget_lag(self._stage, partition.topic, partition.partition)
+        self._hand = [m for m in self._hand if (m.topic, m.partition) in self._held]
+
+
+def _message(message: KafkaMessage) -> Message:
+    _, milliseconds = message.timestamp()
+    return Message(
+        # the client types these as optional for messages that were not sent yet; a consumed one has them all
+        cast(str, message.topic()),
+        cast(int, message.partition()),
+        cast(int, message.offset()),
+        datetime.fromtimestamp(milliseconds / 1_000, UTC),
+        message.key(),
+        message.value(),
+        tuple(cast(list[tuple[str, bytes | None]], message.headers() or ())),
+    )
