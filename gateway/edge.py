@@ -1,0 +1,141 @@
+"""What happens to a request before a route sees it: ids, key, rate limit, size; and its metric after it."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from uuid import uuid4
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.auth import ApiKeys
+from gateway.envelope import error_response
+from gateway.limiter import Limiter
+from pipeline import metrics
+from pipeline.codes import ErrorCode
+
+_TRACE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+_PROTECTED = "/v1/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Trace:
+    request_id: str
+    correlation_id: str
+
+
+def _trace(headers: dict[bytes, bytes]) -> _Trace:
+    given = headers.get(b"x-request-id", b"")
+    request_id = given.decode() if _TRACE_ID.fullmatch(given) else uuid4().hex
+    given = headers.get(b"x-correlation-id", b"")
+    return _Trace(request_id, given.decode() if _TRACE_ID.fullmatch(given) else request_id)
+
+
+class BodyTooLarge(Exception):  # noqa: N818 - a signal between two functions of this module
+    """A body without Content-Length went over the limit."""
+
+
+class Edge:
+    """ASGI middleware. Puts `request_id`, `correlation_id` and `caller` into the request's state."""
+
+    def __init__(self, app: ASGIApp, keys: ApiKeys, limiter: Limiter, max_body_bytes: int) -> None:
+        self._app = app
+        self._keys = keys
+        self._limiter = limiter
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        trace = _trace(headers)
+        state = scope.setdefault("state", {})
+        state["request_id"], state["correlation_id"] = trace.request_id, trace.correlation_id
+        status = 500
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                out = MutableHeaders(scope=message)
+                out["X-Request-ID"], out["X-Correlation-ID"] = trace.request_id, trace.correlation_id
+                out["X-Content-Type-Options"] = "nosniff"
+                out.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await self._handle(scope, receive, send_on, headers, trace)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            took = time.perf_counter() - started
+            metrics.HTTP_SECONDS.labels(scope["method"], route, f"{status // 100}xx").observe(took)
+
+    async def _handle(
+        self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], trace: _Trace
+    ) -> None:
+        refusal = await self._refusal(scope, headers, trace)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        read = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal read
+            message = await receive()
+            if message["type"] == "http.request":
+                read += len(message.get("body", b""))
+                if read > self._max_body_bytes:
+                    raise BodyTooLarge
+            return message
+
+        try:
+            await self._app(scope, receive_bounded, send)
+        except BodyTooLarge:
+            await self._too_large(trace)(scope, receive, send)
+
+    async def _refusal(self, scope: Scope, headers: dict[bytes, bytes], trace: _Trace) -> Response | None:
+        if scope["path"].startswith(_PROTECTED):
+            caller = self._keys.caller(headers.get(b"authorization"))
+            if caller is None:
+                return error_response(
+                    401,
+                    ErrorCode.UNAUTHORIZED,
+                    "send a known API key as Authorization: Bearer <key>",
+                    trace.request_id,
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+            scope["state"]["caller"] = caller
+            wait_s = await self._limiter.take(caller)
+            if wait_s:
+                return error_response(
+                    429,
+                    ErrorCode.RATE_LIMIT_EXCEEDED,
+                    f"too many requests; try again in {wait_s} s",
+                    trace.request_id,
+                    headers={"Retry-After": str(wait_s)},
+                )
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self._max_body_bytes:
+            return self._too_large(trace)
+        return None
+
+    def _too_large(self, trace: _Trace) -> Response:
+        return error_response(
+            413,
+            ErrorCode.PAYLOAD_TOO_LARGE,
+            f"the body is over {self._max_body_bytes} bytes; send smaller batches",
+            trace.request_id,
+            headers={"Connection": "close"},
+        )
+
+
+def caller_of(request: Request) -> str:
+    """The name of the key a request came with."""
+    return str(request.state.caller)

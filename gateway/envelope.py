@@ -1,0 +1,151 @@
+"""The error envelope: every refusal has the same form, a code to branch on, and the request to ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import orjson
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pipeline.codes import ErrorCode
+from pipeline.errors import BadInput, Conflict, NotFound, RetailBrainError, RetryLater
+from pipeline.field_errors import FieldError, InvalidEvent, field_errors
+from pipeline.log import get_logger
+
+RETRY_AFTER_S = 2
+
+
+class Detail(BaseModel):
+    """One wrong field."""
+
+    field: str = Field(description="Where it is, such as identifiers.phone.0.")
+    problem: str = Field(description="What came, by type and size.")
+    mend: str = Field(description="What would do.")
+
+
+class Error(BaseModel):
+    """What went wrong."""
+
+    message: str
+    code: ErrorCode
+    request_id: str
+    details: list[Detail] | None = Field(None, description="With VALIDATION_ERROR: each wrong field.")
+
+
+class ErrorEnvelope(BaseModel):
+    """The body of every answer from 400 on."""
+
+    error: Error
+
+
+def details(errors: Sequence[FieldError]) -> list[dict[str, str]]:
+    """Field errors as the envelope shows them."""
+    return [{"field": e.field, "problem": e.problem, "mend": e.mend} for e in errors]
+
+
+def error_body(
+    code: ErrorCode, message: str, request_id: str, errors: Sequence[FieldError] = ()
+) -> dict[str, object]:
+    """The inner object of the envelope."""
+    body: dict[str, object] = {"message": message, "code": code, "request_id": request_id}
+    if errors:
+        body["details"] = details(errors)
+    return body
+
+
+def error_response(
+    status: int,
+    code: ErrorCode,
+    message: str,
+    request_id: str,
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+    **beside: object,
+) -> Response:
+    """An answer in the envelope; `beside` goes next to `error`. 503 always says when to retry."""
+    content = orjson.dumps({"error": error_body(code, message, request_id, errors), **beside})
+    extra = dict(headers or {})
+    if status == 503:
+        extra.setdefault("Retry-After", str(RETRY_AFTER_S))
+    return Response(content, status, extra, media_type="application/json")
+
+
+def request_id_of(request: Request) -> str:
+    """The id the edge gave to the request."""
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer by orjson."""
+    return Response(orjson.dumps(body), status, headers, media_type="application/json")
+
+
+_STATUS_CODES = {
+    400: ErrorCode.VALIDATION_ERROR,
+    401: ErrorCode.UNAUTHORIZED,
+    404: ErrorCode.NOT_FOUND,
+    405: ErrorCode.VALIDATION_ERROR,
+    409: ErrorCode.CONFLICT,
+    413: ErrorCode.PAYLOAD_TOO_LARGE,
+    429: ErrorCode.RATE_LIMIT_EXCEEDED,
+    503: ErrorCode.UNAVAILABLE,
+}
+
+
+def _of_ours(request: Request, exc: RetailBrainError) -> Response:
+    request_id = request_id_of(request)
+    match exc:
+        case InvalidEvent():
+            return error_response(400, ErrorCode.VALIDATION_ERROR, wrong(exc.errors), request_id, exc.errors)
+        case BadInput():
+            return error_response(400, ErrorCode.VALIDATION_ERROR, str(exc), request_id)
+        case NotFound():
+            return error_response(404, ErrorCode.NOT_FOUND, str(exc), request_id)
+        case Conflict():
+            return error_response(409, ErrorCode.CONFLICT, str(exc), request_id)
+        case RetryLater():
+            message = f"a server is away ({type(exc).__name__}); try again"
+            get_logger().warning("answered 503", request_id=request_id, cause=type(exc).__name__)
+            return error_response(503, ErrorCode.UNAVAILABLE, message, request_id)
+        case _:
+            return _unforeseen(request, exc)
+
+
+def wrong(errors: Sequence[FieldError]) -> str:
+    """The envelope's message for wrong fields."""
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{first.field}: {first.problem}; {first.mend}{more}"
+
+
+def _unforeseen(request: Request, exc: Exception) -> Response:
+    request_id = request_id_of(request)
+    get_logger().error("unforeseen error", request_id=request_id, exc_info=exc)
+    message = "an error of ours; it is logged under this request id"
+    return error_response(500, ErrorCode.INTERNAL_ERROR, message, request_id)
+
+
+def _http(request: Request, exc: HTTPException) -> Response:
+    code = _STATUS_CODES.get(exc.status_code, ErrorCode.VALIDATION_ERROR)
+    message = "no such path" if exc.status_code == 404 and exc.detail == "Not Found" else str(exc.detail)
+    return error_response(exc.status_code, code, message, request_id_of(request), headers=exc.headers)
+
+
+def _parameters(request: Request, exc: RequestValidationError) -> Response:
+    errors = field_errors(cast(Sequence[ErrorDetails], exc.errors()))
+    return error_response(400, ErrorCode.VALIDATION_ERROR, wrong(errors), request_id_of(request), errors)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app in the envelope."""
+    app.add_exception_handler(RetailBrainError, _of_ours)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _parameters)
+    app.add_exception_handler(Exception, _unforeseen)
