@@ -1,0 +1,57 @@
+"""`retail-brain merge`: undo merges from the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Merges of profiles: undo them.")
+
+
+@app.command()
+def rollback(
+    merge_log_id: Annotated[UUID, typer.Argument(help="The merge's id in identity_merge_log.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the merge log and the constraint.")],
+    actor: Annotated[str, typer.Option(help="Who asks for it.")] = "cli",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Undo one merge: its source profile comes back under its old id, with every event of its records."""
+    from datetime import UTC, datetime
+
+    from infra.addresses import effective_settings
+    from pipeline.configuration import load_model, load_policy
+    from pipeline.privacy.keyring import load_key_ring
+    from pipeline.rollback import rollback_merge
+    from pipeline.store.database import Database
+    from schemas.codec import load_codec
+
+    settings = effective_settings()
+    with Database(settings.postgres_dsn.get_secret_value(), "cli") as database:
+        result = rollback_merge(
+            database,
+            load_key_ring(settings),
+            load_codec(settings),
+            load_model(settings),
+            load_policy(settings),
+            merge_log_id,
+            actor,
+            reason,
+            datetime.now(UTC),
+        )
+    told = {
+        "merge_log_id": str(result.merge_log_id),
+        "rollback_log_id": str(result.rollback_log_id),
+        "restored_profile_id": str(result.restored),
+        "kept_profile_id": str(result.kept),
+        "records": [str(r) for r in result.records],
+    }
+    if as_json:
+        typer.echo(json.dumps(told))
+    else:
+        typer.echo(
+            f"Undone. {len(result.records)} record(s) are back in profile {result.restored}; "
+            f"{result.kept} keeps the rest. A cannot-link keeps the two apart from now on."
+        )
