@@ -36,6 +36,7 @@ class ReasonCode(StrEnum):
     MUST_LINK = "must_link"
     BLOCK_OVERFULL = "block_overfull"
     NEIGHBOURHOOD_TOO_LARGE = "neighbourhood_too_large"
+    TOO_MANY_FOR_ONE = "too_many_for_one"
     BETTER_CLUSTER = "better_cluster"
     ROLLBACK = "rollback"
     # dead letters
@@ -70,6 +71,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.MUST_LINK: "A steward said these are one person.",
     ReasonCode.BLOCK_OVERFULL: "So many records share this key that it no longer tells people apart; it was skipped.",
     ReasonCode.NEIGHBOURHOOD_TOO_LARGE: "Too many records hang together here to merge without a steward.",
+    ReasonCode.TOO_MANY_FOR_ONE: "Together they would hold more identifiers of one type than a customer may have.",
     ReasonCode.BETTER_CLUSTER: "Better evidence came: the record moved to the customer it fits best.",
     ReasonCode.ROLLBACK: "A merge was undone.",
     ReasonCode.UNDECODABLE: "Neither Confluent-framed Avro nor a JSON object.",

@@ -181,11 +181,13 @@ class Partition:
     """The outcome of clustering: disjoint clusters covering every record, and the pairs that need a steward.
 
     `refused` holds, for each pair of clusters with an edge of at least the review threshold between them, the best
-    such edge and why it did not join them.
+    such edge and why it did not join them; pairs that a steward parted are not in it. `joined` holds the edges that
+    joined clusters, in descending weight.
     """
 
     clusters: tuple[frozenset[UUID], ...]
     refused: tuple[tuple[Edge, ReasonCode], ...] = ()
+    joined: tuple[Edge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

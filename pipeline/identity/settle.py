@@ -10,11 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.cluster import cluster
 from pipeline.identity.decide import decide
+from pipeline.identity.graph import connected
 from pipeline.identity.model import (
     Constraint,
     ConstraintKind,
@@ -133,35 +135,13 @@ def settle(
 
 def _components(standing: Neighbourhood, policy: Policy) -> list[frozenset[UUID]]:
     """Records that hang together by standing in one profile, by an edge that could merge, or by a must-link."""
-    parent = {r: r for r in standing.records}
-
-    def root(r: UUID) -> UUID:
-        while parent[r] != r:
-            parent[r] = parent[parent[r]]
-            r = parent[r]
-        return r
-
-    def join(group: Iterable[UUID]) -> None:
-        known = [r for r in group if r in parent]
-        for r in known[1:]:
-            parent[root(r)] = root(known[0])
-
     by_profile: defaultdict[UUID, list[UUID]] = defaultdict(list)
     for r, stored in standing.records.items():
         if stored.profile_id is not None:
             by_profile[stored.profile_id].append(r)
-    for members in by_profile.values():
-        join(members)
-    for edge in standing.edges:
-        if edge.comparison.confidence >= policy.auto_merge:
-            join((edge.low, edge.high))
-    for constraint in standing.constraints:
-        if constraint.kind is ConstraintKind.MUST_LINK:
-            join(constraint.left | constraint.right)
-    groups: defaultdict[UUID, set[UUID]] = defaultdict(set)
-    for r in parent:
-        groups[root(r)].add(r)
-    return [frozenset(g) for g in groups.values()]
+    mergeable = ((e.low, e.high) for e in standing.edges if e.comparison.confidence >= policy.auto_merge)
+    musts = (c.left | c.right for c in standing.constraints if c.kind is ConstraintKind.MUST_LINK)
+    return connected(standing.records, chain(by_profile.values(), mergeable, musts))
 
 
 def _decide_component(

@@ -1,0 +1,186 @@
+"""Loads what the core is configured with: policy, match model, names. The core itself reads no file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import yaml
+from nicknames import NickNamer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import ConfigurationError
+from pipeline.identity.model import IdentifierType, LevelWeight, MatchKeyKind
+from pipeline.identity.policy import IdentifierPolicy, Policy
+from pipeline.identity.score import Model, NameStatistics
+from pipeline.settings import Settings
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _IdentifierFile(_File):
+    exclusive: bool
+    customers_per_identifier: Count
+    identifiers_per_customer: Count
+    weight: Annotated[float, Field(ge=0, le=1)]
+    priority: Count
+
+
+class _PolicyFile(_File):
+    auto_merge: Share
+    review: Share
+    neighbourhood_limit: Annotated[int, Field(ge=2)]
+    identifiers: dict[IdentifierType, _IdentifierFile]
+    block_caps: dict[str, Annotated[int, Field(ge=2)]]
+    source_trust: dict[str, int]
+    default_source_trust: int
+    placeholders: list[str]
+    placeholder_dates: list[str]
+    placeholder_emails: list[str]
+    role_mailboxes: list[str]
+    dotless_domains: list[str]
+    domain_aliases: dict[str, str]
+
+
+class _ModelFile(_File):
+    name: str
+    prior: float
+    limits: dict[str, float]
+    name_floors: dict[str, Share]
+    levels: dict[str, dict[str, float]]
+
+
+def _text(path: Path | None, shipped: str) -> tuple[str, str]:
+    """A configuration file's text, and what to call it in an error."""
+    if path is None:
+        return resources.files("pipeline.identity").joinpath("data", shipped).read_text("utf-8"), shipped
+    try:
+        return path.read_text("utf-8"), str(path)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"{path} cannot be read as UTF-8 text: {exc}") from exc
+
+
+def _wrong(name: str, exc: ValidationError) -> ConfigurationError:
+    """Names each wrong field, what is wrong with it, and where a right one is to be seen."""
+    faults = "; ".join(
+        f"{'.'.join(str(p) for p in e['loc']) or 'the file'}: {e['msg']}" for e in exc.errors()
+    )
+    return ConfigurationError(f"{name}: {faults}. Compare with the shipped file in pipeline/identity/data.")
+
+
+def _version(label: str, *contents: str) -> str:
+    return f"{label}-{hashlib.sha256(chr(0).join(contents).encode()).hexdigest()[:12]}"
+
+
+def load_policy(settings: Settings) -> Policy:
+    """The policy of RB_POLICY_FILE or the shipped one. Thresholds set in the environment take precedence.
+
+    Raises ConfigurationError that names the wrong field and what would do.
+    """
+    text, name = _text(settings.policy_file, "policy.yaml")
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise ConfigurationError(f"{name} is no YAML: {exc}") from exc
+    try:
+        file = _PolicyFile.model_validate(data)
+    except ValidationError as exc:
+        raise _wrong(name, exc) from exc
+    given = settings.model_fields_set
+    auto = settings.auto_merge_threshold if "auto_merge_threshold" in given else file.auto_merge
+    review = settings.review_threshold if "review_threshold" in given else file.review
+    if review > auto:
+        raise ConfigurationError(f"{name}: review ({review}) must not lie above auto_merge ({auto})")
+    _complete(name, "identifiers", {t.value for t in IdentifierType}, {t.value for t in file.identifiers})
+    _complete(name, "block_caps", {k.name.lower() for k in MatchKeyKind}, set(file.block_caps))
+    return _policy(file, auto, review, _version("policy", text, str(auto), str(review)))
+
+
+def _complete(name: str, field: str, needed: set[str], given: set[str]) -> None:
+    if missing := sorted(needed - given):
+        raise ConfigurationError(f"{name}: {field} lacks {', '.join(missing)}")
+    if unknown := sorted(given - needed):
+        raise ConfigurationError(
+            f"{name}: {field} knows no {', '.join(unknown)}; it knows {', '.join(sorted(needed))}"
+        )
+
+
+def _policy(file: _PolicyFile, auto: float, review: float, version: str) -> Policy:
+    return Policy(
+        version=version,
+        auto_merge=auto,
+        review=review,
+        neighbourhood_limit=file.neighbourhood_limit,
+        identifiers={t: IdentifierPolicy(**p.model_dump()) for t, p in file.identifiers.items()},
+        block_caps={kind: file.block_caps[kind.name.lower()] for kind in MatchKeyKind},
+        source_trust=file.source_trust,
+        default_source_trust=file.default_source_trust,
+        placeholders=frozenset(v.casefold() for v in file.placeholders),
+        placeholder_dates=frozenset(file.placeholder_dates),
+        placeholder_emails=frozenset(v.casefold() for v in file.placeholder_emails),
+        role_mailboxes=frozenset(v.casefold() for v in file.role_mailboxes),
+        dotless_domains=frozenset(file.dotless_domains),
+        domain_aliases=file.domain_aliases,
+    )
+
+
+def _model_file(text: str, name: str) -> _ModelFile:
+    try:
+        return _ModelFile.model_validate(orjson.loads(text))
+    except orjson.JSONDecodeError as exc:
+        raise ConfigurationError(f"{name} is no JSON: {exc}") from exc
+    except ValidationError as exc:
+        raise _wrong(name, exc) from exc
+
+
+def load_model(settings: Settings) -> Model:
+    """The match model of RB_MODEL_FILE or the shipped priors. Raises ConfigurationError that names what is wrong."""
+    shipped_text, shipped_name = _text(None, "model.json")
+    text, name = _text(settings.model_file, "model.json")
+    shipped, file = _model_file(shipped_text, shipped_name), _model_file(text, name)
+    _complete(name, "levels", set(shipped.levels), set(file.levels))
+    for attribute, levels in shipped.levels.items():
+        _complete(name, f"levels.{attribute}", set(levels), set(file.levels[attribute]))
+    _complete(name, "limits", set(shipped.limits), set(file.limits))
+    _complete(name, "name_floors", set(shipped.name_floors), set(file.name_floors))
+    nicknames = _nicknames()
+    spelt = "\n".join(f"{n}:{','.join(sorted(f))}" for n, f in sorted(nicknames.items()))
+    given, family = _names("given_name", file), _names("surname", file)
+    return Model(
+        version=_version(file.name, text, spelt, _spelt(given), _spelt(family)),
+        prior=file.prior,
+        levels={
+            attribute: {level: LevelWeight(attribute, level, weight) for level, weight in levels.items()}
+            for attribute, levels in file.levels.items()
+        },
+        limits=file.limits,
+        given_names=given,
+        surnames=family,
+        nicknames=nicknames,
+    )
+
+
+def _names(attribute: str, file: _ModelFile) -> NameStatistics:
+    return NameStatistics({}, file.name_floors[attribute])
+
+
+def _spelt(names: NameStatistics) -> str:
+    return "\n".join(f"{n}:{share}" for n, share in sorted(names.share.items()))
+
+
+def _nicknames() -> Mapping[str, frozenset[str]]:
+    """Nickname -> the formal names it may be short for, itself included (package nicknames)."""
+    found: dict[str, set[str]] = {}
+    for formal, short in NickNamer().nickname_lookup.items():
+        for nickname in short:
+            found.setdefault(nickname, {nickname}).add(formal)
+    return {name: frozenset(formal) for name, formal in found.items()}

@@ -1,0 +1,187 @@
+"""Records into customers: a pure, deterministic function of records, evidence, constraints and policy.
+
+Agglomerative: edges are taken from the weightiest down, and two clusters join only if they agree as wholes. Only an
+edge or a must-link joins anything, so the connected components of the two are independent of each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
+
+from pipeline.codes import ReasonCode
+from pipeline.identity.compare import Side, compare, join, side
+from pipeline.identity.model import Constraint, ConstraintKind, Edge, IdentityRecord, Partition
+from pipeline.identity.policy import Policy
+from pipeline.identity.score import Model
+
+
+def cluster(
+    records: Mapping[UUID, IdentityRecord],
+    edges: Sequence[Edge],
+    constraints: Sequence[Constraint],
+    model: Model,
+    policy: Policy,
+) -> Partition:
+    """The partition of `records` into customers.
+
+    Must-links join first, unless a cannot-link stands against it. Then edges of at least `policy.auto_merge` join
+    the clusters of their ends, in descending weight, ties by record ids, unless a cannot-link or a veto stands between
+    them, the clusters as wholes score below the threshold, or the neighbourhood is too large. Edges and constraints
+    that name a record not in `records` are left out. Clusters come sorted by their lowest record.
+    """
+    forest = _Forest(records, constraints, model, policy)
+    for constraint in constraints:
+        if constraint.kind is ConstraintKind.MUST_LINK:
+            forest.join_all(sorted(r for r in constraint.left | constraint.right if r in records))
+    usable = (e for e in edges if e.low in records and e.high in records and e.low != e.high)
+    ordered = sorted(
+        (e for e in usable if e.comparison.confidence >= policy.review),
+        key=lambda e: (-e.comparison.weight, e.low, e.high),
+    )
+    joined = [e for e in ordered if e.comparison.confidence >= policy.auto_merge and forest.join_by(e)]
+    return Partition(forest.clusters(), tuple(_refused(ordered, forest)), tuple(joined))
+
+
+def _refused(ordered: Sequence[Edge], forest: _Forest) -> Iterator[tuple[Edge, ReasonCode]]:
+    """The best edge of each pair of clusters that stayed apart, and why. What a steward has parted is settled."""
+    seen: set[tuple[UUID, UUID]] = set()
+    for edge in ordered:
+        a, b = forest.root(edge.low), forest.root(edge.high)
+        pair = (a, b) if a < b else (b, a)
+        if a == b or pair in seen:
+            continue
+        seen.add(pair)
+        reason = forest.reason(edge)
+        if reason is not ReasonCode.CANNOT_LINK:
+            yield edge, reason
+
+
+class _Cluster:
+    """A growing cluster: its records, its side, and the constraints its records stand in."""
+
+    __slots__ = ("left", "members", "right", "side", "version")
+
+    def __init__(self, record: UUID, left: frozenset[int], right: frozenset[int]) -> None:
+        self.members = [record]
+        self.side: Side | None = None
+        self.left, self.right = left, right
+        self.version = 0
+
+
+class _Forest:
+    """Union-find over records, with the rules of joining."""
+
+    def __init__(
+        self,
+        records: Mapping[UUID, IdentityRecord],
+        constraints: Sequence[Constraint],
+        model: Model,
+        policy: Policy,
+    ) -> None:
+        self._records, self._model, self._policy = records, model, policy
+        self._root: dict[UUID, UUID] = {r: r for r in records}
+        left: dict[UUID, set[int]] = {}
+        right: dict[UUID, set[int]] = {}
+        for number, constraint in enumerate(constraints):
+            if constraint.kind is ConstraintKind.CANNOT_LINK:
+                for record in constraint.left:
+                    left.setdefault(record, set()).add(number)
+                for record in constraint.right:
+                    right.setdefault(record, set()).add(number)
+        self._clusters = {
+            r: _Cluster(r, frozenset(left.get(r, ())), frozenset(right.get(r, ()))) for r in records
+        }
+        self._verdicts: dict[tuple[UUID, int, UUID, int], ReasonCode | None] = {}
+
+    def root(self, record: UUID) -> UUID:
+        """The record that stands for the cluster of `record`."""
+        path = []
+        while (parent := self._root[record]) != record:
+            path.append(record)
+            record = parent
+        for step in path:
+            self._root[step] = record
+        return record
+
+    def clusters(self) -> tuple[frozenset[UUID], ...]:
+        """Every cluster, sorted by its lowest record."""
+        return tuple(
+            frozenset(c.members) for c in sorted(self._clusters.values(), key=lambda c: min(c.members))
+        )
+
+    def join_all(self, members: Sequence[UUID]) -> None:
+        """Join what a steward said is one person, except across a cannot-link."""
+        for other in members[1:]:
+            a, b = self.root(members[0]), self.root(other)
+            if a != b and not self._parted(a, b):
+                self._union(a, b)
+
+    def join_by(self, edge: Edge) -> bool:
+        """Join the clusters of the edge's ends if the rules let them; True if it did."""
+        a, b = self.root(edge.low), self.root(edge.high)
+        if a == b or self._verdict(a, b, edge) is not None:
+            return False
+        self._union(a, b)
+        return True
+
+    def reason(self, edge: Edge) -> ReasonCode:
+        """Why the edge did not join its ends."""
+        if edge.comparison.veto is not None:
+            return edge.comparison.veto
+        verdict = self._verdict(self.root(edge.low), self.root(edge.high), edge)
+        if verdict is ReasonCode.CANNOT_LINK or edge.comparison.confidence >= self._policy.auto_merge:
+            return verdict or ReasonCode.INCOHERENT_CLUSTER
+        return ReasonCode.SCORE_IN_REVIEW_BAND
+
+    def _parted(self, a: UUID, b: UUID) -> bool:
+        x, y = self._clusters[a], self._clusters[b]
+        return not (x.left.isdisjoint(y.right) and x.right.isdisjoint(y.left))
+
+    def _verdict(self, a: UUID, b: UUID, edge: Edge) -> ReasonCode | None:
+        """Why two clusters must not join, or None. Remembered until one of them grows."""
+        if self._parted(a, b):
+            return ReasonCode.CANNOT_LINK
+        if edge.comparison.veto is not None:
+            return edge.comparison.veto
+        x, y = self._clusters[a], self._clusters[b]
+        if len(x.members) == len(y.members) == 1:
+            return None
+        key = (a, x.version, b, y.version) if a < b else (b, y.version, a, x.version)
+        if key not in self._verdicts:
+            self._verdicts[key] = self._as_wholes(x, y)
+        return self._verdicts[key]
+
+    def _as_wholes(self, x: _Cluster, y: _Cluster) -> ReasonCode | None:
+        smaller, total = min(len(x.members), len(y.members)), len(x.members) + len(y.members)
+        if smaller > 1 and total > self._policy.neighbourhood_limit:
+            return ReasonCode.NEIGHBOURHOOD_TOO_LARGE
+        together = compare(self._side(x), self._side(y), self._model, self._policy)
+        if together.veto is not None:
+            return together.veto
+        if together.confidence < self._policy.auto_merge:
+            return ReasonCode.INCOHERENT_CLUSTER
+        return self._over_limit(x, y)
+
+    def _over_limit(self, x: _Cluster, y: _Cluster) -> ReasonCode | None:
+        first, second = self._side(x).identifiers, self._side(y).identifiers
+        for kind, values in first.items():
+            limit = self._policy.identifiers[kind].identifiers_per_customer
+            if kind in second and len(values | second[kind]) > limit:
+                return ReasonCode.TOO_MANY_FOR_ONE
+        return None
+
+    def _side(self, c: _Cluster) -> Side:
+        if c.side is None:
+            c.side = side(self._records[r] for r in sorted(c.members))
+        return c.side
+
+    def _union(self, a: UUID, b: UUID) -> None:
+        keep, gone = (a, b) if a < b else (b, a)
+        x, y = self._clusters[keep], self._clusters.pop(gone)
+        # the union of two sides is the side of the union, so growing costs no second look at the records
+        x.side = join((self._side(x), self._side(y)))
+        x.members.extend(y.members)
+        x.left, x.right = x.left | y.left, x.right | y.right
+        x.version += 1
+        self._root[gone] = keep

@@ -1,0 +1,173 @@
+"""The evidence between two customers: one function, whether a side is one record or a cluster of them.
+
+Where a side holds several values, identifiers and addresses count by their best pair (people have several phones);
+names, dates of birth and gender by the mean over all pairs of distinct values, because a person has one of each:
+so a chain A~B~C never joins an A and a C that contradict each other. A missing value is neutral.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from pipeline.codes import ReasonCode
+from pipeline.identity import similarity
+from pipeline.identity.model import Comparison, IdentifierType, LevelWeight
+from pipeline.identity.policy import Policy
+from pipeline.identity.score import Model, confidence
+from pipeline.identity.side import MAX_VALUES, Side, join, side
+
+__all__ = ["Side", "compare", "join", "side"]
+
+_Value = TypeVar("_Value")
+_HOME_LEVELS = frozenset(("exact", "close", "other_unit", "number_close", "no_number"))
+_OTHER_TYPES = tuple(
+    t
+    for t in IdentifierType
+    if t not in (IdentifierType.EMAIL, IdentifierType.PHONE, IdentifierType.WHATSAPP)
+)
+
+
+def compare(a: Side, b: Side, model: Model, policy: Policy) -> Comparison:
+    """The evidence for and against `a` and `b` being one person; symmetric, the same to the last bit each time."""
+    identifiers = _identifiers(a, b, model, policy)
+    place = _best(a.places, b.places, lambda x, y: similarity.places(x, y, model))
+    together = any(i.weight > 0 for i in identifiers) or (place is not None and place.level in _HOME_LEVELS)
+    names = _names(a, b, model, together)
+    born = _mean(a.births, b.births, lambda x, y: similarity.births(x, y, model))
+    rest = (born, place, *_rest(a, b, model))
+    levels = (*names, *(level for level in rest if level is not None), *identifiers)
+    weight = model.prior + sum(level.weight for level in levels)
+    return Comparison(weight, confidence(weight), levels, _veto(a, b, names, born, policy))
+
+
+def _veto(
+    a: Side, b: Side, names: Sequence[LevelWeight], born: LevelWeight | None, policy: Policy
+) -> ReasonCode | None:
+    for kind, x in a.identifiers.items():
+        y = b.identifiers.get(kind)
+        if y is not None and policy.identifiers[kind].exclusive and x.isdisjoint(y):
+            return ReasonCode.VETO_EXCLUSIVE_IDENTIFIER
+    if born is not None and born.level == "different":
+        for level in names:
+            if level.attribute == "given_name" and level.level == "different":
+                return ReasonCode.VETO_CONTRADICTING_PERSON
+    return None
+
+
+def _best(
+    a: Sequence[_Value], b: Sequence[_Value], level: Callable[[_Value, _Value], LevelWeight | None]
+) -> LevelWeight | None:
+    """The weightiest level over all pairs of values."""
+    best: LevelWeight | None = None
+    for x in a[:MAX_VALUES]:
+        for y in b[:MAX_VALUES]:
+            found = level(x, y)
+            if found is not None and (best is None or found.weight > best.weight):
+                best = found
+    return best
+
+
+def _mean(
+    a: Sequence[_Value], b: Sequence[_Value], level: Callable[[_Value, _Value], LevelWeight | None]
+) -> LevelWeight | None:
+    """The mean weight over all pairs of values, named by the weightiest pair's level."""
+    if len(a) == 1 and len(b) == 1:
+        return level(a[0], b[0])
+    found = [f for x in a[:MAX_VALUES] for y in b[:MAX_VALUES] if (f := level(x, y)) is not None]
+    if not found:
+        return None
+    weights = sorted(f.weight for f in found)  # sorted: the sum is the same whichever side comes first
+    best = max(found, key=lambda f: f.weight)
+    return LevelWeight(best.attribute, best.level, sum(weights) / len(weights))
+
+
+def _names(a: Side, b: Side, model: Model, together: bool) -> tuple[LevelWeight, ...]:
+    """Levels of the name's parts.
+
+    `together`: the two share a home or a contact. Then a shared surname without a shared given name is what a
+    household looks like and proves nothing. All parts together never count for more than `limits.names`: a name alone names nobody.
+    """
+    if not a.names or not b.names:
+        return ()
+    given = _mean(a.names, b.names, lambda x, y: similarity.given_names(x, y, model))
+    family = _mean(a.names, b.names, lambda x, y: similarity.surnames(x, y, model))
+    middle = _mean(a.names, b.names, lambda x, y: similarity.middle_names(x, y, model))
+    suffix = _mean(a.names, b.names, lambda x, y: similarity.suffixes(x, y, model))
+    if together and family is not None and (given is None or given.weight <= 0):
+        family = replace(family, weight=min(family.weight, model.limits["household_surname"]))
+    parts = [p for p in (given, family, middle) if p is not None]
+    total = sum(p.weight for p in parts)
+    if total > model.limits["names"]:
+        factor = model.limits["names"] / total
+        parts = [replace(p, weight=p.weight * factor) for p in parts]
+    return tuple(parts) if suffix is None else (*parts, suffix)
+
+
+def _rest(a: Side, b: Side, model: Model) -> tuple[LevelWeight | None, ...]:
+    gender = (
+        _mean(a.genders, b.genders, lambda x, y: model.level("gender", "exact" if x == y else "different"))
+        if a.genders and b.genders
+        else None
+    )
+    ids = (
+        similarity.national_ids(a.national_ids, b.national_ids, model)
+        if a.national_ids and b.national_ids
+        else None
+    )
+    employer = (
+        _best(a.employers, b.employers, lambda x, y: similarity.employers(x, y, model))
+        if a.employers and b.employers
+        else None
+    )
+    shared = min(3, len(a.products & b.products)) if a.products and b.products else 0
+    purchases = model.level("purchases", str(shared)) if shared else None
+    return gender, ids, employer, purchases
+
+
+def _identifiers(a: Side, b: Side, model: Model, policy: Policy) -> tuple[LevelWeight, ...]:
+    """One level a type both sides hold. The weightiest agreement counts in full, each further one by `limits.repeat`:
+
+    somebody who shares a phone is likely to share the device as well, so they are no independent witnesses.
+    """
+    if not a.identifiers or not b.identifiers:
+        return ()
+    found = [
+        level for level in (_emails(a, b, model, policy), _lines(a, b, model, policy)) if level is not None
+    ]
+    for kind in _OTHER_TYPES:
+        x, y = a.identifiers.get(kind), b.identifiers.get(kind)
+        if x and y:
+            level = model.level(kind.value, "different" if x.isdisjoint(y) else "exact")
+            found.append(_trusted(level, kind, policy))
+    if len(found) < 2:
+        return tuple(found)
+    found.sort(key=lambda f: (-f.weight, f.attribute))
+    repeat = model.limits["repeat"]
+    return tuple(
+        replace(f, weight=f.weight * repeat) if n and f.weight > 0 else f for n, f in enumerate(found)
+    )
+
+
+def _trusted(level: LevelWeight, kind: IdentifierType, policy: Policy) -> LevelWeight:
+    share = policy.identifiers[kind].weight
+    return level if share == 1.0 else replace(level, weight=level.weight * share)
+
+
+def _emails(a: Side, b: Side, model: Model, policy: Policy) -> LevelWeight | None:
+    x, y = a.identifiers.get(IdentifierType.EMAIL), b.identifiers.get(IdentifierType.EMAIL)
+    if not x or not y:
+        return None
+    best = _best(sorted(x), sorted(y), lambda p, q: similarity.emails(p, q, model, policy.role_mailboxes))
+    return None if best is None else _trusted(best, IdentifierType.EMAIL, policy)
+
+
+def _lines(a: Side, b: Side, model: Model, policy: Policy) -> LevelWeight | None:
+    """Phones and WhatsApp accounts are lines alike."""
+    x = a.lines
+    y = b.lines
+    if not x or not y:
+        return None
+    best = _best(sorted(x), sorted(y), lambda p, q: similarity.lines(p, q, model))
+    return None if best is None else _trusted(best, IdentifierType.PHONE, policy)

@@ -1,0 +1,53 @@
+"""What the business says about identifiers, thresholds and limits: plain values, validated where they are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.identity.model import IdentifierType, MatchKeyKind
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierPolicy:
+    """How far one type of identifier can be trusted.
+
+    `exclusive`: a customer has one value of it, so two different ones are two customers. `customers_per_identifier`:
+    how many customers may share a value before it stops being evidence. `identifiers_per_customer`: how many values a
+    customer may gather. `weight` scales the model's bits, 0 to 1. `priority` orders types where one must be
+    chosen, lowest first.
+    """
+
+    exclusive: bool
+    customers_per_identifier: int
+    identifiers_per_customer: int
+    weight: float
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of the house for one deployment; `version` is a hash of the content."""
+
+    version: str
+    auto_merge: float
+    review: float
+    neighbourhood_limit: int
+    identifiers: Mapping[IdentifierType, IdentifierPolicy]
+    block_caps: Mapping[MatchKeyKind, int]
+    source_trust: Mapping[str, int]
+    default_source_trust: int
+    placeholders: frozenset[str]
+    placeholder_dates: frozenset[str]
+    placeholder_emails: frozenset[str]
+    role_mailboxes: frozenset[str]
+    dotless_domains: frozenset[str]
+    domain_aliases: Mapping[str, str]
+
+    def trust(self, source: str) -> int:
+        """How far a source is believed in the golden record; higher wins."""
+        return self.source_trust.get(source, self.default_source_trust)
+
+    def block_cap(self, kind: MatchKeyKind) -> int:
+        """Most records that may share a match key of this kind before the key is skipped."""
+        return self.block_caps[kind]

@@ -1,0 +1,64 @@
+"""The match weights and what they add up to (Fellegi & Sunter 1969; Winkler 2006).
+
+A weight is log2(m / u): how many times likelier a comparison level is between two records of one person (m) than
+between two records of two people (u). Weights of independent attributes add up; with the prior they are the log2
+odds of a match, and odds are a probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import log2
+
+from pipeline.identity.model import LevelWeight
+
+_STEEPEST = 1000.0
+"""Beyond this many bits a float holds 0 or 1 anyway; it keeps 2**x from overflowing."""
+
+
+def confidence(weight: float) -> float:
+    """The probability of a match whose log2 odds are `weight` bits: 1 / (1 + 2**-weight)."""
+    return float(1.0 / (1.0 + 2.0 ** -max(-_STEEPEST, min(_STEEPEST, weight))))
+
+
+def bits(probability: float) -> float:
+    """The log2 odds of a probability strictly between 0 and 1; the inverse of `confidence`."""
+    return log2(probability / (1.0 - probability))
+
+
+@dataclass(frozen=True, slots=True)
+class NameStatistics:
+    """How common a name is: `share[name]` is the share of people called so, `floor` that of names not listed."""
+
+    share: Mapping[str, float]
+    floor: float
+
+    def rarity(self, name: str) -> float:
+        """-log2 of the share of people called so, in bits."""
+        return -log2(max(self.share.get(name, self.floor), self.floor))
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A versioned set of match weights in bits.
+
+    `prior` is the log2 odds that two candidates are one person before anything is compared. `levels[attribute][level]`
+    is a level and its weight. An agreeing level of a name counts the rarity of the name plus the level's weight.
+    """
+
+    version: str
+    prior: float
+    levels: Mapping[str, Mapping[str, LevelWeight]]
+    limits: Mapping[str, float]
+    given_names: NameStatistics
+    surnames: NameStatistics
+    nicknames: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def level(self, attribute: str, level: str) -> LevelWeight:
+        """The declared level. KeyError where the model lacks it; `load_model` sees to it that it does not."""
+        return self.levels[attribute][level]
+
+    def formal_names(self, name: str) -> frozenset[str]:
+        """The names a given name may be short for, itself included."""
+        return self.nicknames.get(name) or frozenset((name,))

@@ -1,0 +1,35 @@
+"""Text made comparable: Unicode forms, control characters, transliteration. Shared by every normaliser."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from anyascii import anyascii
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]+")
+_SPACES = re.compile(r"\s+")
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+_APOSTROPHES = re.compile(r"[’'`´ʼ]")
+_IDEOGRAPH = re.compile(r"([\u3400-\u9fff\uac00-\ud7af])")
+
+
+def clean(text: str) -> str:
+    """NFKC, without control and invisible characters, single spaces, no space at the ends."""
+    if text.isascii() and text.isprintable():
+        return _SPACES.sub(" ", text.strip()) if "  " in text else text.strip()
+    folded = unicodedata.normalize("NFKC", text)
+    return _SPACES.sub(" ", _CONTROL.sub(" ", folded)).strip()
+
+
+def ascii_of(text: str) -> str:
+    """Transliterated to ASCII; ideographs and syllable blocks become words of their own."""
+    return text if text.isascii() else anyascii(_IDEOGRAPH.sub(r" \1 ", text))
+
+
+@lru_cache(maxsize=65_536)
+def words(text: str) -> tuple[str, ...]:
+    """Lower-case ASCII words of a text; apostrophes join (O'Hare -> ohare), every other mark parts."""
+    joined = _APOSTROPHES.sub("", ascii_of(clean(text)).casefold())
+    return tuple(w for w in _NOT_WORD.split(joined) if w)
