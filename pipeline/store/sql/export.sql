@@ -19,10 +19,6 @@ ORDER BY e.source_record_id, e.occurred_at DESC, e.event_id
 SELECT w.event_id FROM unnest(%s::uuid[]) w(event_id)
 WHERE NOT EXISTS (SELECT FROM event_index i WHERE i.event_id = w.event_id)
 
--- name: outbox_depth
--- Transactions whose messages are not published yet.
-SELECT count(*) FROM outbox
-
 -- name: outcome_of
 -- How the given events were decided, and the records and profiles they are in now.
 SELECT e.decision, count(*), count(e.record_id)
