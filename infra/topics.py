@@ -1,0 +1,110 @@
+"""Makes the topics that schemas/topics.yaml declares, and says where the broker's differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from pipeline.errors import BrokerUnavailable, ConfigurationError
+from pipeline.settings import Settings
+from schemas.topics import Topic, topics
+
+TIMEOUT_S = 15
+
+
+@dataclass(frozen=True, slots=True)
+class TopicReport:
+    """Names on the broker, prefix included. `differences` are sentences."""
+
+    created: tuple[str, ...]
+    standing: tuple[str, ...]
+    differences: tuple[str, ...]
+
+
+def ensure_topics(settings: Settings) -> TopicReport:
+    """Create the topics that are missing; none is changed or deleted. Two at once are harmless.
+
+    Raises BrokerUnavailable; ConfigurationError where the broker refuses a topic.
+    """
+    client = _client(settings)
+    wanted = {settings.topic(name): topic for name, topic in topics().items()}
+    created = _create(
+        client, {name: topic for name, topic in wanted.items() if name not in _partitions(client)}
+    )
+    return TopicReport(
+        created=created,
+        standing=tuple(name for name in wanted if name not in created),
+        differences=tuple(_differences(client, wanted)),
+    )
+
+
+def check_topics(settings: Settings) -> tuple[str, ...]:
+    """What is missing or differs, as sentences, without changing anything. Raises BrokerUnavailable."""
+    client = _client(settings)
+    wanted = {settings.topic(name): topic for name, topic in topics().items()}
+    standing = _partitions(client)
+    missing = tuple(f"{name} is missing: retail-brain topics" for name in wanted if name not in standing)
+    return missing + tuple(_differences(client, {n: t for n, t in wanted.items() if n in standing}))
+
+
+def _client(settings: Settings) -> AdminClient:
+    return AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+
+
+def _config(topic: Topic) -> dict[str, str]:
+    if topic.compacted:
+        return {"cleanup.policy": "compact"}
+    hours = topic.retention_hours
+    return {"cleanup.policy": "delete", "retention.ms": str(hours * 3_600_000 if hours else -1)}
+
+
+def _create(client: AdminClient, missing: dict[str, Topic]) -> tuple[str, ...]:
+    new = [
+        NewTopic(name, topic.partitions, topic.replication_factor, config=_config(topic))
+        for name, topic in missing.items()
+    ]
+    created = []
+    futures = client.create_topics(new, request_timeout=TIMEOUT_S) if new else {}
+    for name, future in futures.items():
+        try:
+            future.result()
+            created.append(name)
+        except KafkaException as exc:
+            error: KafkaError = exc.args[0]
+            if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:  # another one was faster
+                continue
+            if error.retriable() or error.code() == KafkaError._TRANSPORT:
+                raise BrokerUnavailable(f"topic {name}: {error.str()}") from exc
+            raise ConfigurationError(f"the broker refuses topic {name}: {error.str()}") from exc
+    return tuple(created)
+
+
+def _partitions(client: AdminClient) -> dict[str, int]:
+    try:
+        metadata = client.list_topics(timeout=TIMEOUT_S)
+    except KafkaException as exc:
+        raise BrokerUnavailable(exc.args[0].str()) from exc
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def _differences(client: AdminClient, wanted: dict[str, Topic]) -> list[str]:
+    counts = _partitions(client)
+    found = [
+        f"{name} has {counts[name]} partitions, {topic.partitions} are declared"
+        for name, topic in wanted.items()
+        if counts.get(name, topic.partitions) != topic.partitions
+    ]
+    resources = {ConfigResource(ResourceType.TOPIC, name): topic for name, topic in wanted.items()}
+    if not resources:
+        return found
+    for resource, future in client.describe_configs(list(resources), request_timeout=TIMEOUT_S).items():
+        try:
+            actual = future.result()
+        except KafkaException as exc:
+            raise BrokerUnavailable(f"topic {resource.name}: {exc.args[0].str()}") from exc
+        for key, value in _config(resources[resource]).items():
+            if actual[key].value != value:
+                found.append(f"{resource.name} has {key}={actual[key].value}, {value} is declared")
+    return found

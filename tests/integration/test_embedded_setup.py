@@ -1,0 +1,49 @@
+"""Migrations and topics, on real servers."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+from confluent_kafka.admin import AdminClient
+
+from infra.migrate import migrate, pending
+from infra.topics import check_topics, ensure_topics
+from pipeline.settings import Settings
+from schemas.topics import topics
+from tests.servers import TestStack, fresh_database
+
+
+def test_two_migrations_at_once_do_the_work_once(stack: TestStack) -> None:
+    with fresh_database(stack.postgres_dsn, f"rb_test_{uuid.uuid4().hex[:12]}") as dsn:
+        wanted = pending(dsn)
+        assert wanted
+        with ThreadPoolExecutor(3) as pool:
+            done = list(pool.map(lambda _: migrate(dsn), range(3)))
+        assert sorted(done) == [(), (), wanted]
+        assert pending(dsn) == ()
+
+
+def test_a_lock_row_left_by_a_killed_migration_stops_nobody(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 1)")
+        connection.execute("DELETE FROM _yoyo_migration")
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    assert migrate(database)
+
+
+def test_topics_are_made_once_and_as_declared(house: Settings) -> None:
+    report = ensure_topics(house)
+    assert report.created == ()
+    assert set(report.standing) == {house.topic(name) for name in topics()}
+    assert report.differences == check_topics(house) == ()
+
+
+def test_a_missing_topic_is_named_and_mended(house: Settings) -> None:
+    name = house.topic("events.raw")
+    admin = AdminClient({"bootstrap.servers": house.kafka_bootstrap})
+    admin.delete_topics([name])[name].result()
+    assert check_topics(house) == (f"{name} is missing: retail-brain topics",)
+    assert ensure_topics(house).created == (name,)
