@@ -21,6 +21,7 @@ class ReasonCode(StrEnum):
     INVALID_IDENTIFIER = "invalid_identifier"
     TOO_LONG = "too_long"
     UNKNOWN_FIELD = "unknown_field"
+    INVALID_VALUE = "invalid_value"
     # an event that names nobody is stored and not linked
     NO_IDENTITY = "no_identity"
     # matching
@@ -58,6 +59,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.INVALID_IDENTIFIER: "Empty once control characters and spaces are taken away.",
     ReasonCode.TOO_LONG: "Longer than the field allows.",
     ReasonCode.UNKNOWN_FIELD: "No trait of this name is known; it is stored with the raw event only.",
+    ReasonCode.INVALID_VALUE: "Not of the form the payload's field has; it is stored with the raw event only.",
     ReasonCode.NO_IDENTITY: "The event holds no usable identifier and no traits that could name a person.",
     ReasonCode.EXACT_MATCH: "Shares an identifier with the profile.",
     ReasonCode.FUZZY_MATCH: "No shared identifier, but names, dates and addresses agree well enough.",

@@ -67,7 +67,7 @@ def gather(
     standing_known = store.known(last_seen)
     if any(k.reorders and k.profile_id not in scope.loaded for k in standing_known.values()):
         raise TransactionConflict("a profile's records changed their order before its lock was had")
-    neighbourhood = _load(scope, {**known, **new}, edges, also, store, policy)
+    neighbourhood = _load(scope, new, known, edges, also, store, policy)
     return Found(neighbourhood, tuple(edges.values()), overfull, standing_known, len(pairs))
 
 
@@ -111,7 +111,7 @@ def _compare(
     for r in stored & known.keys():
         if r in contents:
             contents[r] = with_products(contents[r], known[r].products)
-    remembered = bits(policy.review) - max(level.weight for level in model.levels["products"].values())
+    remembered = bits(policy.review) - max(level.weight for level in model.levels["purchases"].values())
     sides: dict[UUID, Side] = {}
     edges: dict[tuple[UUID, UUID], Edge] = {}
     for low, high in pairs:
@@ -178,7 +178,8 @@ def _lock(
 
 def _load(
     scope: _Scope,
-    arrivals: Mapping[UUID, Arrival],
+    new: Mapping[UUID, Arrival],
+    known: Mapping[UUID, Arrival],
     edges: Mapping[tuple[UUID, UUID], Edge],
     also: frozenset[UUID],
     store: IdentityStore,
@@ -188,22 +189,22 @@ def _load(
     records: dict[UUID, StoredRecord] = {}
     standing = store.standing(scope.members) if scope.members else {}
     for r, content in (store.contents(scope.members) if scope.members else {}).items():
-        arrival = arrivals.get(r)
+        arrival = known.get(r)
         activity = (
             standing[r].activity if arrival is None else fold_activity(standing[r].activity, arrival.activity)
         )
         whole = content if arrival is None else with_products(content, arrival.products)
         records[r] = StoredRecord(whole, activity, standing[r].profile_id)
-    for r, arrival in arrivals.items():
-        if arrival.record is not None:
-            records[r] = StoredRecord(arrival.record, arrival.activity, None)
+    for r, arrival in new.items():
+        assert arrival.record is not None
+        records[r] = StoredRecord(arrival.record, arrival.activity, None)
     inner_members = [r for r in scope.members if standing[r].profile_id in scope.inner]
     known_edges, outside = _stored_edges(inner_members, edges, scope, store, policy)
     ends = {r for e in edges.values() for r in (e.low, e.high)} - records.keys()
     outside |= {r: s.profile_id for r, s in (store.standing(ends) if ends else {}).items()}
     all_edges = {**known_edges, **edges}
     _unmoved(all_edges.values(), outside, scope, policy)
-    dirty = {r for r, a in arrivals.items() if a.record is not None}
+    dirty = set(new)
     dirty |= {r for e in edges.values() for r in (e.low, e.high) if r in records}
     dirty |= {r for r in inner_members if standing[r].profile_id in also}
     return Neighbourhood(

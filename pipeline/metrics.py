@@ -22,11 +22,10 @@ HTTP_SECONDS = Histogram(
 )
 EVENTS_TAKEN = Counter("rb_gateway_events_total", "Events over HTTP, by outcome.", ("outcome",))
 PRODUCE_SECONDS = Histogram(
-    "rb_gateway_produce_seconds",
-    "From the first message handed to the client until the last is acknowledged.",
+    "rb_gateway_produce_seconds", "From producing a request's events to the last ack."
 )
 PROFILE_READS = Counter(
-    "rb_gateway_profile_reads_total", "Profiles read, by where they were found.", ("from",)
+    "rb_gateway_profile_reads_total", "Profiles read, by where their state was.", ("place",)
 )
 
 # ── stages ────────────────────────────────────────────────────────────────────────────────────────────────

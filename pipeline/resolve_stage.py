@@ -7,8 +7,6 @@ neighbourhood, settle it, write, announce. Everything that decides is pure and l
 from __future__ import annotations
 
 import hashlib
-import signal
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,13 +24,13 @@ from pipeline.configuration import load_model, load_policy
 from pipeline.errors import BadMessage, StoreUnavailable
 from pipeline.identity.model import (
     Created,
-    IdentifierType,
     IdentityRecord,
     Linked,
     MatchKey,
     MatchKeyKind,
     Merged,
     RecordActivity,
+    Review,
     Split,
 )
 from pipeline.identity.normalize import deserialize
@@ -53,10 +51,10 @@ from pipeline.stream.batch import Advance, Batch, Message
 from pipeline.stream.deadletter import DeadLetters
 from pipeline.stream.loop import run
 from pipeline.stream.positions import advance
+from pipeline.stream.process import stop_on_signals
 from schemas.codec import Codec, load_codec
 
 STAGE = "resolve"
-_IDENTIFIERS = frozenset(IdentifierType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,18 +307,17 @@ def _outcomes(
         r: Outcome("linked", (ReasonCode.KNOWN_RECORD,)) for r in arrivals if r not in new
     }
     merged = {d.target for d in settlement.decisions if isinstance(d, Merged)}
-    exact = {
-        r
-        for e in found.edges
-        if any(v.attribute in _IDENTIFIERS and v.weight > 0 for v in e.comparison.levels)
-        for r in (e.low, e.high)
-    }
-    for r in new:
-        created = settlement.profiles[settlement.moves[r]].is_new
-        why = ReasonCode.EXACT_MATCH if r in exact else ReasonCode.FUZZY_MATCH
-        decision = "created" if created else "merged" if settlement.moves[r] in merged else "linked"
-        overfull = (ReasonCode.BLOCK_OVERFULL,) if r in found.overfull else ()
-        outcomes[r] = Outcome(decision, (ReasonCode.NEW_CUSTOMER if created else why, *overfull))
+    for decision in settlement.decisions:
+        match decision:
+            case Created(records=records):
+                kind, reason = "created", ReasonCode.NEW_CUSTOMER
+            case Linked(profile_id=profile, records=records, reason=reason):
+                kind = "merged" if profile in merged else "linked"
+            case Merged() | Split() | Review():
+                continue
+        for r in records:
+            overfull = (ReasonCode.BLOCK_OVERFULL,) if r in found.overfull else ()
+            outcomes[r] = Outcome(kind, (reason, *overfull))
     return outcomes
 
 
@@ -397,9 +394,7 @@ def main(settings: Settings) -> None:
     """Run the resolve stage until SIGTERM."""
     configure(settings, STAGE)
     metrics.serve(settings)
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
+    stop = stop_on_signals()
     policy = load_policy(settings)
     with Database(settings.postgres_dsn.get_secret_value(), STAGE) as database:
         stage = ResolveStage(

@@ -87,6 +87,19 @@ class Database:
             self.close()
             raise
 
+    def notified(self, seconds: float) -> bool:
+        """Wait for a notification on a channel that a transaction of ours ran LISTEN for; False when none came.
+
+        Raises StoreUnavailable; the next transaction opens another connection, which has to LISTEN again.
+        """
+        connection = self._connected()
+        try:
+            with translated():
+                return any(True for _ in connection.notifies(timeout=seconds, stop_after=1))
+        except StoreUnavailable:
+            self.close()
+            raise
+
     def close(self) -> None:
         """Close the connection; the next transaction opens another."""
         if self._connection is not None:

@@ -55,6 +55,7 @@ class _Held:
     """A partition from assignment to revocation; `stored` is its position in Postgres, None without a row."""
 
     stored: int | None
+    told: int | None = None  # the offset last committed to the broker
 
 
 class KafkaSource:
@@ -99,6 +100,8 @@ class KafkaSource:
                 break
         messages, self._hand = tuple(self._hand), []
         self._collected = dict(self._held)
+        if not messages:
+            self._report()
         return messages
 
     def _read(self, count: int, seconds: float) -> int:
@@ -139,13 +142,12 @@ class KafkaSource:
         return batch_of((m for m in messages if (m.topic, m.partition) in held), held)
 
     def done(self, batch: Batch) -> None:
-        """See `Source`; once a second it also tells the broker, for tools that show lag."""
+        """See `Source`."""
         for position in batch.positions:
             held = self._held.get((position.topic, position.partition))
             if held is not None:
                 held.stored = position.next
-        if time.monotonic() - self._reported >= _REPORT_S:
-            self._report()
+        self._report()
 
     # ── waiting and going back ────────────────────────────────────────────────────────────────────────────
 
@@ -177,11 +179,13 @@ class KafkaSource:
 
     def close(self) -> None:
         """See `Source`."""
-        self._report()
+        self._report(at_last=True)
         self._consumer.close()
 
-    def _report(self) -> None:
-        """Best effort: lag as a metric, and offsets where lag tools look for them."""
+    def _report(self, at_last: bool = False) -> None:
+        """Once a second, best effort: lag as a metric, and offsets where lag tools look for them."""
+        if not at_last and time.monotonic() - self._reported < _REPORT_S:
+            return
         self._reported = time.monotonic()
         offsets = []
         for (topic, partition), held in self._held.items():
@@ -190,8 +194,9 @@ class KafkaSource:
             if marks is not None and marks[1] >= 0 and held.stored is not None:
                 lag = max(0, marks[1] - held.stored)
                 metrics.LAG_MESSAGES.labels(self._stage, topic, partition).set(lag)
-            if held.stored is not None:
+            if held.stored is not None and held.stored != held.told:
                 offsets.append(TopicPartition(topic, partition, held.stored))
+                held.told = held.stored
         if offsets:
             try:
                 self._consumer.commit(offsets=offsets, asynchronous=True)

@@ -20,8 +20,12 @@ DELETE FROM outbox WHERE outbox_id = ANY(%(ids)s::bigint[])
 SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::double precision FROM outbox
 
 -- name: claim_relay
--- Makes this session the relay of a prefix, unless another one is; the claim ends with the session.
-SELECT pg_try_advisory_lock(hashtext('retail-brain outbox relay'), hashtext(%(prefix)s))
+-- Makes this transaction the only one that relays for a topic prefix, unless another one is.
+SELECT pg_try_advisory_xact_lock(hashtext('retail-brain outbox relay'), hashtext(%(prefix)s))
+
+-- name: commit_lazily
+-- Lets this transaction's commit return before it is on disk.
+SET LOCAL synchronous_commit = off
 
 -- name: listen_outbox
 -- Wake this session when rows were written.

@@ -1,0 +1,221 @@
+"""Normalize: raw events in; canonical, hashed, encrypted events out. Keeps no state between batches.
+
+The order of the steps: decode and check; canonicalise and hash; store the raw events, their data keys and the dead
+letters in one transaction; publish what was normalised. The positions of a batch are written with the next batch,
+once its events are acknowledged: nothing is lost in between, and what is published twice resolve knows by its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline import metrics
+from pipeline.codes import ReasonCode
+from pipeline.configuration import load_policy
+from pipeline.errors import BadMessage, PositionFenced
+from pipeline.events import Limits
+from pipeline.hashed_record import HashedRecord, RecordHasher
+from pipeline.identity.policy import Policy
+from pipeline.log import configure, get_logger
+from pipeline.payload import Facts, Order, read_payload
+from pipeline.privacy.keyring import KeyRing, load_key_ring
+from pipeline.privacy.seal import seal
+from pipeline.raw_event import RawEvent, raw_event
+from pipeline.settings import Settings
+from pipeline.store.data_keys import own_data_keys
+from pipeline.store.database import Database, Transaction
+from pipeline.store.months import Months
+from pipeline.stream.batch import Advance, Batch, Message
+from pipeline.stream.deadletter import DeadLetters, reason_of
+from pipeline.stream.loop import run
+from pipeline.stream.positions import advance
+from pipeline.stream.process import stop_on_signals
+from pipeline.stream.publish import KafkaPublisher, Outgoing, Publisher
+from schemas.codec import Codec, load_codec
+
+STAGE = "normalize"
+RAW = "events.raw"
+NORMALIZED = "events.normalized"
+_RAW_CONTEXT = b"customer_raw_event:sealed:"
+_RECORD_CONTEXT = b"normalized:record:"
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An event on its way through a batch."""
+
+    message: Message
+    event: RawEvent
+    facts: Facts
+    hashed: HashedRecord
+
+
+class NormalizeStage:
+    """The handler of the normalize loop. One thread, one database connection."""
+
+    stage = STAGE
+    topic = RAW
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        publisher: Publisher,
+        ring: KeyRing,
+        codec: Codec,
+        policy: Policy,
+    ) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._ring = ring
+        self._codec = codec
+        self._limits = Limits.of(settings)
+        self._hasher = RecordHasher(policy, ring.current, settings.default_region, settings.record_cache_size)
+        self._months = Months("customer_raw_event")
+        self._dead_letters = DeadLetters(STAGE, settings, codec, ring)
+        self._pending: tuple[Advance, ...] = ()
+        self._clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def handle(self, batch: Batch) -> int:
+        """Store and publish a batch; returns how many messages became dead letters. Raises RetryLater."""
+        with metrics.STEP_SECONDS.labels(STAGE, "prepare").time():
+            good, refused = self._prepare(batch.messages)
+        with metrics.STEP_SECONDS.labels(STAGE, "store").time():
+            self._months.ensure(self._database, (p.event.accepted_at for p in good))
+            with self._transaction() as tx:
+                messages = self._store(tx, good)
+                self._dead_letters.write(tx, refused)
+        with metrics.STEP_SECONDS.labels(STAGE, "publish").time():
+            self._publisher.publish(messages)
+        self._pending = batch.positions
+        for _, error in refused:
+            metrics.DEAD_LETTERS.labels(STAGE, reason_of(error)).inc()
+        return len(refused)
+
+    def bury(self, message: Message, at: Advance, error: Exception) -> None:
+        """See `Handler`."""
+        with self._transaction() as tx:
+            advance(tx, STAGE, (at,))
+            self._dead_letters.write(tx, [(message, error)])
+
+    def settle(self) -> None:
+        """See `Settling`."""
+        if self._pending:
+            with self._transaction():
+                pass
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        """A transaction that also writes the pending positions: all before it is acknowledged by now."""
+        try:
+            with self._database.transaction() as tx:
+                advance(tx, STAGE, self._pending)
+                yield tx
+        except PositionFenced:
+            self._pending = ()
+            raise
+        self._pending = ()
+
+    def _prepare(
+        self, messages: Sequence[Message]
+    ) -> tuple[list[_Prepared], list[tuple[Message, Exception]]]:
+        """What can be done without servers; a bad message harms only itself."""
+        good: list[_Prepared] = []
+        refused: list[tuple[Message, Exception]] = []
+        now = self._clock()
+        for message in messages:
+            try:
+                if message.value is None:
+                    raise BadMessage(ReasonCode.UNDECODABLE, "a message without a value")
+                event = raw_event(message, self._codec.decode(RAW, message.value), self._limits, now)
+                facts = read_payload(event.payload)
+            except BadMessage as exc:
+                refused.append((message, exc))
+                continue
+            hashed = self._hasher.hashed(event.identifiers, event.traits, event.accepted_at.date())
+            good.append(_Prepared(message, event, facts, hashed))
+        return good, refused
+
+    def _store(self, tx: Transaction, events: Sequence[_Prepared]) -> list[Outgoing]:
+        """Store the raw events, sealed under keys of their own; returns the normalized events to publish."""
+        if not events:
+            return []
+        ids = [p.event.raw_id for p in events]
+        keys = own_data_keys(tx, self._ring, ids)
+        sealed = [
+            seal(key, p.message.value or b"", _RAW_CONTEXT + raw_id.bytes)
+            for key, raw_id, p in zip(keys, ids, events, strict=True)
+        ]
+        tx.run(
+            "add_raw_events",
+            (
+                ids,
+                [p.event.event_id for p in events],
+                [p.event.accepted_at for p in events],
+                [p.message.topic for p in events],
+                [p.message.partition for p in events],
+                [p.message.offset for p in events],
+                sealed,
+            ),
+        )
+        return [self._normalized(p, key) for p, key in zip(events, keys, strict=True)]
+
+    def _normalized(self, prepared: _Prepared, key: bytes) -> Outgoing:
+        event, facts, hashed = prepared.event, prepared.facts, prepared.hashed
+        record = None
+        if hashed.fields is not None:
+            context = _RECORD_CONTEXT + event.raw_id.bytes
+            record = {**hashed.fields, "sealed_record": seal(key, hashed.serialized, context)}
+        value = self._codec.encode(
+            NORMALIZED,
+            {
+                "event_id": str(event.event_id),
+                "raw_id": str(event.raw_id),
+                "source": event.source,
+                "event_type": event.event_type,
+                "occurred_at": event.occurred_at,
+                "accepted_at": event.accepted_at,
+                "request_id": event.request_id,
+                "correlation_id": event.correlation_id,
+                "record": record,
+                "issues": [*hashed.issues, *(f"{i.field}:{i.reason}" for i in facts.issues)],
+                "channel": facts.channel or event.source,
+                "store": facts.store,
+                "order": _order(facts.order),
+                "source_record_id": facts.record_id,
+            },
+        )
+        return Outgoing(NORMALIZED, hashed.key or event.event_id.bytes, value)
+
+
+def _order(order: Order | None) -> dict[str, object] | None:
+    if order is None:
+        return None
+    items = [{"sku": i.sku, "quantity": i.quantity, "price": i.price} for i in order.items]
+    return {"amount": order.amount, "currency": order.currency, "items": items}
+
+
+def main(settings: Settings) -> None:
+    """Run the normalize stage until SIGTERM."""
+    configure(settings, STAGE)
+    metrics.serve(settings)
+    stop = stop_on_signals()
+    publisher = KafkaPublisher(settings, STAGE, stop.is_set)
+    with Database(settings.postgres_dsn.get_secret_value(), STAGE) as database:
+        stage = NormalizeStage(
+            settings,
+            database,
+            publisher,
+            load_key_ring(settings),
+            load_codec(settings),
+            load_policy(settings),
+        )
+        get_logger().info("normalize stage starts")
+        try:
+            run(stage, settings, database, stop)
+        finally:
+            publisher.close()
+    get_logger().info("normalize stage stopped")

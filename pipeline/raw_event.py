@@ -1,0 +1,121 @@
+"""A raw event as teams may produce it to Kafka: the bounds the gateway keeps are kept here as well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import cast
+from uuid import UUID, uuid5
+
+from pipeline.codes import ReasonCode
+from pipeline.errors import BadMessage
+from pipeline.events import MAX_FUTURE, MAX_TEXT, MAX_TRAITS, Limits, event_uuid
+from pipeline.stream.batch import Message
+
+RAW_NAMESPACE = UUID("c2b6f2f4-9f3e-5a55-8a57-3f0d1e7b6a90")  # never change: ids of raw events rest on it
+_EARLIEST_ACCEPTED = datetime(2000, 1, 1, tzinfo=UTC)
+_EARLIEST_OCCURRED = datetime(1970, 1, 1, tzinfo=UTC)
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_EVENT_ID = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class RawEvent:
+    """A decoded raw event within all bounds. `payload` is JSON text that nobody has parsed yet."""
+
+    raw_id: UUID
+    event_id: UUID
+    source: str
+    event_type: str
+    occurred_at: datetime
+    accepted_at: datetime
+    request_id: str | None
+    correlation_id: str | None
+    identifiers: Mapping[str, Sequence[str]] = field(repr=False)
+    traits: Mapping[str, str] = field(repr=False)
+    payload: str | None = field(repr=False)
+
+
+def raw_id(message: Message) -> UUID:
+    """The same for every delivery of a message; the timestamp tells it from one of a topic that was made anew."""
+    at = (message.timestamp - _EARLIEST_OCCURRED) // timedelta(milliseconds=1)
+    return uuid5(RAW_NAMESPACE, f"{message.topic}\x1f{message.partition}\x1f{message.offset}\x1f{at}")
+
+
+def raw_event(message: Message, fields: Mapping[str, object], limits: Limits, now: datetime) -> RawEvent:
+    """The event in the decoded fields of a message. Raises BadMessage naming the field that is out of bounds.
+
+    An event that names no id gets one of its place in the topic; without a time of its own it happened when it was
+    accepted; accepted it was, unless it says when, at the message's timestamp.
+    """
+    source = _matching(fields, "source", _NAME)
+    accepted_at = cast(datetime | None, fields["accepted_at"]) or message.timestamp
+    occurred_at = cast(datetime | None, fields["occurred_at"]) or accepted_at
+    _in_time("accepted_at", accepted_at, _EARLIEST_ACCEPTED, now)
+    _in_time("occurred_at", occurred_at, _EARLIEST_OCCURRED, now)
+    own_id = raw_id(message)
+    return RawEvent(
+        own_id,
+        event_uuid(source, _matching(fields, "event_id", _EVENT_ID)) if fields["event_id"] else own_id,
+        source,
+        _matching(fields, "event_type", _NAME),
+        occurred_at,
+        accepted_at,
+        _matching(fields, "request_id", _TRACE_ID) if fields["request_id"] else None,
+        _matching(fields, "correlation_id", _TRACE_ID) if fields["correlation_id"] else None,
+        _identifiers(fields, limits),
+        _traits(fields),
+        _payload(fields, limits),
+    )
+
+
+def _matching(fields: Mapping[str, object], name: str, form: re.Pattern[str]) -> str:
+    value = cast(str, fields[name])
+    if form.fullmatch(value):
+        return value
+    if not value:
+        raise BadMessage(ReasonCode.MISSING_FIELD, f"{name}: it is required")
+    raise BadMessage(ReasonCode.SCHEMA_VIOLATION, f"{name}: send text matching {form.pattern}")
+
+
+def _in_time(name: str, at: datetime, earliest: datetime, now: datetime) -> None:
+    if not earliest <= at <= now + MAX_FUTURE:
+        raise BadMessage(
+            ReasonCode.SCHEMA_VIOLATION,
+            f"{name}: neither before {earliest.year} nor more than a day ahead; check the sender's clock",
+        )
+
+
+def _identifiers(fields: Mapping[str, object], limits: Limits) -> Mapping[str, Sequence[str]]:
+    identifiers = cast(Mapping[str, Sequence[str]], fields["identifiers"])
+    count = sum(map(len, identifiers.values()))
+    if count > limits.max_identifiers or len(identifiers) > limits.max_identifiers:
+        raise BadMessage(
+            ReasonCode.TOO_MANY_IDENTIFIERS,
+            f"identifiers: {count}; send at most {limits.max_identifiers} in one event",
+        )
+    if any(len(value) > MAX_TEXT for values in identifiers.values() for value in values):
+        raise BadMessage(ReasonCode.TOO_LONG, f"identifiers: send at most {MAX_TEXT} characters a value")
+    return identifiers
+
+
+def _traits(fields: Mapping[str, object]) -> Mapping[str, str]:
+    traits = cast(Mapping[str, str], fields["traits"])
+    if len(traits) > MAX_TRAITS:
+        raise BadMessage(ReasonCode.SCHEMA_VIOLATION, f"traits: {len(traits)}; send at most {MAX_TRAITS}")
+    if any(len(value) > MAX_TEXT for value in traits.values()):
+        raise BadMessage(ReasonCode.TOO_LONG, f"traits: send at most {MAX_TEXT} characters a value")
+    return traits
+
+
+def _payload(fields: Mapping[str, object], limits: Limits) -> str | None:
+    payload = cast(str | None, fields["payload"])
+    if payload is not None:
+        most = limits.max_payload_bytes
+        # UTF-8 takes at least one byte a character, so that most payloads need no encoding to be measured
+        if len(payload) > most or (4 * len(payload) > most and len(payload.encode()) > most):
+            raise BadMessage(ReasonCode.PAYLOAD_TOO_LARGE, f"payload: send at most {most} bytes of JSON")
+    return payload

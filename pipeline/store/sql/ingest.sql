@@ -1,0 +1,12 @@
+-- name: add_data_keys
+-- Stores wrapped data keys of owners that have none yet.
+INSERT INTO data_key (owner_id, wrapped, key_version)
+SELECT * FROM unnest(%s::uuid[], %s::bytea[], %s::smallint[])
+ON CONFLICT (owner_id) DO NOTHING
+
+-- name: add_raw_events
+-- Stores raw events as they came, sealed; one that is stored already stays as it is.
+INSERT INTO customer_raw_event (raw_id, event_id, accepted_at, topic, partition, "offset", sealed)
+SELECT * FROM unnest(
+    %s::uuid[], %s::uuid[], %s::timestamptz[], %s::text[], %s::integer[], %s::bigint[], %s::bytea[])
+ON CONFLICT DO NOTHING

@@ -1,0 +1,104 @@
+"""The outbox relay: publishes what transactions committed, in order, at least once, and then deletes it.
+
+Any number may run; an advisory lock lets one at a time read, publish and delete, so the rest stand by. Nothing is
+published past a message that was not acknowledged, so a key's messages are in order also after failures.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from psycopg.rows import TupleRow
+
+from pipeline import metrics
+from pipeline.errors import RetryLater
+from pipeline.log import configure, get_logger
+from pipeline.settings import Settings
+from pipeline.store.database import Database, Transaction
+from pipeline.stream.backoff import Backoff
+from pipeline.stream.process import stop_on_signals
+from pipeline.stream.publish import KafkaPublisher, Outgoing, Publisher
+
+STAGE = "relay"
+_ROWS = 8  # a row holds a batch's messages for one topic, some 16 MiB at most
+_POLL_S = 0.2  # should a notification get lost, or another relay have gone
+_MEASURE_S = 1.0
+
+
+def outgoing(rows: Sequence[TupleRow]) -> Iterator[Outgoing]:
+    """The messages of outbox rows (outbox_id, topic, keys, payloads), in order; an empty payload is a tombstone."""
+    for _, topic, keys, payloads in rows:
+        for key, payload in zip(keys, payloads, strict=True):
+            yield Outgoing(topic, key, payload or None)
+
+
+class Relay:
+    """Moves rows of the outbox to a publisher until `stop` is set."""
+
+    def __init__(
+        self, settings: Settings, database: Database, publisher: Publisher, stop: threading.Event
+    ) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._stop = stop
+        self._prefix = settings.topic_prefix
+        self._backoff = Backoff(settings)
+        self._measured = 0.0
+
+    def run(self) -> None:
+        """Publish until stopped; servers that are away are waited for."""
+        while not self._stop.is_set():
+            try:
+                if self.publish_some() < _ROWS and not self._stop.is_set():
+                    self._database.notified(_POLL_S)
+                self._backoff.reset()
+            except RetryLater as exc:
+                wait_s = self._backoff.next()
+                metrics.RETRIES.labels(STAGE, type(exc).__name__).inc()
+                get_logger().warning("trying again", stage=STAGE, error=str(exc), wait_s=round(wait_s, 3))
+                self._stop.wait(wait_s)
+
+    def publish_some(self) -> int:
+        """Publish and delete the oldest rows; returns how many, 0 also while another relay is at it.
+
+        Raises StoreUnavailable, BrokerUnavailable: the rows stay, and are published again.
+        """
+        with self._database.transaction() as tx:
+            tx.run("listen_outbox")
+            claim = tx.row("claim_relay", {"prefix": self._prefix})
+            if claim is None or not claim[0]:
+                return 0
+            self._measure(tx)
+            rows = tx.rows("read_outbox", {"limit": _ROWS})
+            if rows:
+                self._publisher.publish(list(outgoing(rows)))
+                # a delete that a crash of the database takes back only publishes twice: no need to wait for the disk
+                tx.run("commit_lazily")
+                tx.run("delete_outbox", {"ids": [row[0] for row in rows]})
+            return len(rows)
+
+    def _measure(self, tx: Transaction) -> None:
+        if time.monotonic() - self._measured < _MEASURE_S:
+            return
+        self._measured = time.monotonic()
+        depth = tx.row("outbox_depth")
+        if depth is not None:
+            metrics.OUTBOX_ROWS.set(depth[0])
+            metrics.OUTBOX_AGE_SECONDS.set(depth[1])
+
+
+def main(settings: Settings) -> None:
+    """Run a relay until SIGTERM."""
+    configure(settings, STAGE)
+    metrics.serve(settings)
+    stop = stop_on_signals()
+    publisher = KafkaPublisher(settings, STAGE, stop.is_set)
+    with Database(settings.postgres_dsn.get_secret_value(), STAGE) as database:
+        get_logger().info("relay starts")
+        try:
+            Relay(settings, database, publisher, stop).run()
+        finally:
+            publisher.close()
+    get_logger().info("relay stopped")

@@ -1,0 +1,104 @@
+"""Whatever the order of arrival and the size of batches, the stream ends where clustering from scratch ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from uuid import UUID
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.identity.scratch import resolve_all
+from pipeline.inprocess import resolve_batch
+from pipeline.matching import fold_activity
+from pipeline.store.memory import MemoryIdentityStore
+from tests.support.people import START, Person, model, person, policy
+
+FIRST = ["Anna", "Ana", "John", "Jon", "Mary"]
+LAST = ["Smith", "Smyth", "Kowalski"]
+BORN = ["1980-01-02", "1980-02-01", "1991-07-15"]
+
+people = st.builds(
+    lambda ids, first, last, born, postcode, minute, products: person(
+        {k: v for k, v in ids.items() if v is not None},
+        minute=minute,
+        products=products,
+        **{
+            k: v
+            for k, v in (
+                ("first_name", first),
+                ("last_name", last),
+                ("date_of_birth", born),
+                ("postcode", postcode),
+            )
+            if v
+        },
+    ),
+    ids=st.fixed_dictionaries(
+        {
+            "email": st.sampled_from([None, "anna.smith@example.com", "jon@example.com", "family@example.com"]),
+            "phone": st.sampled_from([None, "+14155550101", "+14155550102"]),
+            "loyalty_id": st.sampled_from([None, None, "L-1001", "L-1002"]),
+            "cookie_id": st.sampled_from([None, None, "c-77ab12", "c-88cd34"]),
+        }
+    ),
+    first=st.sampled_from([None, *FIRST]),
+    last=st.sampled_from([None, *LAST]),
+    born=st.sampled_from([None, *BORN]),
+    postcode=st.sampled_from([None, "94107", "10001"]),
+    minute=st.integers(0, 1000),
+    products=st.lists(st.integers(1, 6), max_size=3),
+).filter(lambda p: not p.canonical.is_empty)
+
+
+def run(arrivals: Sequence[Person], batch: int) -> MemoryIdentityStore:
+    ids = count(1)
+    store = MemoryIdentityStore()
+    for i in range(0, len(arrivals), batch):
+        folded = {}
+        for p in arrivals[i : i + batch]:
+            before = folded.get(p.record_id)
+            folded[p.record_id] = p.arrival if before is None else merged(before, p.arrival)
+        resolve_batch(store, folded, model(), policy(), lambda: UUID(int=next(ids)), START)
+    return store
+
+
+def merged(one, other):  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    products = one.products | other.products
+    return replace(
+        one,
+        activity=fold_activity(one.activity, other.activity),
+        products=products,
+        record=replace(one.record, products=products),
+    )
+
+
+def golden(store: MemoryIdentityStore) -> dict[frozenset[UUID], dict[str, UUID]]:
+    return {
+        store.members([p]): dict(row.golden) for p, row in store.profiles.items() if not row.is_merged
+    }
+
+
+def reviews(store: MemoryIdentityStore) -> set[frozenset[frozenset[UUID]]]:
+    return {frozenset(store.members([p]) for p in pair) for pair in store.reviews}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(people, min_size=1, max_size=12), st.randoms(use_true_random=False), st.integers(1, 5))
+def test_any_order_and_batching_ends_where_scratch_ends(arrivals, random, batch) -> None:  # type: ignore[no-untyped-def]
+    together = run(arrivals, len(arrivals))
+    shuffled = [*arrivals, *random.sample(arrivals, k=len(arrivals) // 2)]
+    random.shuffle(shuffled)
+    streamed = run(shuffled, batch)
+    records = {r: (s.record, streamed_keys(arrivals, r)) for r, s in streamed.records.items()}
+    scratch = frozenset(resolve_all(records, (), model(), policy()).clusters)
+    assert streamed.partition() == together.partition() == scratch
+    assert golden(streamed) == golden(together)
+    assert reviews(streamed) == reviews(together)
+
+
+def streamed_keys(arrivals: Sequence[Person], record: UUID):  # type: ignore[no-untyped-def]
+    return next(p.arrival.keys for p in arrivals if p.record_id == record)
