@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -42,9 +41,7 @@ class Publisher(Protocol):
 class KafkaPublisher:
     """`Publisher` on an idempotent producer. Waits `produce_timeout_ms` at most, and no more once `stopping`."""
 
-    def __init__(
-        self, settings: Settings, client: str, stopping: Callable[[], bool] = threading.Event().is_set
-    ) -> None:
+    def __init__(self, settings: Settings, client: str, stopping: Callable[[], bool]) -> None:
         # without a time limit of its own no message can fail alone and let a later one of its key overtake it:
         # when our patience ends, everything still queued is thrown away together
         self._config = producer_config(settings, client) | {"message.timeout.ms": 0}
