@@ -66,7 +66,7 @@ def _create(client: AdminClient, missing: dict[str, Topic]) -> tuple[str, ...]:
         for name, topic in missing.items()
     ]
     created = []
-    futures = client.create_topics(new, request_timeout=TIMEOUT_S) if new else {}
+    futures = client.create_topics(new, request_timeout=TIMEOUT_S, operation_timeout=TIMEOUT_S) if new else {}
     for name, future in futures.items():
         try:
             future.result()

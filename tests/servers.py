@@ -147,5 +147,5 @@ def remove_topics(settings: Settings) -> None:
     """Delete every topic under the settings' prefix, a consumer's changelogs included."""
     client = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
     names = [name for name in client.list_topics(timeout=15).topics if name.startswith(settings.topic_prefix)]
-    for future in client.delete_topics(names).values():
+    for future in client.delete_topics(names, operation_timeout=15).values():
         future.result()

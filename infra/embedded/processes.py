@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,27 +80,35 @@ def end(
 ) -> None:
     """Ask the process to stop with signal `how`; kill it when it takes longer. None: nothing."""
     process = recorded.process() if recorded else None
+    if recorded is None or process is None:
+        return
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(how)
+    if not _gone(recorded, kill_after_s):
+        kill(recorded)
+
+
+def kill(recorded: Recorded) -> None:
+    """SIGKILL, and wait until it is gone."""
+    process = recorded.process()
     if process is None:
         return
-    try:
-        process.send_signal(how)
-        process.wait(kill_after_s)
-    except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired:
-        kill(process)
-
-
-def kill(process: psutil.Process) -> None:
-    """SIGKILL, and wait until it is gone."""
-    try:
+    with suppress(psutil.NoSuchProcess):
         process.kill()
-        process.wait(KILL_AFTER_S)
-    except psutil.NoSuchProcess:
-        return
+    _gone(recorded, KILL_AFTER_S)
 
 
-def working_in(folder: Path, program: Path) -> list[psutil.Process]:
+def _gone(recorded: Recorded, within_s: float) -> bool:
+    # not psutil's wait: a zombie whose parent, another process than ours, does not reap it is gone enough
+    deadline = time.monotonic() + within_s
+    while recorded.process() is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def working_in(folder: Path, program: Path) -> list[Recorded]:
     """The processes that run `program` inside `folder`: ours, though no record names them."""
 
     def ours(process: psutil.Process) -> bool:
@@ -107,7 +117,7 @@ def working_in(folder: Path, program: Path) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
 
-    return [process for process in psutil.process_iter() if ours(process)]
+    return [record(process.pid) for process in psutil.process_iter() if ours(process)]
 
 
 def last_lines(log: Path, count: int = 15, worth: Callable[[str], bool] = bool) -> str:
