@@ -35,7 +35,7 @@ def _trace(headers: dict[bytes, bytes]) -> _Trace:
     return _Trace(request_id, given.decode() if _TRACE_ID.fullmatch(given) else request_id)
 
 
-class BodyTooLarge(Exception):  # noqa: N818 - a signal between two functions of this module
+class BodyTooLarge(Exception):
     """A body without Content-Length went over the limit."""
 
 

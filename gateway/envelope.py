@@ -66,11 +66,12 @@ def error_response(
     message: str,
     request_id: str,
     errors: Sequence[FieldError] = (),
+    *,
     headers: Mapping[str, str] | None = None,
-    **beside: object,
+    beside: Mapping[str, object] | None = None,
 ) -> Response:
     """An answer in the envelope; `beside` goes next to `error`. 503 always says when to retry."""
-    content = orjson.dumps({"error": error_body(code, message, request_id, errors), **beside})
+    content = orjson.dumps({"error": error_body(code, message, request_id, errors), **(beside or {})})
     extra = dict(headers or {})
     if status == 503:
         extra.setdefault("Retry-After", str(RETRY_AFTER_S))
@@ -99,7 +100,7 @@ _STATUS_CODES = {
 }
 
 
-def _of_ours(request: Request, exc: RetailBrainError) -> Response:
+def _of_ours(request: Request, exc: Exception) -> Response:
     request_id = request_id_of(request)
     match exc:
         case InvalidEvent():
@@ -132,13 +133,17 @@ def _unforeseen(request: Request, exc: Exception) -> Response:
     return error_response(500, ErrorCode.INTERNAL_ERROR, message, request_id)
 
 
-def _http(request: Request, exc: HTTPException) -> Response:
+def _http(request: Request, exc: Exception) -> Response:
+    if not isinstance(exc, HTTPException):
+        return _unforeseen(request, exc)
     code = _STATUS_CODES.get(exc.status_code, ErrorCode.VALIDATION_ERROR)
     message = "no such path" if exc.status_code == 404 and exc.detail == "Not Found" else str(exc.detail)
     return error_response(exc.status_code, code, message, request_id_of(request), headers=exc.headers)
 
 
-def _parameters(request: Request, exc: RequestValidationError) -> Response:
+def _parameters(request: Request, exc: Exception) -> Response:
+    if not isinstance(exc, RequestValidationError):
+        return _unforeseen(request, exc)
     errors = field_errors(cast(Sequence[ErrorDetails], exc.errors()))
     return error_response(400, ErrorCode.VALIDATION_ERROR, wrong(errors), request_id_of(request), errors)
 

@@ -50,6 +50,7 @@ class Codec:
         clock: Callable[[], datetime],
         fetch: Callable[[int], dict[str, object] | None] = lambda _: None,
     ) -> None:
+        self.ids = ids
         self._limits = limits
         self._clock = clock
         self._fetch = fetch

@@ -1,0 +1,58 @@
+"""The application: routes, edge and errors put together around given ports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from gateway import docs, envelope, health, ingest, profiles, registry_api, stewardship
+from gateway.edge import Edge
+from gateway.ports import Ports
+
+ABOUT = (
+    "Events in, one trustworthy profile per customer out. Every error has the form "
+    '{"error": {"message", "code", "request_id"}}; send X-Request-ID and X-Correlation-ID to find a request again.'
+)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    ports: Ports = app.state.ports
+    await ports.store.open()
+    try:
+        yield
+    finally:
+        ports.waiters.stop()
+        await ports.store.close()
+        await ports.redis.aclose()
+
+
+def _openapi(app: FastAPI) -> Mapping[str, object]:
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes)
+        document["components"]["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
+        for path, methods in document["paths"].items():
+            for operation in methods.values():
+                operation["responses"].pop("422", None)  # wrong parameters are 400 in the envelope
+                if path.startswith("/v1/"):
+                    operation["security"] = [{"apiKey": []}]
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def create_app(ports: Ports) -> FastAPI:
+    """The gateway around its ports; it opens and closes the store and Redis, the sender is its maker's to close."""
+    app = FastAPI(title="Retail Brain", version="0.1.0", lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app.state.ports = ports
+    app.openapi = partial(_openapi, app)  # type: ignore[method-assign, assignment]
+    for room in (ingest, profiles, stewardship, health, registry_api, docs):
+        app.include_router(room.router)
+    envelope.install(app)
+    app.add_middleware(
+        Edge, keys=ports.keys, limiter=ports.limiter, max_body_bytes=ports.settings.max_body_bytes
+    )
+    return app

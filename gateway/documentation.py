@@ -1,0 +1,69 @@
+"""Pieces of the OpenAPI document that no signature says: bodies read by hand, and the errors of a route."""
+
+from __future__ import annotations
+
+from gateway.envelope import ErrorEnvelope
+from pipeline.events import EventIn
+
+_MEANINGS = {
+    400: (
+        "VALIDATION_ERROR",
+        "identifiers.phone: Not a possible phone number; send it in international form",
+    ),
+    401: ("UNAUTHORIZED", "send a known API key as Authorization: Bearer <key>"),
+    404: ("NOT_FOUND", "no such profile"),
+    409: ("CONFLICT", "the merge was rolled back before"),
+    413: ("PAYLOAD_TOO_LARGE", "the body is over 33554432 bytes; send smaller batches"),
+    429: ("RATE_LIMIT_EXCEEDED", "too many requests; try again in 12 s"),
+    500: ("INTERNAL_ERROR", "an error of ours; it is logged under this request id"),
+    503: ("UNAVAILABLE", "a server is away (StoreUnavailable); try again"),
+}
+_RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+
+Responses = dict[int | str, dict[str, object]]
+
+
+def errors(*statuses: int) -> Responses:
+    """The typed errors of a route: those given, and what any protected route may answer."""
+    return {status: _response(status) for status in sorted({*statuses, 401, 429, 500})}
+
+
+def _response(status: int) -> dict[str, object]:
+    code, message = _MEANINGS[status]
+    example = {"error": {"message": message, "code": code, "request_id": "5f2b0c9e0d4b4c1f9a6f"}}
+    found: dict[str, object] = {
+        "model": ErrorEnvelope,
+        "description": code,
+        "content": {"application/json": {"example": example}},
+    }
+    return {**found, "headers": _RETRY} if status in (429, 503) else found
+
+
+def _event_schema() -> dict[str, object]:
+    return EventIn.model_json_schema(mode="validation")
+
+
+def _body(schema: dict[str, object]) -> dict[str, object]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+EVENT_BODY = {
+    **_body(_event_schema()),
+    "parameters": [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "schema": {"type": "string", "examples": ["wait=5"]},
+            "description": "wait=N: answer once the event is resolved, or after N seconds.",
+        }
+    ],
+}
+BATCH_BODY = _body(
+    {
+        "type": "object",
+        "required": ["events"],
+        "properties": {
+            "events": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _event_schema()}
+        },
+    }
+)

@@ -1,0 +1,215 @@
+"""What the gateway answers, as types: the OpenAPI document and the client libraries are made from these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.envelope import Error
+
+Item = TypeVar("Item")
+
+
+class View(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Pagination(View):
+    """Where a page lies in its list."""
+
+    page: int = Field(description="From 1.")
+    limit: int
+    total: int
+    total_pages: int
+
+
+class Page(View, Generic[Item]):
+    """A page of a list."""
+
+    data: list[Item]
+    pagination: Pagination
+
+
+class Warned(View):
+    """A value that was taken but is kept out of matching."""
+
+    field: str
+    code: str = Field(description="A reason code.")
+    message: str
+
+
+class Accepted(View):
+    """The broker has the event. With `Prefer: wait=N` and status 200, `profile_id` is whom it was linked to."""
+
+    event_id: UUID = Field(description="The id the event is stored under; sent again, it is the same event.")
+    request_id: str
+    correlation_id: str
+    warnings: list[Warned] = Field(default_factory=list)
+    profile_id: UUID | None = Field(None, description="Status 200 only; null where the event names nobody.")
+
+
+class BatchItem(View):
+    """What became of one event of a batch."""
+
+    index: int
+    status: int = Field(description="The HTTP status this event alone would have got.")
+    event_id: UUID | None = None
+    error: Error | None = None
+    warnings: list[Warned] = Field(default_factory=list)
+
+
+class BatchAccepted(View):
+    """A result for each event, in the order of the batch."""
+
+    request_id: str
+    accepted: int
+    refused: int
+    results: list[BatchItem]
+
+
+class MaskedIdentifier(View):
+    """An identifier a profile holds. `value` is masked; null where its key was destroyed."""
+
+    type: str
+    value: str | None
+    first_seen: datetime
+    last_seen: datetime
+
+
+class GoldenValue(View):
+    """The value of an attribute that won, and the identity record it comes from. Identifiers are masked."""
+
+    value: str | None
+    record_id: UUID
+
+
+class Profile(View):
+    """One customer."""
+
+    profile_id: UUID
+    merged_from: UUID | None = Field(
+        None, description="The id asked for, where it was merged into this profile."
+    )
+    version: int
+    status: str
+    created_at: datetime
+    updated_at: datetime
+    record_count: int
+    record_ids: list[UUID]
+    identifiers: list[MaskedIdentifier]
+    golden_record: dict[str, GoldenValue]
+
+
+class Order(View):
+    """What was bought."""
+
+    amount: float | None
+    currency: str | None
+    items: list[dict[str, object]]
+
+
+class Event(View):
+    """An event of a profile, without what the source sent in plaintext."""
+
+    event_id: UUID
+    record_id: UUID | None
+    occurred_at: datetime
+    accepted_at: datetime
+    committed_at: datetime
+    source: str
+    event_type: str
+    channel: str | None
+    store: str | None
+    order: Order | None
+    decision: str
+    reasons: list[str]
+    request_id: str | None
+    correlation_id: str | None
+
+
+class MergeLog(View):
+    """A merge, a split or a rollback, with the evidence it rests on."""
+
+    merge_log_id: UUID
+    kind: str
+    source_profile: UUID
+    target_profile: UUID
+    records: list[UUID] = Field(description="The identity records that moved.")
+    confidence_score: float | None
+    scoring_details: object = Field(description="The evidence: level and log2 weight of each attribute.")
+    model_version: str
+    policy_version: str
+    actor: str
+    reason: str
+    decided_at: datetime
+    rolled_back: bool
+    rolled_back_at: datetime | None
+    rolled_back_by: UUID | None
+
+
+class MergeLogDetail(MergeLog):
+    """A merge with both profiles as they stood before it."""
+
+    source_snapshot: object
+    target_snapshot: object
+
+
+class RollbackRequest(View):
+    """Why a merge is undone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(min_length=1, max_length=500, examples=["father and son share a phone"])
+    actor: str | None = Field(
+        None,
+        pattern=r"^[^\p{C}]{1,100}$",
+        description="Who decided; not given, the API key's fingerprint.",
+    )
+
+
+class RolledBack(View):
+    """A merge undone: `restored` is a profile again and holds `records`; they will not be merged again."""
+
+    merge_log_id: UUID
+    rollback_log_id: UUID
+    restored: UUID
+    kept: UUID
+    records: list[UUID]
+
+
+class Review(View):
+    """Two profiles that may be one customer."""
+
+    review_id: UUID
+    low_profile: UUID
+    high_profile: UUID
+    low_record: UUID
+    high_record: UUID
+    status: str
+    reason: str
+    confidence_score: float
+    scoring_details: object
+    model_version: str
+    policy_version: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Dependency(View):
+    """A server the gateway needs."""
+
+    available: bool
+    required: bool
+    detail: str | None = None
+
+
+class Readiness(View):
+    """ready: all answer. degraded: Redis is away, limits are local and reads slower. unavailable: HTTP 503."""
+
+    status: str
+    dependencies: dict[str, Dependency]

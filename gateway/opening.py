@@ -1,0 +1,73 @@
+"""Opens the sealed identity records of a profile, and masks what names a customer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from gateway.store import Store
+from pipeline.errors import SealBroken
+from pipeline.identity.hashing import value_hash
+from pipeline.identity.model import Identifier, IdentifierType, Trait
+from pipeline.identity.normalize import deserialize
+from pipeline.log import get_logger
+from pipeline.privacy.keyring import KeyRing
+from pipeline.privacy.seal import open_sealed
+
+_IDENTIFIERS = frozenset(t.value for t in IdentifierType)
+_TRAITS = frozenset(t.value for t in Trait)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The content of an identity record. Plaintext: lives in memory only."""
+
+    identifiers: tuple[Identifier, ...]
+    traits: Mapping[Trait, str]
+
+    def value(self, attribute: str) -> str | None:
+        """The record's value of a golden attribute; of an identifier type, its first value, masked."""
+        if attribute in _IDENTIFIERS:
+            values = [i for i in self.identifiers if i.type.value == attribute]
+            return mask(values[0]) if values else None
+        return self.traits.get(Trait(attribute)) if attribute in _TRAITS else None
+
+
+async def open_records(store: Store, ring: KeyRing, record_ids: Sequence[UUID]) -> dict[UUID, Opened]:
+    """The records that can be opened; one whose key was destroyed is missing. Raises StoreUnavailable."""
+    found: dict[UUID, Opened] = {}
+    for row in await store.rows("read_records", [list(record_ids)]):
+        record_id: UUID = row["record_id"]
+        try:
+            key = ring.unwrap(row["wrapped"], row["key_version"], record_id)
+            plain = open_sealed(key, row["sealed"], b"identity_record:sealed:" + record_id.bytes)
+        except SealBroken:
+            get_logger().error("an identity record does not open", record_id=str(record_id))
+            continue
+        found[record_id] = Opened(*deserialize(plain))
+    return found
+
+
+def hashed(
+    ring: KeyRing, records: Mapping[UUID, Opened], versions: frozenset[int]
+) -> dict[tuple[str, str], Identifier]:
+    """The records' identifiers by (type, value hash in hex) under the given key versions."""
+    secrets = [ring.hash_keys(version).value for version in versions]
+    return {
+        (identifier.type.value, value_hash(secret, identifier).hex()): identifier
+        for opened in records.values()
+        for identifier in opened.identifiers
+        for secret in secrets
+    }
+
+
+def mask(identifier: Identifier) -> str:
+    """Enough to recognise a value one knows, not enough to learn one: j…@example.com, +14…32, L…7."""
+    value = identifier.value
+    if identifier.type is IdentifierType.EMAIL:
+        user, _, domain = value.partition("@")
+        return f"{user[:1]}…@{domain}"
+    shown = 2 if len(value) >= 8 else 1 if len(value) >= 4 else 0
+    start = value[: shown + 1] if value.startswith("+") else value[:shown]
+    return f"{start}…{value[len(value) - shown :]}"

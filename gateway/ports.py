@@ -1,0 +1,56 @@
+"""What the routes need, put together once by `gateway.server` or by a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, cast
+from uuid import UUID
+
+from redis.asyncio import Redis
+from starlette.requests import Request
+
+from gateway.auth import ApiKeys
+from gateway.limiter import Limiter
+from gateway.producer import Sender
+from gateway.store import Store
+from gateway.waiters import Waiters
+from pipeline.events import Limits
+from pipeline.identity.policy import Policy
+from pipeline.privacy.keyring import KeyRing
+from pipeline.rollback import RollbackResult
+from pipeline.settings import Settings
+from schemas.codec import Codec
+
+
+class Rollback(Protocol):
+    """Undoes a merge; blocks. Raises NotFound, Conflict, StoreUnavailable, TransactionConflict."""
+
+    def __call__(self, merge_log_id: UUID, actor: str, reason: str) -> RollbackResult:
+        """Undo one merge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Settings, servers, and the clock and ids that a test may fix."""
+
+    settings: Settings
+    limits: Limits
+    keys: ApiKeys
+    limiter: Limiter
+    codec: Codec
+    ring: KeyRing
+    policy: Policy
+    sender: Sender
+    store: Store
+    redis: Redis
+    waiters: Waiters
+    rollback: Rollback
+    clock: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+
+
+def ports_of(request: Request) -> Ports:
+    """The ports of the app that serves the request."""
+    return cast(Ports, request.app.state.ports)

@@ -1,0 +1,124 @@
+"""Customers: by id, by identifier, and their events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+
+from gateway.documentation import errors
+from gateway.models import Event, Order, Page, Profile
+from gateway.paging import Paged
+from gateway.ports import Ports, ports_of
+from gateway.states import view
+from pipeline.codes import EXPLANATIONS, ReasonCode
+from pipeline.errors import NotFound
+from pipeline.events import MAX_TEXT
+from pipeline.field_errors import FieldError, InvalidEvent
+from pipeline.identity.hashing import value_hash
+from pipeline.identity.model import Identifier
+from pipeline.identity.normalize import canonicalize
+
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
+
+Value = Annotated[str | None, Query(max_length=MAX_TEXT)]
+
+
+@router.get("/{profile_id}", responses=errors(400, 404, 503), summary="One customer")
+async def get_profile(request: Request, profile_id: UUID) -> Profile:
+    """The golden record with the identity record each value comes from, and the identifiers, masked.
+
+    The id of a profile that was merged answers with the surviving one and says so in `merged_from`. The state may be
+    a moment old; `Cache-Control: no-cache` reads what is committed.
+    """
+    ports = ports_of(request)
+    fresh = "no-cache" in request.headers.get("cache-control", "")
+    return await view(ports, profile_id, cached=not fresh)
+
+
+@router.get("", responses=errors(400, 503), summary="Customers by identifier")
+async def find_profiles(
+    request: Request,
+    paging: Paged,
+    phone: Value = None,
+    email: Value = None,
+    loyalty_id: Value = None,
+    crm_id: Value = None,
+    whatsapp: Value = None,
+    marketplace_id: Value = None,
+    device_id: Value = None,
+    cookie_id: Value = None,
+) -> Page[Profile]:
+    """The customers that hold every identifier given. A value is brought into canonical form and hashed, then
+    looked up: no plaintext is stored or searched."""
+    ports = ports_of(request)
+    given = {
+        "phone": phone,
+        "email": email,
+        "loyalty_id": loyalty_id,
+        "crm_id": crm_id,
+        "whatsapp": whatsapp,
+        "marketplace_id": marketplace_id,
+        "device_id": device_id,
+        "cookie_id": cookie_id,
+    }
+    wanted = _canonical(ports, {name: value for name, value in given.items() if value is not None})
+    secret = ports.ring.current.value
+    search = {
+        "types": [i.type.value for i in wanted],
+        "hashes": [value_hash(secret, i) for i in wanted],
+        "wants": list(range(len(wanted))),
+        "count": len(wanted),
+    }
+    rows = await ports.store.rows("find_profiles", {**search, **paging.window})
+    total = await ports.store.rows("count_found_profiles", search)
+    views: list[Profile] = []
+    for row in rows:
+        try:
+            views.append(await view(ports, row["profile_id"], cached=False))
+        except NotFound:  # erased between the two queries
+            continue
+    return paging.of(views, total[0]["total"])
+
+
+def _canonical(ports: Ports, given: Mapping[str, str]) -> tuple[Identifier, ...]:
+    if not given:
+        raise _invalid("query", "no identifier", "name at least one, such as ?phone=%2B14155550132")
+    record = canonicalize(
+        {name: [value] for name, value in given.items()},
+        {},
+        ports.policy,
+        region=ports.settings.default_region,
+        today=ports.clock().date(),
+    )
+    if record.issues:
+        issue = record.issues[0]
+        name = issue.field.removeprefix("identifiers.")
+        raise _invalid(name, EXPLANATIONS[issue.reason], "send a value that can name one customer")
+    return record.identifiers
+
+
+def _invalid(field: str, problem: str, mend: str) -> InvalidEvent:
+    return InvalidEvent([FieldError(field, problem, mend, ReasonCode.SCHEMA_VIOLATION, field)])
+
+
+@router.get("/{profile_id}/events", responses=errors(400, 404, 503), summary="A customer's events")
+async def get_events(request: Request, profile_id: UUID, paging: Paged) -> Page[Event]:
+    """Newest first. The id of a profile that was merged answers with the surviving one's events."""
+    store = ports_of(request).store
+    profile = await store.rows("read_profile", {"profile_id": profile_id})
+    if not profile:
+        raise NotFound("no such profile")
+    chosen = {"profile_id": profile[0]["profile_id"]}
+    rows = await store.rows("read_events", {**chosen, **paging.window})
+    total = await store.rows("count_events", chosen)
+    return paging.of([_event(row) for row in rows], total[0]["total"])
+
+
+def _event(row: Mapping[str, object]) -> Event:
+    has_order = row["order_amount"] is not None or row["items"] is not None
+    order = {"amount": row["order_amount"], "currency": row["currency"], "items": row["items"] or []}
+    return Event.model_validate({**row, "order": Order.model_validate(order) if has_order else None})

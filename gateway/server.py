@@ -1,0 +1,134 @@
+"""The gateway's process: real ports, uvicorn, and an orderly end on SIGTERM."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from socket import socket
+from uuid import UUID
+
+import uvicorn
+from redis.asyncio import Redis
+
+from gateway.app import create_app
+from gateway.auth import ApiKeys
+from gateway.limiter import Limiter, NoLimiter, RedisLimiter
+from gateway.ports import Ports
+from gateway.producer import KafkaSender, Sender
+from gateway.store import Store
+from gateway.waiters import Waiters
+from pipeline import metrics
+from pipeline.configuration import load_model, load_policy
+from pipeline.events import Limits
+from pipeline.identity.policy import Policy
+from pipeline.ids import new_id
+from pipeline.log import configure, get_logger
+from pipeline.privacy.keyring import KeyRing, load_key_ring
+from pipeline.rollback import RollbackResult, rollback_merge
+from pipeline.settings import Settings
+from pipeline.store.database import Database
+from schemas.codec import RAW_TOPIC, Codec, load_codec
+
+_DRAIN_S = 5
+
+
+class _Rollback:
+    def __init__(self, settings: Settings, ring: KeyRing, codec: Codec, policy: Policy) -> None:
+        self._dsn = settings.postgres_dsn.get_secret_value()
+        self._ring = ring
+        self._codec = codec
+        self._policy = policy
+        self._model = load_model(settings)
+
+    def __call__(self, merge_log_id: UUID, actor: str, reason: str) -> RollbackResult:
+        """Undo one merge on a connection of its own."""
+        with Database(self._dsn, "gateway-rollback") as database:
+            return rollback_merge(
+                database,
+                self._ring,
+                self._codec,
+                self._model,
+                self._policy,
+                merge_log_id,
+                actor,
+                reason,
+                datetime.now(UTC),
+            )
+
+
+def make_ports(settings: Settings, sender: Sender) -> Ports:
+    """The ports of a running gateway. Raises ConfigurationError, RegistryUnavailable."""
+    ring, codec, policy = load_key_ring(settings), load_codec(settings), load_policy(settings)
+    redis: Redis = Redis.from_url(
+        settings.redis_url, socket_timeout=0.5, socket_connect_timeout=0.5, max_connections=64
+    )
+    limit = settings.rate_limit_per_minute
+    limiter: Limiter = RedisLimiter(redis, limit) if limit else NoLimiter()
+    store = Store(settings.postgres_dsn.get_secret_value())
+    return Ports(
+        settings=settings,
+        limits=Limits.of(settings),
+        keys=ApiKeys(settings.api_key_list()),
+        limiter=limiter,
+        codec=codec,
+        ring=ring,
+        policy=policy,
+        sender=sender,
+        store=store,
+        redis=redis,
+        waiters=Waiters(store.profiles_of),
+        rollback=_Rollback(settings, ring, codec, policy),
+        clock=lambda: datetime.now(UTC),
+        new_id=new_id,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Ends with status 0 on SIGTERM and SIGINT, and lets those go at once who wait for a resolution."""
+
+    def __init__(self, config: uvicorn.Config, waiters: Waiters) -> None:
+        super().__init__(config)
+        self._waiters = waiters
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle the signals while serving; uvicorn's own would raise them again afterwards."""
+        before = {s: signal.signal(s, self.handle_exit) for s in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop taking requests, answer those in flight."""
+        self._waiters.stop()
+        await super().shutdown(sockets)
+
+
+def main(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; what was begun is answered within five seconds."""
+    configure(settings, "gateway")
+    metrics.serve(settings)
+    sender = KafkaSender(settings, RAW_TOPIC)
+    try:
+        ports = make_ports(settings, sender)
+        config = uvicorn.Config(
+            create_app(ports),
+            host=settings.gateway_host,
+            port=settings.gateway_port,
+            loop="uvloop",
+            http="httptools",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN_S,
+            backlog=2048,
+        )
+        get_logger().info("gateway starts", host=settings.gateway_host, port=settings.gateway_port)
+        _Server(config, ports.waiters).run()
+    finally:
+        sender.close()
+    get_logger().info("gateway ended")

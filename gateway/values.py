@@ -1,0 +1,48 @@
+"""Tells a caller at once which values cannot be used, by the very function that the pipeline will apply later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import cast
+
+from gateway.models import Warned
+from pipeline.codes import EXPLANATIONS, ReasonCode
+from pipeline.events import EventIn
+from pipeline.field_errors import FieldError
+from pipeline.identity.model import Issue
+from pipeline.identity.normalize import canonicalize
+from pipeline.identity.policy import Policy
+
+_REFUSED = {
+    ReasonCode.INVALID_PHONE: "send it in international form, such as +14155550132",
+    ReasonCode.INVALID_EMAIL: "send name@domain",
+    ReasonCode.INVALID_DATE: "send YYYY-MM-DD",
+    ReasonCode.DATE_IN_FUTURE: "send the date of birth as YYYY-MM-DD",
+    ReasonCode.INVALID_IDENTIFIER: "leave it out where it is not known",
+    ReasonCode.TOO_LONG: "send the value alone, at most 512 characters",
+}
+
+
+def issues_of(event: EventIn, policy: Policy, region: str, today: date) -> tuple[Issue, ...]:
+    """What canonicalisation makes of the event's values."""
+    identifiers = cast(Mapping[str, Sequence[str]], event.identifiers)  # its keys are some of all strings
+    return canonicalize(identifiers, event.traits, policy, region=region, today=today).issues
+
+
+def refusals(issues: tuple[Issue, ...]) -> list[FieldError]:
+    """Errors for values that are certainly wrong."""
+    return [
+        FieldError(issue.field, EXPLANATIONS[issue.reason], _REFUSED[issue.reason], issue.reason, issue.field)
+        for issue in issues
+        if issue.reason in _REFUSED
+    ]
+
+
+def warnings(issues: tuple[Issue, ...]) -> list[Warned]:
+    """Notes on values that are taken, but name nobody."""
+    return [
+        Warned(field=issue.field, code=issue.reason, message=EXPLANATIONS[issue.reason])
+        for issue in issues
+        if issue.reason not in _REFUSED
+    ]
