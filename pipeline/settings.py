@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     dead_letter_window: int = Field(
         2_000, ge=10, description="Messages over which the dead-letter ratio is measured."
     )
+    dead_letter_run_max: int = Field(
+        20, ge=1, description="Messages in a row that may fail for an unknown reason before the stage stops."
+    )
     default_region: str = Field("US", min_length=2, max_length=2, description="Region of phones without +.")
     metrics_host: str = Field("127.0.0.1", description="Address the Prometheus port listens on.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus port of a process; 0 is off.")

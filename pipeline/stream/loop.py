@@ -20,7 +20,7 @@ from pipeline.stream.backoff import Backoff
 from pipeline.stream.batch import Advance, Batch, Handler, Message, Settling
 from pipeline.stream.outbox import write_outbox
 from pipeline.stream.positions import advance
-from pipeline.stream.ratio import DeadLetterRatio
+from pipeline.stream.guard import DeadLetterGuard
 from pipeline.stream.source import KafkaSource, Source
 
 __all__ = ["Advance", "Batch", "Handler", "Loop", "Message", "Settling", "advance", "run", "write_outbox"]
@@ -54,7 +54,7 @@ class Loop:
         self._attempts = settings.retry_attempts
         self._failures = 0
         self._backoff = Backoff(settings)
-        self._ratio = DeadLetterRatio(settings)
+        self._guard = DeadLetterGuard(settings)
 
     def run(self) -> None:
         """See the class. Raises StageStopped, ConfigurationError."""
@@ -117,10 +117,10 @@ class Loop:
         if len(batch.messages) > 1:
             middle = len(batch.messages) // 2
             return batch.messages[:middle], batch.messages[middle:]
-        self._ratio.check(more=1)
         message, position = batch.messages[0], batch.positions[0]
-        self._handler.bury(message, position, error)
         reason = error.reason if isinstance(error, BadMessage) else ReasonCode.PROCESSING_FAILED
+        self._guard.before_burying(reason)
+        self._handler.bury(message, position, error)
         metrics.DEAD_LETTERS.labels(self._handler.stage, reason).inc()
         get_logger().error(
             "a message was buried as a dead letter",
@@ -131,15 +131,14 @@ class Loop:
             offset=message.offset,
             exc_info=None if isinstance(error, BadMessage) else error,
         )
-        self._done(batch, dead=1)
+        self._done(batch, dead=1, unexplained=reason is ReasonCode.PROCESSING_FAILED)
         return ()
 
-    def _done(self, batch: Batch, dead: int) -> None:
+    def _done(self, batch: Batch, dead: int, *, unexplained: bool = False) -> None:
         self._source.done(batch)
         self._backoff.reset()
         metrics.BATCH_MESSAGES.labels(self._handler.stage).observe(len(batch.messages))
-        self._ratio.note(len(batch.messages), dead)
-        self._ratio.check()
+        self._guard.done(len(batch.messages), dead, unexplained=unexplained)
 
     def _wait(self, error: RetryLater) -> None:
         seconds = self._backoff.next()

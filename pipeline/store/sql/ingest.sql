@@ -10,3 +10,7 @@ INSERT INTO customer_raw_event (raw_id, event_id, accepted_at, topic, partition,
 SELECT * FROM unnest(
     %s::uuid[], %s::uuid[], %s::timestamptz[], %s::text[], %s::integer[], %s::bigint[], %s::bytea[])
 ON CONFLICT DO NOTHING
+
+-- name: ensure_month
+-- Makes the partition of a table for a month (any day of it, in UTC) where it is missing.
+SELECT ensure_month(%s::text, %s::date)
