@@ -18,9 +18,9 @@ from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.stream.backoff import Backoff
 from pipeline.stream.batch import Advance, Batch, Handler, Message, Settling
+from pipeline.stream.guard import DeadLetterGuard
 from pipeline.stream.outbox import write_outbox
 from pipeline.stream.positions import advance
-from pipeline.stream.guard import DeadLetterGuard
 from pipeline.stream.source import KafkaSource, Source
 
 __all__ = ["Advance", "Batch", "Handler", "Loop", "Message", "Settling", "advance", "run", "write_outbox"]
