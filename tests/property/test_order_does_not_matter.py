@@ -37,7 +37,9 @@ people = st.builds(
     ),
     ids=st.fixed_dictionaries(
         {
-            "email": st.sampled_from([None, "anna.smith@example.com", "jon@example.com", "family@example.com"]),
+            "email": st.sampled_from(
+                [None, "anna.smith@example.com", "jon@example.com", "family@example.com"]
+            ),
             "phone": st.sampled_from([None, "+14155550101", "+14155550102"]),
             "loyalty_id": st.sampled_from([None, None, "L-1001", "L-1002"]),
             "cookie_id": st.sampled_from([None, None, "c-77ab12", "c-88cd34"]),
@@ -77,9 +79,7 @@ def merged(one, other):  # type: ignore[no-untyped-def]
 
 
 def golden(store: MemoryIdentityStore) -> dict[frozenset[UUID], dict[str, UUID]]:
-    return {
-        store.members([p]): dict(row.golden) for p, row in store.profiles.items() if not row.is_merged
-    }
+    return {store.members([p]): dict(row.golden) for p, row in store.profiles.items() if not row.is_merged}
 
 
 def reviews(store: MemoryIdentityStore) -> set[frozenset[frozenset[UUID]]]:

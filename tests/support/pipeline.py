@@ -1,0 +1,116 @@
+"""Both stages on a real Postgres without Kafka: what one publishes the other is handed, message by message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import orjson
+from psycopg.rows import TupleRow
+
+from pipeline.normalize_stage import NormalizeStage
+from pipeline.resolve_stage import ResolveStage
+from pipeline.rollback import RollbackResult, rollback_merge
+from pipeline.settings import Settings
+from pipeline.store.database import Database
+from pipeline.stream.batch import Batch, Message, batch_of
+from pipeline.stream.positions import load_positions
+from pipeline.stream.publish import MemoryPublisher
+from schemas.codec import load_codec
+from tests.support.people import model, policy, ring
+
+EventIn = Mapping[str, object]
+
+
+class StagesOnPostgres:
+    """`send` events of the HTTP shape and look at what stands afterwards."""
+
+    def __init__(self, dsn: str, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings.model_validate({"postgres_dsn": dsn})
+        self.database = Database(dsn, "test")
+        self.codec = load_codec(self.settings)
+        self.publisher = MemoryPublisher()
+        self.normalize = NormalizeStage(
+            self.settings, self.database, self.publisher, ring(), self.codec, policy()
+        )
+        self.resolve = ResolveStage(self.settings, self.database, ring(), self.codec, model(), policy())
+        self._offsets = {"events.raw": 0, "events.normalized": 0}
+
+    def send(self, *events: EventIn, batch: int = 1000) -> None:
+        """Send events through both stages, `batch` at a time."""
+        for i in range(0, len(events), batch):
+            raw = [self._message("events.raw", None, orjson.dumps(e)) for e in events[i : i + batch]]
+            published = len(self.publisher.log)
+            self.normalize.handle(self.batch("normalize", raw))
+            self.normalize.settle()
+            self.deliver([o.value for o in self.publisher.log[published:] if o.value is not None])
+
+    def deliver(self, values: Sequence[bytes]) -> None:
+        """Hand normalized events to resolve."""
+        messages = [self._message("events.normalized", None, value) for value in values]
+        if messages:
+            self.resolve.handle(self.batch("resolve", messages))
+
+    def batch(self, stage: str, messages: Sequence[Message]) -> Batch:
+        """A batch from the position that is stored."""
+        place = (messages[0].topic, messages[0].partition)
+        with self.database.transaction() as tx:
+            stored = load_positions(tx, stage, [place]).get(place)
+        return batch_of(messages, {place: stored})
+
+    def _message(self, topic: str, key: bytes | None, value: bytes) -> Message:
+        offset = self._offsets[topic]
+        self._offsets[topic] = offset + 1
+        return Message(topic, 0, offset, datetime.now(UTC), key, value)
+
+    def rows(self, query: str, *parameters: object) -> list[TupleRow]:
+        """Rows of any query of a test."""
+        with self.database.transaction() as tx:
+            return tx.connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+
+    def profiles(self) -> set[frozenset[str]]:
+        """The events of each live profile, by the last three digits of their ids."""
+        found: dict[UUID, set[str]] = {}
+        for event_id, profile in self.rows(
+            "SELECT e.event_id, r.profile_id FROM event e JOIN identity_record r USING (record_id)"
+        ):
+            found.setdefault(profile, set()).add(str(event_id)[-3:])
+        return {frozenset(events) for events in found.values()}
+
+    def outbox(self, topic: str) -> list[dict[str, object]]:
+        """Decoded messages waiting for the relay, in order."""
+        rows = self.rows("SELECT payloads FROM outbox WHERE topic = %s ORDER BY outbox_id", topic)
+        return [self.codec.decode(topic, payload) for (payloads,) in rows for payload in payloads]
+
+    def rollback(self, merge_log_id: UUID, reason: str = "wrong person") -> RollbackResult:
+        """Undo a merge."""
+        return rollback_merge(
+            self.database,
+            ring(),
+            self.codec,
+            model(),
+            policy(),
+            merge_log_id,
+            "steward",
+            reason,
+            datetime.now(UTC),
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.database.close()
+
+
+def event(number: int, identifiers: Mapping[str, object] | None = None, **more: object) -> EventIn:
+    """An event of the HTTP shape with a readable id. `traits` and `payload` by name; `minute` sets its time."""
+    minute = more.pop("minute", number)
+    assert isinstance(minute, int)
+    return {
+        "source": "web",
+        "event_type": "page_view",
+        "event_id": f"00000000-0000-4000-8000-{number:012d}",
+        "occurred_at": f"2026-01-01T{minute // 60:02d}:{minute % 60:02d}:00Z",
+        "identifiers": identifiers or {},
+        **more,
+    }
