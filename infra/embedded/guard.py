@@ -12,12 +12,13 @@ import sys
 from pathlib import Path
 
 from infra.embedded.stack import Stack
+from infra.python import environment, module
 
 
 def guard(home: Path, *, remove: bool = False) -> subprocess.Popen[bytes]:
     """Watch over the stack in `home` from now on; close the returned process's stdin to end the stack."""
-    command = [sys.executable, "-m", "infra.embedded.guard", str(home), *(["--remove"] if remove else [])]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    command = module("infra.embedded.guard", str(home), *(["--remove"] if remove else []))
+    return subprocess.Popen(command, env=environment(), stdin=subprocess.PIPE, start_new_session=True)
 
 
 def main(home: Path, remove: bool) -> None:

@@ -61,7 +61,8 @@ def default_cache(home: Path) -> Path:
     return shared if os.access(shared, os.W_OK) else home / "cache" / "jars"
 
 
-def _sound(file: Path, jar: Jar) -> bool:
+def sound(file: Path, jar: Jar) -> bool:
+    """Whether the file is there and has the SHA-256 of the lock."""
     if not file.is_file():
         return False
     with file.open("rb") as content:
@@ -81,7 +82,7 @@ def fetch_from_maven(jar: Jar, folder: Path) -> Path:
 
 def _obtain(jar: Jar, cache: Path, fetch: Fetch) -> Path:
     target = cache / jar.file_name
-    if _sound(target, jar):
+    if sound(target, jar):
         return target
     problem = "its file in the cache is damaged" if target.exists() else "not fetched yet"
     for attempt in range(ATTEMPTS):
@@ -94,7 +95,7 @@ def _obtain(jar: Jar, cache: Path, fetch: Fetch) -> Path:
             except (OSError, RuntimeError) as exc:  # requests' errors are OSErrors; jgo's own RuntimeErrors
                 problem = f"{type(exc).__name__}: {exc}"
                 continue
-            if _sound(got, jar):
+            if sound(got, jar):
                 got.replace(target)
                 return target
             problem = "what came does not have the SHA-256 that kafka.lock names"

@@ -106,6 +106,14 @@ class Stack:
             api_key=state.api_key,
         )
 
+    def choose_gateway_port(self) -> int:
+        """The gateway's port, another one if somebody else has taken it; to be called while no gateway runs."""
+        with self._locked():
+            state = self._state()
+            port = choose({"gateway": state.ports["gateway"]})["gateway"]
+            replace(state, ports={**state.ports, "gateway": port}).write(self._file)
+        return port
+
     def kill(self, name: Name) -> None:
         """SIGKILL one server, as a crash would; `start` brings it back with its data."""
         end(self.running()[name], signal.SIGKILL)

@@ -1,0 +1,41 @@
+"""`retail-brain`: the one entry point. Commands import what they need when they run, so that --help is quick."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cli import merge, servers
+from cli.export import export
+
+app = typer.Typer(
+    name="retail-brain",
+    help="Streaming customer identity resolution: one trustworthy profile per customer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (
+    servers.up,
+    servers.down,
+    servers.status,
+    servers.doctor,
+    servers.migrate,
+    servers.topics,
+    servers.run,
+):
+    app.command()(command)
+app.command()(export)
+app.add_typer(merge.app, name="merge")
+
+
+def main() -> None:
+    """Run the command line. An error that we foresaw is one message on stderr and exit status 1, no traceback."""
+    from pipeline.errors import RetailBrainError
+
+    try:
+        app()
+    except RetailBrainError as exc:
+        sys.stderr.write(f"{type(exc).__name__}: {exc}\n")
+        sys.exit(1)

@@ -1,0 +1,150 @@
+"""`up`, `down`, `status`, `doctor`, `migrate`, `topics`, `run`: everything about what runs and where."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+class Process(StrEnum):
+    """Retail Brain's own long-running processes."""
+
+    GATEWAY = "gateway"
+    NORMALIZE = "normalize"
+    RESOLVE = "resolve"
+    RELAY = "relay"
+    CACHE = "cache"
+    RECOMMENDATIONS = "recommendations"
+    INSIGHTS = "insights"
+
+
+MAINS = {
+    Process.GATEWAY: "gateway.server",
+    Process.NORMALIZE: "pipeline.normalize_stage",
+    Process.RESOLVE: "pipeline.resolve_stage",
+    Process.RELAY: "pipeline.stream.relay",
+    Process.CACHE: "consumers.cache",
+    Process.RECOMMENDATIONS: "consumers.recommendations",
+    Process.INSIGHTS: "consumers.insights",
+}
+
+
+def up(
+    servers_only: Annotated[bool, typer.Option(help="Start Kafka, Postgres and Valkey only.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Start the embedded servers, gateway, stages and consumers, and leave them running. Twice is harmless."""
+    from rich.console import Console
+
+    from cli.progress import progress
+    from infra import house
+    from infra.status import describe
+    from pipeline.settings import settings
+
+    with progress(quiet=as_json) as display:
+        step = display.add_task("Kafka's jars", total=None)
+        told = lambda text: display.update(step, description=text, total=None)  # noqa: E731
+        reached = house.servers_up(
+            settings(), told, lambda done, total: display.update(step, completed=done, total=total)
+        )
+        if not servers_only:
+            reached = house.processes_up(reached, told=told)
+    if as_json:
+        typer.echo(json.dumps(describe(reached)))
+        return
+    console = Console()
+    console.print(f"Kafka     {reached.kafka_bootstrap}")
+    console.print(f"Postgres  {reached.postgres_dsn.get_secret_value()}", soft_wrap=True)
+    console.print(f"Valkey    {reached.redis_url}")
+    if not servers_only:
+        console.print(f"Gateway   {house.gateway_url(reached)}/docs")
+        console.print(f"API key   {next(iter(reached.api_key_list()), '(none: set RB_API_KEYS)')}")
+    console.print("`retail-brain status` shows what runs; `retail-brain down` stops it.", highlight=False)
+
+
+def down(as_json: Json = False) -> None:
+    """Stop everything that `up` started. Data is kept."""
+    from infra.house import down as stop
+    from pipeline.settings import settings
+
+    stop(settings().home)
+    typer.echo(json.dumps({"stopped": True}) if as_json else "stopped")
+
+
+def status(as_json: Json = False) -> None:
+    """Show what runs, where, and how much memory it takes. Exit status 1 unless all that was started runs."""
+    from infra.addresses import effective_settings
+    from infra.status import describe, table
+
+    found = describe(effective_settings())
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        from rich.console import Console
+
+        Console().print(table(found))
+    if not found["healthy"]:
+        raise typer.Exit(1)
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say what is missing or wrong, and how to mend it. Exit status 1 if anything is."""
+    from infra.addresses import effective_settings
+    from infra.doctor import examine
+
+    findings = examine(effective_settings())
+    if as_json:
+        typer.echo(json.dumps([finding.as_dict() for finding in findings]))
+    else:
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        for finding in findings:
+            console.print(
+                "[green]ok[/]  " if finding.ok else "[red]BAD[/] ", f"{finding.what}: {finding.found}"
+            )
+            if not finding.ok:
+                console.print(f"      mend: {finding.mend}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def migrate(as_json: Json = False) -> None:
+    """Bring the database's schema up to date. Two at once are harmless."""
+    from infra.addresses import effective_settings
+    from infra.migrate import migrate as apply
+
+    applied = apply(effective_settings().postgres_dsn.get_secret_value())
+    typer.echo(json.dumps({"applied": applied}) if as_json else ", ".join(applied) or "nothing to do")
+
+
+def topics(as_json: Json = False) -> None:
+    """Create the topics that schemas/topics.yaml declares; exit status 1 where the broker's differ."""
+    from dataclasses import asdict
+
+    from infra.addresses import effective_settings
+    from infra.topics import ensure_topics
+
+    report = ensure_topics(effective_settings())
+    if as_json:
+        typer.echo(json.dumps(asdict(report)))
+    else:
+        typer.echo(f"created: {', '.join(report.created) or 'none'}; standing: {len(report.standing)}")
+        for difference in report.differences:
+            typer.echo(f"differs: {difference}")
+    if report.differences:
+        raise typer.Exit(1)
+
+
+def run(process: Annotated[Process, typer.Argument(help="Which one.")]) -> None:
+    """Run one process in the foreground until SIGTERM, logging to stdout."""
+    from importlib import import_module
+
+    from infra.addresses import effective_settings
+
+    import_module(MAINS[process]).main(effective_settings())

