@@ -192,7 +192,7 @@ class EventIn(BaseModel):
                 "event_type": "purchase",
                 "event_id": "order-1017",
                 "occurred_at": "2026-01-31T09:30:00Z",
-                "identifiers": {"email": "jane.doe@example.com", "phone": ["+1 415 555 0132"]},
+                "identifiers": {"email": "jane.doe@postbox.io", "phone": ["+1 415 555 0132"]},
                 "traits": {"first_name": "Jane", "last_name": "Doe", "postcode": "94107"},
                 "payload": {"amount": 19.9, "currency": "USD", "items": [{"sku": "cd-1990", "quantity": 1}]},
             }

@@ -1,0 +1,82 @@
+"""Real processes over given settings: the gateway with a client, and any other by its module."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import socket
+
+import httpx
+from pydantic import SecretStr
+
+from pipeline.settings import Settings
+
+PATIENCE_S = 30.0
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as the environment of a process."""
+    found = {k: v for k, v in os.environ.items() if not k.startswith("RB_")}
+    for name, value in settings.model_dump(exclude_none=True).items():
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        found[f"RB_{name.upper()}"] = str(plain)
+    return found
+
+
+@contextmanager
+def process(module: str, settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`main(settings)` of a module in a process of its own, ended by SIGTERM; it must end with status 0."""
+    code = f"from {module} import main; from pipeline.settings import settings; main(settings())"
+    with log.open("ab") as out:
+        started = subprocess.Popen(
+            [sys.executable, "-c", code], env=environment(settings), stdout=out, stderr=out
+        )
+    try:
+        yield started
+    finally:
+        running = started.poll() is None
+        started.terminate()
+        try:
+            status = started.wait(15)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            raise
+    if running:
+        assert status == 0, log.read_text()[-3000:]
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def gateway(settings: Settings, log: Path) -> Iterator[httpx.Client]:
+    """A gateway that answers, and a client that holds its first key."""
+    settings = settings.model_copy(update={"gateway_port": free_port()})
+    with (
+        process("gateway.server", settings, log) as running,
+        httpx.Client(
+            base_url=f"http://127.0.0.1:{settings.gateway_port}",
+            headers={"Authorization": f"Bearer {settings.api_key_list()[0]}"},
+            timeout=PATIENCE_S,
+            trust_env=False,
+        ) as client,
+    ):
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                client.get("/healthz").raise_for_status()
+                break
+            except httpx.TransportError:
+                assert running.poll() is None, log.read_text()[-3000:]
+                assert time.monotonic() < deadline, "the gateway does not answer"
+                time.sleep(0.05)
+        yield client
