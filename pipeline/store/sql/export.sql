@@ -41,7 +41,9 @@ SELECT count(DISTINCT record_id) FROM event_index WHERE event_id = ANY(%s::uuid[
 SELECT count(*) FROM review_queue
 WHERE status = 'pending' AND (low_profile = ANY(%(profiles)s::uuid[]) OR high_profile = ANY(%(profiles)s::uuid[]))
 
--- name: merges_of_profiles
--- Merges into the given profiles, and how many of them were undone.
-SELECT count(*), count(*) FILTER (WHERE rolled_back) FROM identity_merge_log
-WHERE kind = 'merged' AND (target_profile = ANY(%(profiles)s::uuid[]) OR source_profile = ANY(%(profiles)s::uuid[]))
+-- name: merges_of_events
+-- Merges that moved records of the given events, and how many of them were undone.
+SELECT count(DISTINCT m.merge_log_id), count(DISTINCT m.merge_log_id) FILTER (WHERE m.rolled_back)
+FROM identity_merge_log m CROSS JOIN LATERAL unnest(m.records) moved(record_id)
+WHERE m.kind = 'merged'
+  AND moved.record_id IN (SELECT i.record_id FROM event_index i WHERE i.event_id = ANY(%s::uuid[]))

@@ -1,0 +1,62 @@
+"""The whole house in a folder of its own: servers, schema, topics and all seven processes, gone afterwards.
+
+The environment's own addresses are left aside; the rate limit is off.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.embedded.stack import Stack
+from infra.house import Told, down, gateway_url, processes_up, servers_up
+from infra.supervisor import PROCESSES, Supervisor
+from pipeline.settings import Settings
+
+_ASIDE = ("RB_KAFKA_BOOTSTRAP", "RB_POSTGRES_DSN", "RB_REDIS_URL", "RB_GATEWAY_PORT", "RB_API_KEYS")
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A running house."""
+
+    settings: Settings
+
+    @property
+    def url(self) -> str:
+        """The gateway's address."""
+        return gateway_url(self.settings)
+
+    @property
+    def api_key(self) -> str:
+        """The gateway's key."""
+        return self.settings.api_key_list()[0]
+
+    def pids(self) -> Mapping[str, int]:
+        """Every server's and every process's pid, by name."""
+        servers = Stack(self.settings.home).running().items()
+        ours = Supervisor(self.settings.home).running().items()
+        return {name: held.pid for name, held in (*servers, *ours) if held is not None}
+
+
+@contextmanager
+def running(workers: int, told: Told) -> Iterator[House]:
+    """Start everything in a new folder, and stop and remove it at the end, an exception or not.
+
+    `workers` is the number of resolve processes.
+    """
+    for name in _ASIDE:
+        os.environ.pop(name, None)
+    os.environ["RB_RATE_LIMIT_PER_MINUTE"] = "0"  # for the processes that are started
+    more = tuple(f"resolve#{n}" for n in range(2, workers + 1))
+    with tempfile.TemporaryDirectory(prefix="rb-bench-") as folder:
+        settings = Settings(home=Path(folder))
+        try:
+            reached = servers_up(settings, told)
+            yield House(processes_up(reached, (*PROCESSES, *more), told))
+        finally:
+            down(settings.home)

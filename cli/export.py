@@ -1,0 +1,43 @@
+"""`retail-brain export`: who is whom, as a CSV file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    out: Annotated[Path, typer.Option(help="The CSV file to write: record_id,profile_id. `-` is stdout.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Write record_id,profile_id of everything stored, merges followed.
+
+    A record that its source named (payload.record_id) goes by that name, any other event by its event id.
+    """
+    import csv
+    import json
+    import sys
+    from contextlib import ExitStack
+
+    from cli.progress import counted
+    from infra.addresses import effective_settings
+    from pipeline.store.database import Database
+
+    settings = effective_settings()
+    count = 0
+    with ExitStack() as stack:
+        database = stack.enter_context(Database(settings.postgres_dsn.get_secret_value(), "export"))
+        to_stdout = str(out) == "-"
+        file = sys.stdout if to_stdout else stack.enter_context(out.open("w", newline="", encoding="utf-8"))
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("record_id", "profile_id"))
+        tx = stack.enter_context(database.transaction())
+        for record_id, profile_id in counted(tx.stream("clusters"), "records", quiet=as_json or to_stdout):
+            writer.writerow((record_id, profile_id))
+            count += 1
+    if as_json:
+        typer.echo(json.dumps({"records": count, "out": str(out)}), err=to_stdout)
+    elif not to_stdout:
+        typer.echo(f"{count:,} records written to {out}")

@@ -1,0 +1,47 @@
+"""Send events through the gateway and wait until they are committed: what `demo` and `ingest` have in common."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
+from uuid import UUID
+
+from cli.client import GatewayClient, Receipt, batch_body
+from pipeline.store.database import Database
+
+T = TypeVar("T")
+BATCH = 500
+STALLED_AFTER_S = 60.0
+
+
+def send(
+    client: GatewayClient, items: Iterable[T], event_of: Callable[[T], object]
+) -> Iterator[tuple[Sequence[T], Receipt]]:
+    """Send the event of each item in batches; yields each batch with what the gateway said, in order.
+
+    Raises GatewayUnavailable, ConfigurationError, BadInput. Sending again is harmless: event ids deduplicate.
+    """
+    under_way: deque[Sequence[T]] = deque()
+
+    def bodies() -> Iterator[bytes]:
+        for batch in batches(items, BATCH):
+            under_way.append(batch)
+            yield batch_body([event_of(item) for item in batch])
+
+    for receipt in client.send_all(bodies()):
+        yield under_way.popleft(), receipt
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of `size`; the last may be shorter."""
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+def committed_among(database: Database, ids: Sequence[UUID]) -> int:
+    """How many of the events (given once each) are committed."""
+    with database.transaction() as tx:
+        return len(ids) - len(tx.rows("events_missing", (list(ids),)))
