@@ -87,7 +87,8 @@ def _names(a: Side, b: Side, model: Model, together: bool) -> tuple[LevelWeight,
     """Levels of the name's parts.
 
     `together`: the two share a home or a contact. Then a shared surname without a shared given name is what a
-    household looks like and proves nothing. All parts together never count for more than `limits.names`: a name alone names nobody.
+    household looks like and proves nothing. All parts together never count for more than `limits.names`: a name
+    alone names nobody.
     """
     if not a.names or not b.names:
         return ()

@@ -51,7 +51,7 @@ class MatchKeyKind(IntEnum):
     EMAIL_USER = 1
     NAME_DATE_OF_BIRTH = 2
     NAME_POSTCODE = 3
-    GIVEN_NAME_DATE_OF_BIRTH = 4
+    DATE_OF_BIRTH = 4
     ADDRESS = 5
     NAMES = 6
     PHONE_TAIL = 7
@@ -59,6 +59,8 @@ class MatchKeyKind(IntEnum):
     NAME_CITY = 9
     SURNAME_ADDRESS = 10
     DATE_OF_BIRTH_POSTCODE = 11
+    NAME_LETTERS = 12
+    EMAIL_LETTERS = 13
 
 
 @dataclass(frozen=True, slots=True, order=True)

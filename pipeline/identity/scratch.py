@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from uuid import UUID
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.cluster import cluster
 from pipeline.identity.compare import compare, side
+from pipeline.identity.graph import connected
 from pipeline.identity.model import Constraint, ConstraintKind, Edge, IdentityRecord, MatchKey, Partition
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
@@ -20,19 +22,33 @@ def resolve_all(
     records: KeyedRecords, constraints: Sequence[Constraint], model: Model, policy: Policy
 ) -> Partition:
     """Candidates by match keys under the policy's caps, compared, and clustered component by component."""
-    edges = list(evidence(candidate_pairs(records, policy), records, model, policy))
+    found = evidence(candidate_pairs(records, policy), records, model, policy)
+    return partition(records, [edge for edge in found if edge is not None], constraints, model, policy)
+
+
+def partition(
+    records: KeyedRecords,
+    edges: Sequence[Edge],
+    constraints: Sequence[Constraint],
+    model: Model,
+    policy: Policy,
+) -> Partition:
+    """What `cluster` says of all records at once, worked out one connected component at a time."""
     clusters: list[frozenset[UUID]] = []
     refused: list[tuple[Edge, ReasonCode]] = []
     joined: list[Edge] = []
-    plain = {record_id: record for record_id, (record, _) in records.items()}
-    for members, own_edges, own_constraints in components(plain, edges, constraints):
-        part = cluster({r: plain[r] for r in members}, own_edges, own_constraints, model, policy)
+    for members, own_edges, own_constraints in components(records, edges, constraints):
+        part = cluster({r: records[r][0] for r in members}, own_edges, own_constraints, model, policy)
         clusters.extend(part.clusters)
         refused.extend(part.refused)
         joined.extend(part.joined)
-    joined.sort(key=lambda e: (-e.comparison.weight, e.low, e.high))
-    refused.sort(key=lambda r: (-r[0].comparison.weight, r[0].low, r[0].high))
+    joined.sort(key=_order)
+    refused.sort(key=lambda r: _order(r[0]))
     return Partition(tuple(sorted(clusters, key=min)), tuple(refused), tuple(joined))
+
+
+def _order(edge: Edge) -> tuple[float, UUID, UUID]:
+    return -edge.comparison.weight, edge.low, edge.high
 
 
 def overfull_keys(records: KeyedRecords, policy: Policy) -> frozenset[MatchKey]:
@@ -58,43 +74,26 @@ def candidate_pairs(records: KeyedRecords, policy: Policy) -> frozenset[tuple[UU
 
 def evidence(
     pairs: frozenset[tuple[UUID, UUID]], records: KeyedRecords, model: Model, policy: Policy
-) -> Iterator[Edge]:
-    """The pairs of at least `policy.review`, with their evidence, sorted by ids."""
+) -> Iterator[Edge | None]:
+    """For each pair, in the order of ids, its edge where it is of at least `policy.review`."""
     sides = {record_id: side((record,)) for record_id, (record, _) in records.items()}
     for low, high in sorted(pairs):
         found = compare(sides[low], sides[high], model, policy)
-        if found.confidence >= policy.review:
-            yield Edge(low, high, found)
-
-
-Component = tuple[list[UUID], list[Edge], list[Constraint]]
+        yield Edge(low, high, found) if found.confidence >= policy.review else None
 
 
 def components(
-    records: Mapping[UUID, IdentityRecord], edges: Sequence[Edge], constraints: Sequence[Constraint]
-) -> list[Component]:
+    records: Iterable[UUID], edges: Sequence[Edge], constraints: Sequence[Constraint]
+) -> list[tuple[frozenset[UUID], list[Edge], list[Constraint]]]:
     """The connected components of edges and must-links, each with the edges and constraints that touch it."""
-    root = {r: r for r in records}
-
-    def find(record: UUID) -> UUID:
-        while root[record] != record:
-            root[record] = root[root[record]]
-            record = root[record]
-        return record
-
+    musts = (sorted(c.left | c.right) for c in constraints if c.kind is ConstraintKind.MUST_LINK)
+    groups = connected(sorted(records), chain(((e.low, e.high) for e in edges), musts))
+    at = {record: number for number, members in enumerate(groups) for record in members}
+    own_edges: list[list[Edge]] = [[] for _ in groups]
+    own_constraints: list[list[Constraint]] = [[] for _ in groups]
     for edge in edges:
-        root[find(edge.low)] = find(edge.high)
+        own_edges[at[edge.low]].append(edge)
     for constraint in constraints:
-        present = [r for r in constraint.left | constraint.right if r in root]
-        if constraint.kind is ConstraintKind.MUST_LINK:
-            for record in present[1:]:
-                root[find(record)] = find(present[0])
-    found: dict[UUID, Component] = {}
-    for record in sorted(records):
-        found.setdefault(find(record), ([], [], []))[0].append(record)
-    for edge in edges:
-        found[find(edge.low)][1].append(edge)
-    for constraint in constraints:
-        for top in sorted({find(r) for r in constraint.left | constraint.right if r in root}):
-            found[top][2].append(constraint)
-    return list(found.values())
+        for number in sorted({at[r] for r in constraint.left | constraint.right if r in at}):
+            own_constraints[number].append(constraint)
+    return list(zip(groups, own_edges, own_constraints, strict=True))

@@ -1,0 +1,172 @@
+"""Resolve a file in memory: the same core as the stream, without servers and without anything kept."""
+
+from __future__ import annotations
+
+import csv
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from pipeline.codes import ReasonCode
+from pipeline.configuration import load_model, load_policy
+from pipeline.errors import BadInput
+from pipeline.identity import hashing, scratch
+from pipeline.identity.blocking import match_keys
+from pipeline.identity.model import IdentityRecord, MatchKey, Partition
+from pipeline.identity.normalize import canonicalize, serialize
+from pipeline.identity.policy import Policy
+from pipeline.mapping import BadRow, RawRecord
+from pipeline.settings import Settings
+
+_SECRET = b"nothing that is hashed here is stored, so the key need not be secret"
+
+_STEP = 1000
+"""Rows or comparisons between two reports of progress."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with (step, done, total); total is 0 where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileResolution:
+    """The outcome: a profile id for each row in file order, and what was met on the way.
+
+    `issues` counts values kept out of matching by `field:reason`. `record_of` tells the identity record of each row,
+    None where a row names nobody: it stands alone.
+    """
+
+    assigned: tuple[tuple[str, UUID], ...]
+    record_of: tuple[UUID | None, ...]
+    records: int
+    comparisons: int
+    pairs: frozenset[tuple[UUID, UUID]]
+    overfull_keys: int
+    partition: Partition
+    issues: Mapping[str, int]
+
+    def summary(self, bad: Sequence[BadRow], seconds: float) -> dict[str, int | float | dict[str, int]]:
+        """The outcome in numbers; `issues` by `field:reason`, lines that are no record among them."""
+        issues = Counter(self.issues)
+        issues.update(f"line:{row.reason}" for row in bad)
+        return {
+            "rows": len(self.assigned),
+            "bad_rows": len(bad),
+            "records": self.records,
+            "profiles": len({profile for _, profile in self.assigned}),
+            "comparisons": self.comparisons,
+            "reviews": len(self.partition.refused),
+            "overfull_keys": self.overfull_keys,
+            "seconds": round(seconds, 3),
+            "rows_per_s": round(len(self.assigned) / seconds) if seconds else 0,
+            "issues": dict(sorted(issues.items())),
+        }
+
+
+def resolve_rows(
+    rows: Iterable[RawRecord],
+    settings: Settings,
+    *,
+    region: str = "",
+    shuffle_seed: int | None = None,
+    progress: Progress = lambda step, done, total: None,
+) -> FileResolution:
+    """Resolve rows into profiles. A seed shuffles them before anything else sees them; the outcome is the same.
+
+    `region` takes the place of `settings.default_region` where given. Memory grows with the distinct records.
+    """
+    policy, model = load_policy(settings), load_model(settings)
+    taken = []
+    for row in rows:
+        taken.append(row)
+        if len(taken) % _STEP == 0:
+            progress("read", len(taken), 0)
+    progress("read", len(taken), len(taken))
+    order = list(range(len(taken)))
+    if shuffle_seed is not None:
+        random.Random(shuffle_seed).shuffle(order)  # noqa: S311  # an order, not a secret
+    content = _Content(policy, region or settings.default_region)
+    record_of: list[UUID | None] = [None] * len(taken)
+    for done, n in enumerate(order, start=1):
+        record_of[n] = content.take(taken[n])
+        if done % _STEP == 0 or done == len(order):
+            progress("normalize", done, len(order))
+    records = content.records
+    pairs = scratch.candidate_pairs(records, policy)
+    edges = []
+    for done, edge in enumerate(scratch.evidence(pairs, records, model, policy), start=1):
+        if edge is not None:
+            edges.append(edge)
+        if done % _STEP == 0 or done == len(pairs):
+            progress("compare", done, len(pairs))
+    partition = scratch.partition(records, edges, (), model, policy)
+    progress("cluster", len(partition.clusters), len(partition.clusters))
+    return FileResolution(
+        assigned=tuple(
+            zip((r.record_id for r in taken), _profiles(taken, record_of, partition), strict=True)
+        ),
+        record_of=tuple(record_of),
+        records=len(records),
+        comparisons=len(pairs),
+        pairs=pairs,
+        overfull_keys=len(scratch.overfull_keys(records, policy)),
+        partition=partition,
+        issues=dict(content.issues),
+    )
+
+
+class _Content:
+    """The distinct identity records of the rows taken so far."""
+
+    def __init__(self, policy: Policy, region: str) -> None:
+        self._policy, self._region = policy, region
+        self._today = datetime.now(UTC).date()
+        self.records: dict[UUID, tuple[IdentityRecord, tuple[MatchKey, ...]]] = {}
+        self.issues: Counter[str] = Counter()
+
+    def take(self, row: RawRecord) -> UUID | None:
+        """The identity record of a row; None where it names nobody."""
+        canonical = canonicalize(
+            row.identifiers, row.traits, self._policy, region=self._region, today=self._today
+        )
+        self.issues.update(f"{issue.field}:{issue.reason}" for issue in canonical.issues)
+        if canonical.is_empty:
+            self.issues[f"record:{ReasonCode.NO_IDENTITY}"] += 1
+            return None
+        record_id = hashing.record_id(hashing.signature(_SECRET, serialize(canonical)))
+        if record_id not in self.records:
+            record = IdentityRecord(record_id, canonical.identifiers, canonical.traits)
+            self.records[record_id] = record, match_keys(canonical, _SECRET)
+        return record_id
+
+
+def _profiles(
+    taken: Sequence[RawRecord], record_of: Sequence[UUID | None], partition: Partition
+) -> list[UUID]:
+    """A cluster is called by its lowest record, so the ids do not depend on the order either."""
+    named = {record: min(members) for members in partition.clusters for record in members}
+    return [
+        uuid5(NAMESPACE_OID, f"{row.line}|{row.record_id}") if record is None else named[record]
+        for row, record in zip(taken, record_of, strict=True)
+    ]
+
+
+def write_assignments(assigned: Iterable[tuple[str, UUID]], out: Path) -> None:
+    """Write `record_id,profile_id` as CSV; `-` is stdout. Raises BadInput where the file cannot be written."""
+    try:
+        with ExitStack() as stack:
+            file = (
+                sys.stdout
+                if str(out) == "-"
+                else stack.enter_context(out.open("w", newline="", encoding="utf-8"))
+            )
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("record_id", "profile_id"))
+            writer.writerows(assigned)
+    except OSError as exc:
+        raise BadInput(str(out), f"cannot be written: {exc.strerror}") from exc
