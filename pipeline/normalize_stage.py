@@ -41,6 +41,8 @@ RAW = "events.raw"
 NORMALIZED = "events.normalized"
 _RAW_CONTEXT = b"customer_raw_event:sealed:"
 _RECORD_CONTEXT = b"normalized:record:"
+_RECORD_NAME = "com.retailbrain.HashedRecord"
+_ORDER_NAME = "com.retailbrain.Order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,8 @@ class NormalizeStage:
         record = None
         if hashed.fields is not None:
             context = _RECORD_CONTEXT + event.raw_id.bytes
-            record = {**hashed.fields, "sealed_record": seal(key, hashed.serialized, context)}
+            # naming the branch of the union spares the codec to find it by validating the record
+            record = _RECORD_NAME, {**hashed.fields, "sealed_record": seal(key, hashed.serialized, context)}
         value = self._codec.encode(
             NORMALIZED,
             {
@@ -191,11 +194,11 @@ class NormalizeStage:
         return Outgoing(NORMALIZED, hashed.key or event.event_id.bytes, value)
 
 
-def _order(order: Order | None) -> dict[str, object] | None:
+def _order(order: Order | None) -> tuple[str, dict[str, object]] | None:
     if order is None:
         return None
     items = [{"sku": i.sku, "quantity": i.quantity, "price": i.price} for i in order.items]
-    return {"amount": order.amount, "currency": order.currency, "items": items}
+    return _ORDER_NAME, {"amount": order.amount, "currency": order.currency, "items": items}
 
 
 def main(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 -- Puts the messages for one topic into the outbox and wakes the relay when the transaction commits.
 WITH written AS (
     INSERT INTO outbox (topic, keys, payloads)
-    VALUES (%(topic)s, %(keys)s::bytea[], %(payloads)s::bytea[])
+    VALUES (%(topic)s, %(keys)b::bytea[], %(payloads)b::bytea[])
     RETURNING 1
 )
 SELECT pg_notify('outbox', '') FROM written

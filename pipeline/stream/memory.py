@@ -1,0 +1,69 @@
+"""`Source` in memory, for tests of handlers and of the loop without a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from pipeline.stream.batch import Batch, Message, Place, batch_of
+
+
+class MemorySource:
+    """Reads lists of messages. `stored` are the positions as the handler commits them.
+
+    `waits` records each wait in seconds; `lose` takes a partition away as a rebalance does; `when_empty` runs when
+    all is read.
+    """
+
+    def __init__(
+        self,
+        log: Mapping[Place, Sequence[Message]],
+        stored: Mapping[Place, int],
+        limit: int,
+        when_empty: Callable[[], None],
+    ) -> None:
+        self._log = log
+        self._stored = stored
+        self._limit = limit
+        self._when_empty = when_empty
+        self._expected: dict[Place, int | None] = {}
+        self._next: dict[Place, int] = {}
+        self.waits: list[float] = []
+        self.rewind()
+
+    def collect(self) -> tuple[Message, ...]:
+        """See `Source`."""
+        read: list[Message] = []
+        for place, at in self._next.items():
+            read += self._log[place][at : at + self._limit - len(read)]
+        for message in read:
+            self._next[message.topic, message.partition] = message.offset + 1
+        if not read:
+            self._when_empty()
+        return tuple(read)
+
+    def batch(self, messages: Iterable[Message]) -> Batch:
+        """See `Source`."""
+        held = self._expected
+        return batch_of((m for m in messages if (m.topic, m.partition) in held), held)
+
+    def done(self, batch: Batch) -> None:
+        """See `Source`."""
+        self._expected |= {(p.topic, p.partition): p.next for p in batch.positions}
+
+    def keep_alive(self, seconds: float) -> None:
+        """See `Source`; does not wait."""
+        self.waits.append(seconds)
+
+    def rewind(self) -> None:
+        """See `Source`."""
+        held = self._expected or self._log
+        self._expected = {place: self._stored.get(place) for place in held}
+        self._next = {place: self._stored.get(place, 0) for place in held}
+
+    def lose(self, place: Place) -> None:
+        """Another worker holds the partition now."""
+        del self._expected[place]
+        del self._next[place]
+
+    def close(self) -> None:
+        """See `Source`."""
