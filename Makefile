@@ -1,0 +1,72 @@
+# Two commands are enough: `make demo` and `make test`. Everything is installed into .venv, from wheels whose
+# versions and hashes constraints.txt names.
+
+PYTHONS := $(PYTHON) python3.13 python3.12 python3.11 python3 python
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test up down status check format bench constraints install clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    the whole pipeline on real input        make test   every test"
+	@echo "make up      everything running, to try by hand      make down   stop it again"
+	@echo "make check   ruff and mypy                           make bench  the benchmark (BENCH_ARGS=...)"
+
+demo: $(READY)
+	@$(BIN)/retail-brain demo $(DEMO_ARGS)
+
+test: $(READY)
+	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+up: $(READY)
+	@$(BIN)/retail-brain up
+
+down: $(READY)
+	@$(BIN)/retail-brain down
+
+status: $(READY)
+	@$(BIN)/retail-brain status
+
+check: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY)
+	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+install: $(READY)
+
+# The first Python of at least 3.11 that can make a virtual environment is used; PYTHON=... names another.
+$(READY): constraints.txt pyproject.toml
+	@set -e; \
+	if ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
+		rm -rf .venv; \
+		for python in $(PYTHONS); do \
+			$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+			if $$python -m venv .venv 2>/dev/null; then break; fi; \
+			rm -rf .venv; \
+		done; \
+		test -x $(BIN)/python || { \
+			echo "Python 3.11 or newer with its venv module is needed (Debian: apt install python3-venv)." >&2; \
+			exit 1; }; \
+	fi; \
+	echo "installing into .venv ($$($(BIN)/python -V))"; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r constraints.txt; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .; \
+	touch $@
+
+# Newest versions of everything, for all platforms; no address is recorded.
+constraints: $(READY)
+	@$(BIN)/python -m pip install --quiet uv
+	@printf 'hatchling\neditables\n' | $(BIN)/uv pip compile pyproject.toml - --extra embedded --extra dev --upgrade \
+		--universal --python-version 3.11 --only-binary :all: --generate-hashes --no-annotate --no-header \
+		--quiet --output-file constraints.txt
+
+clean: down
+	@rm -rf .venv .retail-brain .mypy_cache .ruff_cache .pytest_cache .hypothesis
