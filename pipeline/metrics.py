@@ -72,6 +72,9 @@ PUBLISHED = Counter("rb_published", "Messages acknowledged by the broker", ["top
 
 
 # ── consumers ─────────────────────────────────────────────────────────────────────────────────────────────
+INSIGHTS_LATE = Counter(
+    "rb_insights_late", "Events older than the panes that are kept, by length of pane in seconds", ["pane_s"]
+)
 
 
 def serve(settings: Settings) -> None:

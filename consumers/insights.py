@@ -1,0 +1,256 @@
+"""Insights: a Faust app that counts linked events in windows and serves them through Redis.
+
+The panes of consumers/panes.py lie in a Faust table with a changelog topic, partition by partition beside the source.
+A batch's changes are acknowledged in the changelog before its events count as read, and a pane knows the highest
+offset folded into it. So a crash at any instant loses no event and counts none twice.
+
+Windows go by event time. What is live is measured from the newest event seen, not from the clock, so that a replay
+of old events shows what a dashboard would have shown then; what comes later than its pane is kept is counted in a
+metric. Changed windows go to Redis once a second (consumers/live.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import cast
+
+import faust
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from faust.streams import Stream
+from faust.types import TP, EventT, StreamT
+from redis.asyncio import Redis
+
+from consumers.letters import Letters
+from consumers.live import LiveWindows
+from consumers.pane_table import PaneTable
+from consumers.panes import ALL, UNITS, Panes, Sale
+from consumers.sketch import hash64
+from pipeline import metrics
+from pipeline.errors import BadMessage, BrokerUnavailable, CacheUnavailable, StageStopped
+from pipeline.log import configure, get_logger
+from pipeline.settings import Settings
+from pipeline.stream.backoff import Backoff
+from pipeline.stream.batch import Message
+from pipeline.stream.deadletter import reason_of
+from pipeline.stream.publish import KafkaPublisher
+from schemas.codec import Codec, load_codec
+
+STAGE = "insights"
+TOPIC = "events.linked"
+_MOST_EVENTS = 5_000  # read ahead of a fold
+_EVERY_S = 1.0
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_NO_CURRENCY = "XXX"  # ISO 4217's own
+
+
+def sale_of(offset: int, event: Mapping[str, object]) -> Sale:
+    """What counts of a decoded linked event. An event dated after its own commit counts at its commit."""
+    at = min(cast(datetime, event["occurred_at"]), cast(datetime, event["committed_at"]))
+    order = cast(Mapping[str, object] | None, event["order"])
+    amount = cast(float, order["amount"]) if order else None
+    currency = cast(str | None, order["currency"]) if order else None
+    return Sale(
+        offset=offset,
+        at=int(at.timestamp()),
+        channel=_name(event["channel"]),
+        store=_name(event["store"]),
+        profile=hash64(cast(str, event["profile_id"])),
+        currency=currency if currency and _CURRENCY.fullmatch(currency) else _NO_CURRENCY,
+        amount=None if amount is None else round(amount * UNITS) if math.isfinite(amount) else 0,
+    )
+
+
+def _name(value: object) -> str:
+    name = cast(str | None, value) or ""
+    return "?" if name == ALL else name
+
+
+class Insights:
+    """The app and its work. Make it inside the event loop that runs it."""
+
+    def __init__(
+        self, settings: Settings, codec: Codec, letters: Letters, redis: Redis, partitions: int
+    ) -> None:
+        self._codec = codec
+        self._letters = letters
+        self._backoff = Backoff(settings)
+        self._hand: list[EventT[bytes]] = []
+        self._room = asyncio.Event()
+        self.app = faust_app(settings)
+        self._table = PaneTable(self.app, name="panes", partitions=partitions, value_type=bytes)
+        self._table.on_recover(self._recovered)
+        self.app.tables.add(self._table)
+        self._panes = Panes(self._table)
+        self._live = LiveWindows(redis, self._panes)
+        topic = self.app.topic(settings.topic(TOPIC), key_serializer="raw", value_serializer="raw")
+        self.app.agent(topic, name="linked")(self._take)
+        self.app.on_partitions_revoked.connect(self._revoked, weak=False)
+
+    async def _take(self, stream: StreamT[bytes]) -> None:
+        """Read ahead. Events are acknowledged by `step` alone, once their effects are safe."""
+        async for event in cast(Stream[bytes], stream).noack().events():
+            self._hand.append(event)
+            if len(self._hand) >= _MOST_EVENTS:
+                self._room.clear()
+                await self._room.wait()
+
+    async def work(self) -> None:
+        """Fold what was read, make it safe, acknowledge it, serve it; once a second, for ever."""
+        while True:
+            started = time.monotonic()
+            await self._step()
+            await self._serve()
+            await asyncio.sleep(max(0.0, started + _EVERY_S - time.monotonic()))
+
+    async def _step(self) -> None:
+        events, self._hand = self._hand, []
+        self._room.set()
+        if not events:
+            return
+        with metrics.STEP_SECONDS.labels(STAGE, "fold").time():
+            refused = self._fold(events)
+        with metrics.STEP_SECONDS.labels(STAGE, "safe").time():
+            await self._table.safe()
+            await self._refuse(refused)
+        for event in events:
+            event.ack()
+        metrics.BATCH_MESSAGES.labels(STAGE).observe(len(events))
+
+    def _fold(self, events: Sequence[EventT[bytes]]) -> list[tuple[Message, Exception]]:
+        sales: dict[int, list[Sale]] = defaultdict(list)
+        refused: list[tuple[Message, Exception]] = []
+        for event in events:
+            try:
+                if event.value:
+                    value = self._codec.decode(TOPIC, event.value)
+                    sales[event.message.partition].append(sale_of(event.message.offset, value))
+            except BadMessage as exc:
+                refused.append((_message(event), exc))
+        for partition, found in sales.items():
+            for length, count in self._panes.fold(partition, found).items():
+                metrics.INSIGHTS_LATE.labels(str(length)).inc(count)
+        return refused
+
+    async def _refuse(self, refused: Sequence[tuple[Message, Exception]]) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._letters.send, refused)
+                break
+            except BrokerUnavailable as exc:
+                get_logger().warning("trying again", stage=STAGE, error=str(exc))
+                await asyncio.sleep(self._backoff.next())
+        self._backoff.reset()
+        for _, error in refused:
+            metrics.DEAD_LETTERS.labels(STAGE, reason_of(error)).inc()
+
+    async def _serve(self) -> None:
+        try:
+            with metrics.STEP_SECONDS.labels(STAGE, "serve").time():
+                await self._live.write()
+        except CacheUnavailable as exc:  # the panes stay dirty, and are written once Redis is back
+            metrics.RETRIES.labels(STAGE, type(exc).__name__).inc()
+            get_logger().warning("Redis is away: windows wait", stage=STAGE, error=str(exc))
+
+    async def _recovered(self) -> None:
+        """The table holds what the changelog held: forget partitions that are not ours, serve the rest anew."""
+        ours = {place.partition for place in self.app.consumer.assignment()}
+        for key in [k for k in self._table.data if k[0] not in ours]:
+            del self._table.data[key]
+        self._panes.reload()
+        get_logger().info(
+            "panes recovered", stage=STAGE, panes=len(self._table.data), partitions=sorted(ours)
+        )
+
+    async def _revoked(self, _app: object, /, *signal_args: set[TP], **_: object) -> None:
+        gone = {(place.topic, place.partition) for places in signal_args for place in places}
+        self._hand = [e for e in self._hand if (e.message.topic, e.message.partition) not in gone]
+        self._room.set()
+
+
+def faust_app(settings: Settings) -> faust.App:
+    """The app on its broker; its id, and so its group and changelog, get the topic prefix."""
+    return faust.App(
+        settings.topic(STAGE),
+        broker=[f"kafka://{server}" for server in settings.kafka_bootstrap.split(",")],
+        store="memory://",
+        datadir=settings.home / STAGE,
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_replication_factor=1,
+        consumer_auto_offset_reset="earliest",
+        broker_commit_interval=_EVERY_S,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=3.0,
+        stream_recovery_delay=0.0,
+        producer_compression_type="gzip",
+    )
+
+
+def _message(event: EventT[bytes]) -> Message:
+    m = event.message
+    at = datetime.fromtimestamp(m.timestamp, UTC)
+    return Message(m.topic, m.partition, m.offset, at, m.key, m.value)
+
+
+async def _partitions(settings: Settings, stopping: asyncio.Event) -> int | None:
+    """How many partitions the source has; waits for broker and topic. None where we are stopped before."""
+    backoff, topic = Backoff(settings), settings.topic(TOPIC)
+    client = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    while not stopping.is_set():
+        try:
+            found = await asyncio.to_thread(client.list_topics, topic, timeout=5.0)
+            error = found.topics[topic].error
+            if error is None:
+                return len(found.topics[topic].partitions)
+            cause = error.str()
+        except KafkaException as exc:
+            cause = str(exc)
+        get_logger().warning("waiting for Kafka", stage=STAGE, topic=topic, cause=cause)
+        await asyncio.wait([asyncio.ensure_future(stopping.wait())], timeout=backoff.next())
+    return None
+
+
+async def _run(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    partitions = await _partitions(settings, stopping)
+    if partitions is None:
+        return
+    codec = load_codec(settings)
+    publisher = KafkaPublisher(settings, STAGE, stopping.is_set)
+    letters = Letters(STAGE, settings, codec, publisher)
+    async with Redis.from_url(
+        settings.redis_url, decode_responses=True, socket_timeout=5.0, socket_connect_timeout=5.0
+    ) as redis:
+        insights = Insights(settings, codec, letters, redis, partitions)
+        await insights.app.start()
+        work = asyncio.ensure_future(insights.work())
+        ends = [
+            work,
+            *(asyncio.ensure_future(e) for e in (stopping.wait(), insights.app.wait_until_stopped())),
+        ]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        crash = work.exception() if work.done() else insights.app.crash_reason
+        for end in ends:
+            end.cancel()
+        await insights.app.stop()
+        publisher.close()
+    if crash is not None:
+        raise StageStopped(f"insights ended: {type(crash).__name__}") from crash
+
+
+def main(settings: Settings) -> None:
+    """Run the insights consumer until SIGTERM. Raises StageStopped where Faust gives up; start it again."""
+    configure(settings, STAGE)
+    metrics.serve(settings)
+    asyncio.run(_run(settings))

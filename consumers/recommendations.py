@@ -1,0 +1,105 @@
+"""Recommendations: item-to-item co-purchase counts in Redis, and a list of items for each profile.
+
+The counts are a pure function of two facts, which items each record bought (`events.linked`) and which records each
+profile holds (`profiles.updates`). So they follow merges, splits and rollbacks exactly, and a replay from any offset
+changes nothing. consumers/lua/fold.lua says how; consumers/lua/recommend.lua makes the lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict, cast
+
+import orjson
+from redis import Redis
+
+from consumers.cache import profile_id_of
+from consumers.loop import run
+from consumers.redis_port import script_text, translated
+from pipeline.settings import Settings
+from schemas.topics import topics
+
+MOST_ITEMS = 200  # items counted a profile: bounds what one profile can cost at 200 x 200 pairs
+LONGEST_LIST = 50
+BREADTH = 100  # neighbours looked at an item
+LIST_TTL_S = 86_400  # other people's purchases reach a list within a day, its own at once
+_CHUNK = 50  # facts a script call: bounds how long Redis does nothing else
+_LISTS_A_BATCH = 20
+_LISTS_AT_REST = 500
+
+
+class Fact(TypedDict, total=False):
+    """What the script folds; consumers/lua/fold.lua explains the letters."""
+
+    k: str
+    p: str
+    v: int
+    r: str | list[str]
+    s: list[str]
+    m: str
+
+
+class RecommendationCounts:
+    """The projection (`consumers.loop.Projection`) behind recommendations."""
+
+    name = "recommendations"
+    topics = ("profiles.updates", "events.linked")
+
+    def __init__(self, redis: Redis) -> None:
+        self._fold = redis.register_script(script_text("fold"))
+        self._recommend = redis.register_script(script_text("recommend"))
+        # an erased profile is remembered for as long as an old event may come again and name it
+        self._remember_s = 3_600 * (topics()["events.linked"].retention_hours or 24 * 365) + 86_400
+
+    def read(self, topic: str, key: bytes | None, value: Mapping[str, object] | None) -> Fact | None:
+        """See `Projection`. Events without items say nothing of interest."""
+        if topic == "profiles.updates":
+            return _state(profile_id_of(key), value)
+        return None if value is None else _items(value)
+
+    def apply(self, facts: Sequence[Fact]) -> None:
+        """See `Projection`. A few stale lists are made anew on the way."""
+        for start in range(0, len(facts), _CHUNK):
+            chunk = orjson.dumps(facts[start : start + _CHUNK])
+            with translated():
+                self._fold(args=[MOST_ITEMS, self._remember_s, chunk])
+        if facts:
+            self._make_lists(_LISTS_A_BATCH)
+
+    def rest(self) -> None:
+        """See `Projection`: the lists that became stale under load."""
+        made = 0
+        while made < _LISTS_AT_REST and self._make_lists(_LISTS_A_BATCH) == _LISTS_A_BATCH:
+            made += _LISTS_A_BATCH
+
+    def _make_lists(self, most: int) -> int:
+        with translated():
+            return cast(int, self._recommend(args=[LONGEST_LIST, BREADTH, LIST_TTL_S, most]))
+
+
+def _state(profile_id: str, value: Mapping[str, object] | None) -> Fact:
+    if value is None:
+        return Fact(k="gone", p=profile_id)
+    merged_into = cast(str | None, value["merged_into"])
+    records = [] if merged_into else cast(list[str], value["record_ids"])
+    return Fact(k="state", p=profile_id, v=cast(int, value["version"]), r=records, m=merged_into or "")
+
+
+def _items(value: Mapping[str, object]) -> Fact | None:
+    order = cast(Mapping[str, object] | None, value["order"])
+    items = cast(Sequence[Mapping[str, object]], order["items"]) if order else ()
+    skus = sorted({cast(str, item["sku"]) for item in items})
+    if not skus:
+        return None
+    return Fact(
+        k="items",
+        p=cast(str, value["profile_id"]),
+        v=cast(int, value["profile_version"]),
+        r=cast(str, value["record_id"]),
+        s=skus,
+    )
+
+
+def main(settings: Settings) -> None:
+    """Run the recommendations consumer until SIGTERM."""
+    run(settings, RecommendationCounts)
