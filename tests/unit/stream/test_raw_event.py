@@ -1,0 +1,93 @@
+"""Raw events from Kafka: the gateway's bounds hold for other producers too, and each refusal names its field."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from pipeline.codes import ReasonCode
+from pipeline.errors import BadMessage
+from pipeline.events import Limits
+from pipeline.raw_event import RawEvent, raw_event, raw_id
+from pipeline.stream.batch import Message
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+MESSAGE = Message("p.events.raw", 3, 17, NOW - timedelta(seconds=1), None, b"")
+LIMITS = Limits(max_identifiers=3, max_payload_bytes=20)
+
+
+def event(**changes: object) -> RawEvent:
+    fields: dict[str, object] = {
+        "event_id": "order-1",
+        "source": "pos",
+        "event_type": "purchase",
+        "occurred_at": None,
+        "accepted_at": None,
+        "request_id": None,
+        "correlation_id": None,
+        "identifiers": {},
+        "traits": {},
+        "payload": None,
+    }
+    return raw_event(MESSAGE, fields | changes, LIMITS, NOW)
+
+
+def test_what_is_not_said_follows_from_the_message() -> None:
+    found = event(event_id="")
+    assert found.accepted_at == found.occurred_at == MESSAGE.timestamp
+    assert found.event_id == found.raw_id == raw_id(MESSAGE)
+
+
+def test_a_uuid_is_kept_and_other_ids_are_distinct_by_source() -> None:
+    own = uuid4()
+    assert event(event_id=str(own)).event_id == own
+    assert event().event_id == event().event_id != event(source="crm").event_id
+
+
+def test_the_raw_id_is_the_place_and_tells_a_new_topic_from_the_old() -> None:
+    assert raw_id(MESSAGE) == raw_id(replace(MESSAGE, value=b"x", key=b"y"))
+    others = [
+        replace(MESSAGE, offset=18),
+        replace(MESSAGE, partition=1),
+        replace(MESSAGE, topic="events.raw"),
+        replace(MESSAGE, timestamp=NOW),
+    ]
+    ids: set[UUID] = {raw_id(m) for m in [MESSAGE, *others]}
+    assert len(ids) == 5
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("source", "", ReasonCode.MISSING_FIELD),
+        ("source", "two words", ReasonCode.SCHEMA_VIOLATION),
+        ("source", "pos\n", ReasonCode.SCHEMA_VIOLATION),
+        ("event_type", "x" * 65, ReasonCode.SCHEMA_VIOLATION),
+        ("event_id", "a b", ReasonCode.SCHEMA_VIOLATION),
+        ("event_id", "x" * 129, ReasonCode.SCHEMA_VIOLATION),
+        ("request_id", "{}", ReasonCode.SCHEMA_VIOLATION),
+        ("correlation_id", "jane doe", ReasonCode.SCHEMA_VIOLATION),
+        ("occurred_at", NOW + timedelta(days=2), ReasonCode.SCHEMA_VIOLATION),
+        ("occurred_at", datetime(1969, 1, 1, tzinfo=UTC), ReasonCode.SCHEMA_VIOLATION),
+        ("accepted_at", datetime(1999, 1, 1, tzinfo=UTC), ReasonCode.SCHEMA_VIOLATION),
+        ("accepted_at", NOW + timedelta(days=2), ReasonCode.SCHEMA_VIOLATION),
+        ("identifiers", {"phone": ["1"] * 4}, ReasonCode.TOO_MANY_IDENTIFIERS),
+        ("identifiers", {str(i): [] for i in range(4)}, ReasonCode.TOO_MANY_IDENTIFIERS),
+        ("identifiers", {"email": ["x" * 1_025]}, ReasonCode.TOO_LONG),
+        ("traits", {"first_name": "x" * 1_025}, ReasonCode.TOO_LONG),
+        ("traits", {str(i): "x" for i in range(101)}, ReasonCode.SCHEMA_VIOLATION),
+        ("payload", '{"a": "%s"}' % ("x" * 20), ReasonCode.PAYLOAD_TOO_LARGE),
+        ("payload", '{"a": "%s"}' % ("ж" * 7), ReasonCode.PAYLOAD_TOO_LARGE),
+    ],
+)
+def test_out_of_bounds_names_the_field_and_not_the_value(
+    field: str, value: object, reason: ReasonCode
+) -> None:
+    with pytest.raises(BadMessage) as caught:
+        event(**{field: value})
+    assert caught.value.reason is reason
+    assert caught.value.detail.startswith(field)
+    assert "jane" not in caught.value.detail
