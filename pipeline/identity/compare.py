@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pipeline.codes import ReasonCode
-from pipeline.identity import similarity
+from pipeline.identity import person, similarity
 from pipeline.identity.model import Comparison, IdentifierType, LevelWeight
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model, confidence
@@ -75,11 +75,14 @@ def _mean(
     """The mean weight over all pairs of values, named by the weightiest pair's level."""
     if len(a) == 1 and len(b) == 1:
         return level(a[0], b[0])
-    found = [f for x in a[:MAX_VALUES] for y in b[:MAX_VALUES] if (f := level(x, y)) is not None]
+    return _mean_of([f for x in a[:MAX_VALUES] for y in b[:MAX_VALUES] if (f := level(x, y)) is not None])
+
+
+def _mean_of(found: Sequence[LevelWeight]) -> LevelWeight | None:
     if not found:
         return None
     weights = sorted(f.weight for f in found)  # sorted: the sum is the same whichever side comes first
-    best = max(found, key=lambda f: f.weight)
+    best = max(found, key=lambda f: (f.weight, f.level))
     return LevelWeight(best.attribute, best.level, sum(weights) / len(weights))
 
 
@@ -92,10 +95,7 @@ def _names(a: Side, b: Side, model: Model, together: bool) -> tuple[LevelWeight,
     """
     if not a.names or not b.names:
         return ()
-    given = _mean(a.names, b.names, lambda x, y: similarity.given_names(x, y, model))
-    family = _mean(a.names, b.names, lambda x, y: similarity.surnames(x, y, model))
-    middle = _mean(a.names, b.names, lambda x, y: similarity.middle_names(x, y, model))
-    suffix = _mean(a.names, b.names, lambda x, y: similarity.suffixes(x, y, model))
+    given, family, middle, suffix = _parts(a, b, model)
     if together and family is not None and (given is None or given.weight <= 0):
         family = replace(family, weight=min(family.weight, model.limits["household_surname"]))
     parts = [p for p in (given, family, middle) if p is not None]
@@ -104,6 +104,21 @@ def _names(a: Side, b: Side, model: Model, together: bool) -> tuple[LevelWeight,
         factor = model.limits["names"] / total
         parts = [replace(p, weight=p.weight * factor) for p in parts]
     return tuple(parts) if suffix is None else (*parts, suffix)
+
+
+def _parts(a: Side, b: Side, model: Model) -> tuple[LevelWeight | None, ...]:
+    """Given name, surname, middle name and suffix, each the mean over all pairs of names."""
+    if len(a.names) == 1 and len(b.names) == 1:
+        only = person.names(a.names[0], b.names[0], model)
+        return only.given, only.family, only.middle, only.suffix
+    found = [person.names(x, y, model) for x in a.names[:MAX_VALUES] for y in b.names[:MAX_VALUES]]
+    parts = (
+        [f.given for f in found],
+        [f.family for f in found],
+        [f.middle for f in found],
+        [f.suffix for f in found],
+    )
+    return tuple(_mean_of([level for level in levels if level is not None]) for levels in parts)
 
 
 def _rest(a: Side, b: Side, model: Model) -> tuple[LevelWeight | None, ...]:

@@ -7,7 +7,7 @@ the neighbourhood and writes what comes back.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -109,10 +109,8 @@ def settle(
     home = {r: s.profile_id for r, s in standing.records.items()}
     decisions: list[Decision] = []
     refusals: list[tuple[Edge, ReasonCode]] = []
-    for component in _components(standing, policy):
-        if not component & standing.dirty:
-            continue
-        found, refused = _decide_component(component, standing, model, policy, new_id, revive or {})
+    for component, edges in _dirty_components(standing, policy):
+        found, refused = _decide_component(component, edges, standing, model, policy, new_id, revive or {})
         decisions += found
         refusals += refused
     after = dict(home)
@@ -133,19 +131,33 @@ def settle(
     )
 
 
-def _components(standing: Neighbourhood, policy: Policy) -> list[frozenset[UUID]]:
-    """Records that hang together by standing in one profile, by an edge that could merge, or by a must-link."""
+def _dirty_components(
+    standing: Neighbourhood, policy: Policy
+) -> Iterator[tuple[frozenset[UUID], list[Edge]]]:
+    """Records that hang together by standing in one profile, by an edge that could merge, or by a must-link.
+
+    Only components with a dirty record, each with the edges between its records.
+    """
     by_profile: defaultdict[UUID, list[UUID]] = defaultdict(list)
     for r, stored in standing.records.items():
         if stored.profile_id is not None:
             by_profile[stored.profile_id].append(r)
     mergeable = ((e.low, e.high) for e in standing.edges if e.comparison.confidence >= policy.auto_merge)
     musts = (c.left | c.right for c in standing.constraints if c.kind is ConstraintKind.MUST_LINK)
-    return connected(standing.records, chain(by_profile.values(), mergeable, musts))
+    components = connected(standing.records, chain(by_profile.values(), mergeable, musts))
+    at = {r: n for n, component in enumerate(components) for r in component}
+    edges: defaultdict[int, list[Edge]] = defaultdict(list)
+    for edge in standing.edges:
+        n = at.get(edge.low)
+        if n is not None and n == at.get(edge.high):
+            edges[n].append(edge)
+    for n in sorted({at[r] for r in standing.dirty}):
+        yield components[n], edges[n]
 
 
 def _decide_component(
     component: frozenset[UUID],
+    edges: Sequence[Edge],
     standing: Neighbourhood,
     model: Model,
     policy: Policy,
@@ -153,7 +165,6 @@ def _decide_component(
     revive: Mapping[UUID, frozenset[UUID]],
 ) -> tuple[tuple[Decision, ...], tuple[tuple[Edge, ReasonCode], ...]]:
     records = {r: standing.records[r].record for r in sorted(component)}
-    edges = [e for e in standing.edges if e.low in component and e.high in component]
     partition = cluster(records, edges, standing.constraints, model, policy)
     members: defaultdict[UUID, set[UUID]] = defaultdict(set)
     for r in component:

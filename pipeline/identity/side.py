@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.identity.model import IdentifierType, IdentityRecord, Trait
-from pipeline.identity.similarity import PersonName, Place, person_name
+from pipeline.identity.person import PersonName, person_name
+from pipeline.identity.similarity import Place
 
 MAX_VALUES = 12
 """Most distinct values of one attribute a side is compared by: a bound on the work, taken in sorted order."""
