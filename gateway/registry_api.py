@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from gateway.ports import ports_of
 from pipeline.errors import BadInput
-from schemas.catalog import Schema, catalog, derived_id
+from schemas.catalog import Schema, catalog, content_of
 from schemas.codec import Codec
 from schemas.topics import Topic, topics
 
@@ -137,9 +137,9 @@ async def _look_up(request: Request, subject: str) -> _Entry | Response:
     found = _of_subject(request, subject)
     if not found:
         return _error(40401, "Subject not found")
-    wanted = derived_id(schema)
+    wanted = content_of(schema)
     for entry in found:
-        if entry.schema.schema_id == wanted:
+        if entry.schema.content == wanted:
             return entry
     return _error(40403, "Schema not found")
 

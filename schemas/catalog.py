@@ -7,11 +7,12 @@ without asking a server.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import chain
 from types import MappingProxyType
 from typing import cast
 
@@ -28,6 +29,7 @@ class Schema:
     name: str
     version: int
     schema_id: int
+    content: bytes
     text: str
     parsed: dict[str, object]
 
@@ -40,13 +42,18 @@ def _without_docs(node: object) -> object:
     return node
 
 
-def derived_id(schema: object) -> int:
-    """A positive 31-bit id: the first bits of SHA-256 over the schema as sorted JSON without its docs.
+def content_of(schema: object) -> bytes:
+    """A schema as sorted JSON without its docs.
 
     Avro's own parsing canonical form is not used because it leaves out defaults and logical types: two
     versions that differ in these are not the same contract.
     """
-    digest = hashlib.sha256(orjson.dumps(_without_docs(schema), option=orjson.OPT_SORT_KEYS)).digest()
+    return orjson.dumps(_without_docs(schema), option=orjson.OPT_SORT_KEYS)
+
+
+def derived_id(content: bytes) -> int:
+    """A positive 31-bit id: the first bits of the content's SHA-256."""
+    digest = hashlib.sha256(content).digest()
     return int.from_bytes(digest[:4], "big") & 0x7FFF_FFFF or 1
 
 
@@ -56,18 +63,22 @@ def _read(file: Traversable, name: str, version: int) -> Schema:
         parsed = cast(dict[str, object], fastavro.parse_schema(source))
     except (ValueError, fastavro.schema.SchemaParseException) as exc:
         raise ConfigurationError(f"schemas/avro: {file.name} of {name} is no Avro schema: {exc}") from exc
-    return Schema(name, version, derived_id(source), orjson.dumps(source).decode(), parsed)
+    content = content_of(source)
+    return Schema(name, version, derived_id(content), content, orjson.dumps(source).decode(), parsed)
+
+
+def _frozen(folder: Traversable, name: str) -> list[Schema]:
+    past = folder.joinpath("history", name)
+    numbers = sorted(int(f.name.removesuffix(".avsc")) for f in past.iterdir()) if past.is_dir() else []
+    return [_read(past.joinpath(f"{n}.avsc"), name, n) for n in numbers]
 
 
 def _versions(folder: Traversable, name: str) -> tuple[Schema, ...]:
-    past = folder.joinpath("history", name)
-    numbers = sorted(int(f.name.removesuffix(".avsc")) for f in past.iterdir()) if past.is_dir() else []
-    found = [_read(past.joinpath(f"{n}.avsc"), name, n) for n in numbers]
-    current = _read(folder.joinpath(f"{name}.avsc"), name, numbers[-1] + 1 if numbers else 1)
-    if found and found[-1].schema_id == current.schema_id:
-        found[-1] = Schema(name, found[-1].version, current.schema_id, current.text, current.parsed)
-        return tuple(found)
-    return (*found, current)
+    frozen = _frozen(folder, name)
+    current = _read(folder.joinpath(f"{name}.avsc"), name, len(frozen) + 1)
+    if frozen and frozen[-1].content == current.content:
+        return (*frozen[:-1], replace(current, version=frozen[-1].version))
+    return (*frozen, current)
 
 
 @lru_cache(maxsize=1)
@@ -76,20 +87,32 @@ def catalog() -> Mapping[str, tuple[Schema, ...]]:
 
     Raises ConfigurationError where a file is no schema or two schemas share an id.
     """
-    folder = resources.files("schemas").joinpath("avro")
-    names = sorted(f.name.removesuffix(".avsc") for f in folder.iterdir() if f.name.endswith(".avsc"))
-    found = {name: _versions(folder, name) for name in names}
-    check_ids([schema for versions in found.values() for schema in versions])
+    found = {name: _versions(_folder(), name) for name in _names()}
+    check_ids(chain.from_iterable(found.values()))
     return MappingProxyType(found)
 
 
-def check_ids(schemas: list[Schema]) -> None:
+def unfrozen() -> list[Schema]:
+    """Current schemas that are not kept as a version yet."""
+    last = {name: frozen[-1].version if (frozen := _frozen(_folder(), name)) else 0 for name in _names()}
+    return [versions[-1] for name, versions in catalog().items() if versions[-1].version > last[name]]
+
+
+def _folder() -> Traversable:
+    return resources.files("schemas").joinpath("avro")
+
+
+def _names() -> list[str]:
+    return sorted(f.name.removesuffix(".avsc") for f in _folder().iterdir() if f.name.endswith(".avsc"))
+
+
+def check_ids(schemas: Iterable[Schema]) -> None:
     """Raises ConfigurationError where two different schemas share an id (1 in 2^31 a pair)."""
     seen: dict[int, Schema] = {}
     for schema in schemas:
         other = seen.setdefault(schema.schema_id, schema)
-        if other is not schema and other.name != schema.name:
+        if other.content != schema.content:
             raise ConfigurationError(
-                f"schemas {other.name} and {schema.name} share the id {schema.schema_id}: "
-                "change one of them, for instance by an alias"
+                f"schemas {other.name} {other.version} and {schema.name} {schema.version} share the id "
+                f"{schema.schema_id}: change one of them, for instance by an alias"
             )
