@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pipeline.errors import TransactionConflict
 from pipeline.identity.compare import Side, compare, side
-from pipeline.identity.model import Edge, IdentityRecord, MatchKey, RecordActivity
+from pipeline.identity.model import Edge, IdentityRecord, MatchKey, MatchKeyKind, RecordActivity
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model, bits
 from pipeline.identity.settle import Neighbourhood, ProfileRow, StoredRecord
@@ -75,18 +75,23 @@ def _candidate_pairs(
     new: Mapping[UUID, Arrival], store: IdentityStore, policy: Policy
 ) -> tuple[set[tuple[UUID, UUID]], dict[UUID, tuple[MatchKey, ...]]]:
     """Pairs of a new record and any other that share a key which still tells people apart."""
-    local: defaultdict[MatchKey, list[UUID]] = defaultdict(list)
+    local: defaultdict[int, list[UUID]] = defaultdict(list)
+    kinds: dict[int, MatchKeyKind] = {}
     for r, arrival in new.items():
-        for key in arrival.keys:
-            local[key].append(r)
-    stored = store.holders({k.key: policy.block_cap(k.kind) for k in local}) if local else {}
+        for match_key in arrival.keys:
+            local[match_key.key].append(r)
+            kinds[match_key.key] = match_key.kind
+    caps = {key: policy.block_cap(kind) for key, kind in kinds.items()}
+    stored = store.holders(caps) if caps else {}
     pairs: set[tuple[UUID, UUID]] = set()
     overfull: defaultdict[UUID, list[MatchKey]] = defaultdict(list)
     for key, mine in local.items():
-        others = stored.get(key.key, [])
-        if len(others) + len(mine) > policy.block_cap(key.kind):
+        others = stored.get(key, [])
+        if len(others) + len(mine) > caps[key]:
             for r in mine:
-                overfull[r].append(key)
+                overfull[r].append(MatchKey(kinds[key], key))
+            continue
+        if not others and len(mine) == 1:
             continue
         for i, r in enumerate(mine):
             pairs.update((r, o) if r < o else (o, r) for o in others)

@@ -152,15 +152,14 @@ class ResolveStage:
             if event.record_id is not None:
                 by_record[event.record_id].append(event)
         arrivals = {r: _fold(es) for r, es in by_record.items()}
-        hashed = {r: hashed_content(es[0]) for r, es in by_record.items()}
-        known, new = self._split(store, arrivals, hashed)
-        new = self._open(tx, new, by_record)
+        known, hashed = self._split(store, arrivals, by_record)
+        new = self._open(tx, {r: arrivals[r] for r in hashed}, hashed, by_record)
         found = gather(new, known, store, self._model, self._policy)
         settlement = settle(found.neighbourhood, self._model, self._policy, self._new_id, now)
         writer = IdentityWriter(tx, self._ring, author)
         logged = writer.merge_log(settlement.decisions, found.neighbourhood, settlement)
         writer.profiles(settlement)
-        writer.new_records({r: hashed[r] for r in new}, found.neighbourhood, settlement)
+        writer.new_records(hashed, found.neighbourhood, settlement)
         writer.moves(settlement, new)
         writer.activity(known, {r: a.products for r, a in arrivals.items() if a.products})
         writer.evidence(found.edges)
@@ -194,25 +193,32 @@ class ResolveStage:
 
     @staticmethod
     def _split(
-        store: PostgresIdentityStore, arrivals: Mapping[UUID, Arrival], hashed: Mapping[UUID, HashedContent]
-    ) -> tuple[dict[UUID, Arrival], dict[UUID, Arrival]]:
-        """Known and new records. New ones are looked up again behind their key locks: another may have been first."""
+        store: PostgresIdentityStore,
+        arrivals: Mapping[UUID, Arrival],
+        by_record: Mapping[UUID, Sequence[Event]],
+    ) -> tuple[dict[UUID, Arrival], dict[UUID, HashedContent]]:
+        """Known records and the hashed content of new ones, whose keys are locked.
+
+        What is not known is looked up again behind the locks: another worker may have been first.
+        """
         known = set(store.known({r: a.activity.last_seen for r, a in arrivals.items()}))
-        unseen = [r for r in arrivals if r not in known]
+        hashed = {r: hashed_content(by_record[r][0]) for r in arrivals if r not in known}
         # the record's own number is locked too, so that a record without keys is stored once
-        store.lock_keys({k.key for r in unseen for k in hashed[r].keys} | {r.int for r in unseen})
-        known |= store.known({r: arrivals[r].activity.last_seen for r in unseen}).keys()
+        store.lock_keys(
+            {k.key for content in hashed.values() for k in content.keys} | {r.int for r in hashed}
+        )
+        known |= store.known({r: arrivals[r].activity.last_seen for r in hashed}).keys()
         return (
             {r: a for r, a in arrivals.items() if r in known},
-            {
-                r: Arrival(a.activity, a.products, hashed[r].keys)
-                for r, a in arrivals.items()
-                if r not in known
-            },
+            {r: content for r, content in hashed.items() if r not in known},
         )
 
     def _open(
-        self, tx: Transaction, new: Mapping[UUID, Arrival], by_record: Mapping[UUID, Sequence[Event]]
+        self,
+        tx: Transaction,
+        new: Mapping[UUID, Arrival],
+        hashed: Mapping[UUID, HashedContent],
+        by_record: Mapping[UUID, Sequence[Event]],
     ) -> dict[UUID, Arrival]:
         """Open the new records with the data keys of the raw events that brought them."""
         if not new:
@@ -236,7 +242,7 @@ class ResolveStage:
             self._cache.put(IdentityRecord(r, identifiers, traits))
             a = new[r]
             opened[r] = Arrival(
-                a.activity, a.products, a.keys, IdentityRecord(r, identifiers, traits, a.products)
+                a.activity, a.products, hashed[r].keys, IdentityRecord(r, identifiers, traits, a.products)
             )
         return opened
 

@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
 from pipeline.errors import ConfigurationError, StoreUnavailable, TransactionConflict
+from pipeline.store.arrays import ArrayDumper
 
 set_json_loads(orjson.loads)
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
@@ -70,6 +71,7 @@ class Database:
                 self._connection = psycopg.connect(
                     self._dsn, application_name=self._application, connect_timeout=5, prepare_threshold=1
                 )
+            self._connection.adapters.register_dumper(list, ArrayDumper)
         return self._connection
 
     @contextmanager
