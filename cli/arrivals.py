@@ -18,7 +18,8 @@ class Arrivals:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[list[UUID]] = deque()
+        self._fresh: deque[list[UUID]] = deque()
+        self._stragglers: list[UUID] = []
         self.expected = 0
         self.committed = 0
 
@@ -26,23 +27,27 @@ class Arrivals:
         """Wait for these events as well."""
         distinct = list(dict.fromkeys(ids))
         self.expected += len(distinct)
-        self._waiting.extend(distinct[i : i + _CHUNK] for i in range(0, len(distinct), _CHUNK))
+        self._fresh.extend(distinct[i : i + _CHUNK] for i in range(0, len(distinct), _CHUNK))
 
     def poll(self) -> int:
-        """Ask once; returns how many are still missing."""
-        unfinished: deque[list[UUID]] = deque()
-        while self._waiting:
-            chunk = self._waiting.popleft()
-            with self._database.transaction() as tx:
-                missing = [row[0] for row in tx.rows("events_missing", (chunk,))]
-            self.committed += len(chunk) - len(missing)
-            if missing:
-                unfinished.append(missing)
-            if len(missing) == len(chunk) and len(unfinished) > 1:
-                break  # nothing of this one is there: later ones will not be either
-        unfinished.extend(self._waiting)
-        self._waiting = unfinished
+        """Ask once; returns how many are still missing. Batches may overtake each other, so some come late."""
+        late = self._stragglers
+        self._stragglers = []
+        for start in range(0, len(late), _CHUNK):
+            self._stragglers += self._missing(late[start : start + _CHUNK])
+        while self._fresh:
+            missing = self._missing(self._fresh[0])
+            if len(missing) == len(self._fresh[0]):
+                break  # nothing of these has come, so nothing of the next ones has
+            self._fresh.popleft()
+            self._stragglers += missing
         return self.expected - self.committed
+
+    def _missing(self, ids: list[UUID]) -> list[UUID]:
+        with self._database.transaction() as tx:
+            missing = [row[0] for row in tx.rows("events_missing", (ids,))]
+        self.committed += len(ids) - len(missing)
+        return missing
 
     def wait(
         self, stalled_after_s: float, on_progress: Callable[[int], None], lost: Callable[[], int] = lambda: 0

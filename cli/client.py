@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -49,7 +49,9 @@ class GatewayClient:
     for a wrong body.
     """
 
-    def __init__(self, url: str, api_key: str, *, patience_s: float = 60.0) -> None:
+    def __init__(self, url: str, api_key: str, *, patience_s: float = 60.0, lenient: bool = False) -> None:
+        """`lenient`: an event with a value that cannot be used is taken without it, not refused."""
+        self._preference = {"Prefer": "handling=lenient"} if lenient else {}
         self._http = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {api_key}"}, timeout=60.0, trust_env=False
         )
@@ -57,14 +59,14 @@ class GatewayClient:
 
     def send(self, body: bytes) -> Receipt:
         """Send one batch; returns once the broker has acknowledged its accepted events."""
-        answer = self.call("POST", "/v1/events:batch", body)
+        answer = self.call("POST", "/v1/events:batch", body, self._preference)
         results = orjson.loads(answer)["results"]
         return Receipt(
-            accepted=tuple(r["event_id"] for r in results if "error" not in r),
+            accepted=tuple(r["event_id"] for r in results if not r.get("error")),
             refused=tuple(
                 Refusal(r["index"], r["error"]["code"], r["error"]["message"])
                 for r in results
-                if "error" in r
+                if r.get("error")
             ),
         )
 
@@ -93,13 +95,18 @@ class GatewayClient:
         found: dict[str, object] = orjson.loads(self.call("POST", path, orjson.dumps(body)))
         return found
 
-    def call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    def call(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> bytes:
         """The body of a successful answer, after as many attempts as patience allows."""
         deadline = time.monotonic() + self._patience_s
         for attempt in count():
             try:
                 answer = self._http.request(
-                    method, path, content=body, headers={"Content-Type": "application/json"}
+                    method,
+                    path,
+                    content=body,
+                    headers={"Content-Type": "application/json", **(headers or {})},
                 )
             except httpx.TransportError as exc:
                 problem, wait = f"{type(exc).__name__} at {self._http.base_url}", _backoff(attempt)
@@ -109,9 +116,7 @@ class GatewayClient:
                 if answer.status_code not in _PATIENT:
                     raise _refused(answer)
                 problem, wait = f"HTTP {answer.status_code}", _retry_after(answer) or _backoff(attempt)
-                if (
-                    answer.status_code == 429
-                ):  # a busy gateway is alive: waiting for our turn costs no patience
+                if answer.status_code == 429:  # it is alive: waiting for our turn costs no patience
                     deadline = max(deadline, time.monotonic() + wait + 1)
             if time.monotonic() + wait > deadline:
                 break

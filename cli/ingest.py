@@ -42,7 +42,7 @@ def ingest(
     key = api_key or next(iter(settings.api_key_list()), "")
     sheet = rejects or file.with_name(f"{file.name}.rejects.jsonl")
     how = read_mapping(mapping)
-    with GatewayClient(url, key) as client, progress(quiet=as_json) as display:
+    with GatewayClient(url, key, lenient=True) as client, progress(quiet=as_json) as display:
         done = Ingestion(file, how, sheet, display).run(client, None if gateway else settings)
     if as_json:
         typer.echo(json.dumps(asdict(done)))

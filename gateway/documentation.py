@@ -47,23 +47,25 @@ def _body(schema: dict[str, object]) -> dict[str, object]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
+def _prefer(example: str, description: str) -> dict[str, object]:
+    schema = {"type": "string", "examples": [example]}
+    return {"parameters": [{"name": "Prefer", "in": "header", "schema": schema, "description": description}]}
+
+
+_LENIENT = "handling=lenient: keep events with a value that cannot be used, without that value."
 EVENT_BODY = {
     **_body(_event_schema()),
-    "parameters": [
-        {
-            "name": "Prefer",
-            "in": "header",
-            "schema": {"type": "string", "examples": ["wait=5"]},
-            "description": "wait=N: answer once the event is resolved, or after N seconds.",
-        }
-    ],
+    **_prefer("wait=5", f"wait=N: answer once the event is resolved, or after N seconds. {_LENIENT}"),
 }
-BATCH_BODY = _body(
-    {
-        "type": "object",
-        "required": ["events"],
-        "properties": {
-            "events": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _event_schema()}
-        },
-    }
-)
+BATCH_BODY = {
+    **_body(
+        {
+            "type": "object",
+            "required": ["events"],
+            "properties": {
+                "events": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _event_schema()}
+            },
+        }
+    ),
+    **_prefer("handling=lenient", _LENIENT),
+}

@@ -29,6 +29,7 @@ from schemas.codec import RAW_TOPIC
 
 MAX_BATCH = 1_000
 _CHUNK = 100
+_LENIENT = re.compile(r"(?:^|[,;\s])handling\s*=\s*\"?lenient\"?\s*(?:$|[,;])", re.IGNORECASE)
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 router = APIRouter(tags=["events"])
@@ -59,14 +60,19 @@ def _refused(errors: tuple[FieldError, ...]) -> Refused:
     return Refused(HTTPStatus.BAD_REQUEST, ErrorCode.VALIDATION_ERROR, errors)
 
 
-def take(value: object, ports: Ports, now: datetime, request_id: str, correlation_id: str) -> Taken | Refused:
-    """One parsed JSON value as a message for events.raw, or what is wrong with it."""
+def take(
+    value: object, ports: Ports, now: datetime, request_id: str, correlation_id: str, *, strict: bool = True
+) -> Taken | Refused:
+    """One parsed JSON value as a message for events.raw, or what is wrong with it.
+
+    Unless `strict`, values that cannot be used are left to the pipeline, which keeps the event and tells why.
+    """
     try:
         event = parse_event(value, ports.limits, now)
     except InvalidEvent as exc:
         return _refused(exc.errors)
     notes: tuple[Warned, ...] = ()
-    if ports.settings.validate_values:
+    if strict and ports.settings.validate_values:
         issues = issues_of(event, ports.policy, ports.settings.default_region, now.date())
         if issues:
             if wrong_values := refusals(issues):
@@ -82,6 +88,11 @@ async def _json_body(request: Request) -> object:
         return orjson.loads(await request.body())
     except orjson.JSONDecodeError as exc:
         raise BadInput("body", f"broken JSON at character {exc.pos}; send a JSON object in UTF-8") from None
+
+
+def _lenient(request: Request) -> bool:
+    """`Prefer: handling=lenient` (RFC 7240, section 4.4): for feeds that are known to be dirty."""
+    return _LENIENT.search(",".join(request.headers.getlist("prefer"))) is not None
 
 
 def _wait_s(request: Request, ports: Ports) -> int:
@@ -106,7 +117,8 @@ async def post_event(request: Request) -> Response:
     ports = ports_of(request)
     value = await _json_body(request)
     state = request.state
-    taken = take(value, ports, ports.clock(), state.request_id, state.correlation_id)
+    strict = not _lenient(request)
+    taken = take(value, ports, ports.clock(), state.request_id, state.correlation_id, strict=strict)
     if isinstance(taken, Refused):
         return error_response(taken.status, taken.code, wrong(taken.errors), state.request_id, taken.errors)
     try:
@@ -155,11 +167,15 @@ async def post_batch(request: Request) -> Response:
     values = _events(await _json_body(request))
     state = request.state
     now = ports.clock()
+    strict = not _lenient(request)
     outcomes: list[Taken | Refused] = []
     for start in range(0, len(values), _CHUNK):
         chunk = values[start : start + _CHUNK]
-        outcomes += [take(v, ports, now, state.request_id, state.correlation_id) for v in chunk]
+        outcomes += [
+            take(v, ports, now, state.request_id, state.correlation_id, strict=strict) for v in chunk
+        ]
         await asyncio.sleep(0)  # let other requests through: a batch is tens of milliseconds of work
+    applied = None if strict else {"Preference-Applied": "handling=lenient"}
     messages = [o.message for o in outcomes if isinstance(o, Taken)]
     try:
         await ports.sender.send(messages)
@@ -175,6 +191,7 @@ async def post_batch(request: Request) -> Response:
             "results": _results(outcomes, 202, state.request_id),
         },
         HTTPStatus.ACCEPTED,
+        applied,
     )
 
 
