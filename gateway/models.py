@@ -213,3 +213,53 @@ class Readiness(View):
 
     status: str
     dependencies: dict[str, Dependency]
+
+
+class Suggestion(View):
+    """An item. Of popular items the score is the number of profiles that own them."""
+
+    sku: str
+    score: float
+    because: str | None = Field(description="The owned item that speaks for it most.")
+
+
+class Recommendations(View):
+    """What a customer may like, best first."""
+
+    profile_id: UUID
+    items: list[Suggestion]
+    fallback: bool = Field(description="Nothing goes with the customer's items yet: this is what is popular.")
+
+
+class Figures(View):
+    """Sums of one window; revenue by ISO 4217 currency (XXX: none was named)."""
+
+    events: int
+    orders: int
+    revenue: dict[str, float]
+    profiles: int
+
+
+class Group(View):
+    """The figures of one channel and store; an empty store: events that name none."""
+
+    channel: str
+    store: str
+    figures: Figures
+
+
+class LiveWindow(View):
+    """Events with start <= occurred_at < end."""
+
+    start: datetime
+    end: datetime
+    total: Figures
+    groups: list[Group]
+
+
+class LiveInsights(View):
+    """The newest windows, newest first."""
+
+    window: str
+    newest_event_at: datetime | None
+    windows: list[LiveWindow]

@@ -62,7 +62,11 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
     """The ports of a running gateway. Raises ConfigurationError, RegistryUnavailable."""
     ring, codec, policy = load_key_ring(settings), load_codec(settings), load_policy(settings)
     redis: Redis = Redis.from_url(
-        settings.redis_url, socket_timeout=0.5, socket_connect_timeout=0.5, max_connections=64
+        settings.redis_url,
+        socket_timeout=0.5,
+        socket_connect_timeout=0.5,
+        max_connections=64,
+        decode_responses=True,
     )
     limit = settings.rate_limit_per_minute
     limiter: Limiter = RedisLimiter(redis, limit) if limit else NoLimiter()

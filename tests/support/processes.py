@@ -65,7 +65,7 @@ def gateway(settings: Settings, log: Path) -> Iterator[httpx.Client]:
         process("gateway.server", settings, log) as running,
         httpx.Client(
             base_url=f"http://127.0.0.1:{settings.gateway_port}",
-            headers={"Authorization": f"Bearer {settings.api_key_list()[0]}"},
+            headers={"Authorization": f"Bearer {next(iter(settings.api_key_list()), '')}"},
             timeout=PATIENCE_S,
             trust_env=False,
         ) as client,

@@ -1,0 +1,92 @@
+"""Servers that are away: typed 503s, local limits, and nothing accepted that is not stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from pipeline.settings import Settings
+from tests.support.processes import free_port, gateway
+
+EVENT = {"source": "web", "event_type": "visit", "event_id": "7", "identifiers": {"crm_id": "C-17"}}
+
+
+def nowhere(tmp_path: Path, **changes: object) -> Settings:
+    """Settings whose servers all refuse connections."""
+    port = free_port()
+    values: dict[str, object] = {
+        "home": tmp_path,
+        "kafka_bootstrap": f"127.0.0.1:{port}",
+        "postgres_dsn": f"postgresql://postgres@127.0.0.1:{port}/none",
+        "redis_url": f"redis://127.0.0.1:{port}/0",
+        "api_keys": "test-key",
+        "produce_timeout_ms": 500,
+        **changes,
+    }
+    return Settings.model_validate(values)
+
+
+def assert_unavailable(answer: httpx.Response) -> None:
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["error"]["code"] == "UNAVAILABLE"
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize("prefer", [{}, {"Prefer": "wait=5"}])
+def test_no_202_without_the_broker(tmp_path: Path, prefer: dict[str, str]) -> None:
+    with gateway(nowhere(tmp_path), tmp_path / "log") as client:
+        one = client.post("/v1/events", json=EVENT, headers=prefer)
+        assert_unavailable(one)
+        assert one.json()["event_id"], "so that the retry is the same event"
+        batch = client.post("/v1/events:batch", json={"events": [EVENT, {}]})
+        assert_unavailable(batch)
+        assert [r["status"] for r in batch.json()["results"]] == [503, 400]
+        assert batch.json()["results"][0]["event_id"] == one.json()["event_id"]
+
+
+def test_reads_without_servers_are_typed_refusals(tmp_path: Path) -> None:
+    with gateway(nowhere(tmp_path), tmp_path / "log") as client:
+        some = uuid4()
+        for path in (
+            f"/v1/profiles/{some}",
+            f"/v1/profiles/{some}/events",
+            "/v1/profiles?crm_id=C-17",
+            "/v1/merge-logs",
+            "/v1/reviews",
+            f"/v1/recommendations/{some}",
+            "/v1/insights/live",
+        ):
+            assert_unavailable(client.get(path))
+        assert_unavailable(client.post(f"/v1/merge-logs/{some}/rollback", json={"reason": "x"}))
+        assert client.get("/healthz").status_code == 200
+        ready = client.get("/readyz")
+        assert ready.status_code == 503
+        assert ready.json()["status"] == "unavailable"
+        assert {d["available"] for d in ready.json()["dependencies"].values()} == {False}
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_limits_hold_without_redis(tmp_path: Path) -> None:
+    with gateway(nowhere(tmp_path, rate_limit_per_minute=3), tmp_path / "log") as client:
+        statuses = [client.get("/v1/nowhere").status_code for _ in range(5)]
+        assert statuses[:3] == [404, 404, 404]
+        assert statuses[-1] == 429
+
+
+def test_profiles_are_read_past_an_absent_cache(house: Settings, tmp_path: Path) -> None:
+    settings = house.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0", "home": tmp_path})
+    with gateway(settings, tmp_path / "log") as client:
+        assert client.get(f"/v1/profiles/{uuid4()}").status_code == 404
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+
+
+def test_a_gateway_without_a_key_does_not_start(tmp_path: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match="RB_API_KEYS"),
+        gateway(nowhere(tmp_path, api_keys=","), tmp_path / "log"),
+    ):
+        pass
