@@ -111,7 +111,8 @@ class Kafka:
 
     def _format(self, properties: Path, environment: dict[str, str]) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ("format", "--cluster-id", cluster_id, "--config", str(properties), "--ignore-formatted")
+        named = f"--cluster-id={cluster_id}"  # one argument: one id in 64 begins with a dash
+        arguments = ("format", named, "--config", str(properties), "--ignore-formatted")
         command = (str(self.program), *self._java("kafka.tools.StorageTool", *arguments))
         done = subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, check=False)
         if done.returncode != 0:
