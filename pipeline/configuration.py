@@ -14,9 +14,9 @@ from nicknames import NickNamer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import ConfigurationError
-from pipeline.identity.model import IdentifierType, LevelWeight, MatchKeyKind
+from pipeline.identity.model import IdentifierType, MatchKeyKind
 from pipeline.identity.policy import IdentifierPolicy, Policy
-from pipeline.identity.score import Model, NameStatistics
+from pipeline.identity.score import Level, Model, NameStatistics
 from pipeline.settings import Settings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -55,8 +55,18 @@ class _ModelFile(_File):
     name: str
     prior: float
     limits: dict[str, float]
-    name_floors: dict[str, Share]
-    levels: dict[str, dict[str, float]]
+    household_prior: float
+    levels: dict[str, dict[str, tuple[float, float]]]
+
+
+class _NameTable(_File):
+    unlisted_per_100_000: Annotated[float, Field(gt=0)]
+    per_100_000: list[dict[str, Annotated[float, Field(gt=0)]]]
+
+
+class _NamesFile(_File):
+    given_names: _NameTable
+    surnames: _NameTable
 
 
 def _text(path: Path | None, shipped: str) -> tuple[str, str]:
@@ -151,30 +161,29 @@ def load_model(settings: Settings) -> Model:
     for attribute, levels in shipped.levels.items():
         _complete(name, f"levels.{attribute}", set(levels), set(file.levels[attribute]))
     _complete(name, "limits", set(shipped.limits), set(file.limits))
-    _complete(name, "name_floors", set(shipped.name_floors), set(file.name_floors))
     nicknames = _nicknames()
     spelt = "\n".join(f"{n}:{','.join(sorted(f))}" for n, f in sorted(nicknames.items()))
-    given, family = _names("given_name", file), _names("surname", file)
+    name_text, _ = _text(None, "names.yaml")
+    statistics = _NamesFile.model_validate(yaml.safe_load(name_text))
     return Model(
-        version=_version(file.name, text, spelt, _spelt(given), _spelt(family)),
+        version=_version(file.name, text, spelt, name_text),
         prior=file.prior,
+        household_prior=file.household_prior,
         levels={
-            attribute: {level: LevelWeight(attribute, level, weight) for level, weight in levels.items()}
+            attribute: {level: Level(attribute, level, *weights) for level, weights in levels.items()}
             for attribute, levels in file.levels.items()
         },
         limits=file.limits,
-        given_names=given,
-        surnames=family,
+        given_names=_statistics(statistics.given_names),
+        surnames=_statistics(statistics.surnames),
         nicknames=nicknames,
     )
 
 
-def _names(attribute: str, file: _ModelFile) -> NameStatistics:
-    return NameStatistics({}, file.name_floors[attribute])
-
-
-def _spelt(names: NameStatistics) -> str:
-    return "\n".join(f"{n}:{share}" for n, share in sorted(names.share.items()))
+def _statistics(names: _NameTable) -> NameStatistics:
+    """Shares of all people, from the file's people in 100,000."""
+    share = {name: count / 100_000 for names_of in names.per_100_000 for name, count in names_of.items()}
+    return NameStatistics(share, names.unlisted_per_100_000 / 100_000)
 
 
 def _nicknames() -> Mapping[str, frozenset[str]]:

@@ -15,13 +15,13 @@ from pipeline.codes import ReasonCode
 from pipeline.identity import person, similarity
 from pipeline.identity.model import Comparison, IdentifierType, LevelWeight
 from pipeline.identity.policy import Policy
-from pipeline.identity.score import Model, confidence
+from pipeline.identity.score import Level, Model, against_both, confidence
 from pipeline.identity.side import MAX_VALUES, Side, join, side
 
 __all__ = ["Side", "compare", "join", "side"]
 
 _Value = TypeVar("_Value")
-_HOME_LEVELS = frozenset(("exact", "close", "other_unit", "number_close", "no_number"))
+_WORTH_SAYING = 0.005  # bits
 _OTHER_TYPES = tuple(
     t
     for t in IdentifierType
@@ -31,25 +31,25 @@ _OTHER_TYPES = tuple(
 
 def compare(a: Side, b: Side, model: Model, policy: Policy) -> Comparison:
     """The evidence for and against `a` and `b` being one person; symmetric, the same to the last bit each time."""
-    identifiers = _identifiers(a, b, model, policy)
-    place = _best(a.places, b.places, lambda x, y: similarity.places(x, y, model))
-    together = any(i.weight > 0 for i in identifiers) or (place is not None and place.level in _HOME_LEVELS)
-    names = _names(a, b, model, together)
+    names = _names(a, b, model)
     born = _mean(a.births, b.births, lambda x, y: similarity.births(x, y, model))
+    place = _best(a.places, b.places, lambda x, y: similarity.places(x, y, model))
     rest = (born, place, *_rest(a, b, model))
-    levels = (*names, *(level for level in rest if level is not None), *identifiers)
-    weight = model.prior + sum(level.weight for level in levels)
-    return Comparison(weight, confidence(weight), levels, _veto(a, b, names, born, policy))
+    found = (*names, *(level for level in rest if level is not None), *_identifiers(a, b, model, policy))
+    strangers = model.prior + sum(level.weight for level in found)
+    weight = against_both(strangers, model.household_prior + sum(level.household for level in found))
+    levels = [LevelWeight(level.attribute, level.level, level.weight) for level in found]
+    if weight - strangers < -_WORTH_SAYING:
+        levels.append(LevelWeight("household", "possible", weight - strangers))
+    return Comparison(weight, confidence(weight), tuple(levels), _veto(a, b, names, born, policy))
 
 
-def _veto(
-    a: Side, b: Side, names: Sequence[LevelWeight], born: LevelWeight | None, policy: Policy
-) -> ReasonCode | None:
+def _veto(a: Side, b: Side, names: Sequence[Level], born: Level | None, policy: Policy) -> ReasonCode | None:
     for kind, x in a.identifiers.items():
         y = b.identifiers.get(kind)
         if y is not None and policy.identifiers[kind].exclusive and x.isdisjoint(y):
             return ReasonCode.VETO_EXCLUSIVE_IDENTIFIER
-    if born is not None and born.level == "different":
+    if born is not None and born.level in ("different", "age_gap"):
         for level in names:
             if level.attribute == "given_name" and level.level == "different":
                 return ReasonCode.VETO_CONTRADICTING_PERSON
@@ -57,10 +57,10 @@ def _veto(
 
 
 def _best(
-    a: Sequence[_Value], b: Sequence[_Value], level: Callable[[_Value, _Value], LevelWeight | None]
-) -> LevelWeight | None:
+    a: Sequence[_Value], b: Sequence[_Value], level: Callable[[_Value, _Value], Level | None]
+) -> Level | None:
     """The weightiest level over all pairs of values."""
-    best: LevelWeight | None = None
+    best: Level | None = None
     for x in a[:MAX_VALUES]:
         for y in b[:MAX_VALUES]:
             found = level(x, y)
@@ -70,34 +70,28 @@ def _best(
 
 
 def _mean(
-    a: Sequence[_Value], b: Sequence[_Value], level: Callable[[_Value, _Value], LevelWeight | None]
-) -> LevelWeight | None:
+    a: Sequence[_Value], b: Sequence[_Value], level: Callable[[_Value, _Value], Level | None]
+) -> Level | None:
     """The mean weight over all pairs of values, named by the weightiest pair's level."""
     if len(a) == 1 and len(b) == 1:
         return level(a[0], b[0])
     return _mean_of([f for x in a[:MAX_VALUES] for y in b[:MAX_VALUES] if (f := level(x, y)) is not None])
 
 
-def _mean_of(found: Sequence[LevelWeight]) -> LevelWeight | None:
+def _mean_of(found: Sequence[Level]) -> Level | None:
     if not found:
         return None
-    weights = sorted(f.weight for f in found)  # sorted: the sum is the same whichever side comes first
     best = max(found, key=lambda f: (f.weight, f.level))
-    return LevelWeight(best.attribute, best.level, sum(weights) / len(weights))
+    # sorted: the sums are the same whichever side comes first
+    weight, household = sum(sorted(f.weight for f in found)), sum(sorted(f.household for f in found))
+    return Level(best.attribute, best.level, weight / len(found), household / len(found))
 
 
-def _names(a: Side, b: Side, model: Model, together: bool) -> tuple[LevelWeight, ...]:
-    """Levels of the name's parts.
-
-    `together`: the two share a home or a contact. Then a shared surname without a shared given name is what a
-    household looks like and proves nothing. All parts together never count for more than `limits.names`: a name
-    alone names nobody.
-    """
+def _names(a: Side, b: Side, model: Model) -> tuple[Level, ...]:
+    """Levels of the name's parts. Together they never count for more than `limits.names`: a name alone names nobody."""
     if not a.names or not b.names:
         return ()
     given, family, middle, suffix = _parts(a, b, model)
-    if together and family is not None and (given is None or given.weight <= 0):
-        family = replace(family, weight=min(family.weight, model.limits["household_surname"]))
     parts = [p for p in (given, family, middle) if p is not None]
     total = sum(p.weight for p in parts)
     if total > model.limits["names"]:
@@ -106,7 +100,7 @@ def _names(a: Side, b: Side, model: Model, together: bool) -> tuple[LevelWeight,
     return tuple(parts) if suffix is None else (*parts, suffix)
 
 
-def _parts(a: Side, b: Side, model: Model) -> tuple[LevelWeight | None, ...]:
+def _parts(a: Side, b: Side, model: Model) -> tuple[Level | None, ...]:
     """Given name, surname, middle name and suffix, each the mean over all pairs of names."""
     if len(a.names) == 1 and len(b.names) == 1:
         only = person.names(a.names[0], b.names[0], model)
@@ -121,7 +115,7 @@ def _parts(a: Side, b: Side, model: Model) -> tuple[LevelWeight | None, ...]:
     return tuple(_mean_of([level for level in levels if level is not None]) for levels in parts)
 
 
-def _rest(a: Side, b: Side, model: Model) -> tuple[LevelWeight | None, ...]:
+def _rest(a: Side, b: Side, model: Model) -> tuple[Level | None, ...]:
     gender = (
         _mean(a.genders, b.genders, lambda x, y: model.level("gender", "exact" if x == y else "different"))
         if a.genders and b.genders
@@ -142,7 +136,7 @@ def _rest(a: Side, b: Side, model: Model) -> tuple[LevelWeight | None, ...]:
     return gender, ids, employer, purchases
 
 
-def _identifiers(a: Side, b: Side, model: Model, policy: Policy) -> tuple[LevelWeight, ...]:
+def _identifiers(a: Side, b: Side, model: Model, policy: Policy) -> tuple[Level, ...]:
     """One level a type both sides hold. The weightiest agreement counts in full, each further one by `limits.repeat`:
 
     somebody who shares a phone is likely to share the device as well, so they are no independent witnesses.
@@ -166,12 +160,16 @@ def _identifiers(a: Side, b: Side, model: Model, policy: Policy) -> tuple[LevelW
     )
 
 
-def _trusted(level: LevelWeight, kind: IdentifierType, policy: Policy) -> LevelWeight:
+def _repeated(level: Level, share: float) -> Level:
+    return replace(level, weight=level.weight * share, household=level.household * share)
+
+
+def _trusted(level: Level, kind: IdentifierType, policy: Policy) -> Level:
     share = policy.identifiers[kind].weight
-    return level if share == 1.0 else replace(level, weight=level.weight * share)
+    return level if share == 1.0 else _repeated(level, share)
 
 
-def _emails(a: Side, b: Side, model: Model, policy: Policy) -> LevelWeight | None:
+def _emails(a: Side, b: Side, model: Model, policy: Policy) -> Level | None:
     x, y = a.identifiers.get(IdentifierType.EMAIL), b.identifiers.get(IdentifierType.EMAIL)
     if not x or not y:
         return None
@@ -179,7 +177,7 @@ def _emails(a: Side, b: Side, model: Model, policy: Policy) -> LevelWeight | Non
     return None if best is None else _trusted(best, IdentifierType.EMAIL, policy)
 
 
-def _lines(a: Side, b: Side, model: Model, policy: Policy) -> LevelWeight | None:
+def _lines(a: Side, b: Side, model: Model, policy: Policy) -> Level | None:
     """Phones and WhatsApp accounts are lines alike."""
     x = a.lines
     y = b.lines

@@ -3,6 +3,10 @@
 A weight is log2(m / u): how many times likelier a comparison level is between two records of one person (m) than
 between two records of two people (u). Weights of independent attributes add up; with the prior they are the log2
 odds of a match, and odds are a probability.
+
+Two people are two sorts of pairs, though: strangers, who share next to nothing, and members of one household, who share
+home, surname, phone and e-mail and differ in given name and date of birth. So each level has a weight against either,
+each sum its prior, and the odds of a match are those against both: 1 / odds = 1 / odds_s + 1 / odds_h.
 """
 
 from __future__ import annotations
@@ -10,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import log2
-
-from pipeline.identity.model import LevelWeight
 
 _STEEPEST = 1000.0
 """Beyond this many bits a float holds 0 or 1 anyway; it keeps 2**x from overflowing."""
@@ -25,6 +27,22 @@ def confidence(weight: float) -> float:
 def bits(probability: float) -> float:
     """The log2 odds of a probability strictly between 0 and 1; the inverse of `confidence`."""
     return log2(probability / (1.0 - probability))
+
+
+def against_both(strangers: float, household: float) -> float:
+    """The log2 odds of one person against two strangers or two of a household: -log2(2**-s + 2**-h)."""
+    low, high = (strangers, household) if strangers < household else (household, strangers)
+    return low - log2(1.0 + 2.0 ** -min(_STEEPEST, high - low))
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A comparison level reached: its weight in bits against strangers, and against members of one household."""
+
+    attribute: str
+    level: str
+    weight: float
+    household: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +61,27 @@ class NameStatistics:
 class Model:
     """A versioned set of match weights in bits.
 
-    `prior` is the log2 odds that two candidates are one person before anything is compared. `levels[attribute][level]`
-    is a level and its weight. An agreeing level of a name counts the rarity of the name plus the level's weight.
+    `prior` is the log2 odds that two candidates are one person rather than strangers before anything is compared,
+    `household_prior` rather than members of one household. An agreeing level of a name counts the rarity of the name
+    plus the level's weight. `given_names` and `nicknames` tell as well which given names exist.
     """
 
     version: str
     prior: float
-    levels: Mapping[str, Mapping[str, LevelWeight]]
+    household_prior: float
+    levels: Mapping[str, Mapping[str, Level]]
     limits: Mapping[str, float]
     given_names: NameStatistics
     surnames: NameStatistics
     nicknames: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def level(self, attribute: str, level: str) -> LevelWeight:
+    def level(self, attribute: str, level: str) -> Level:
         """The declared level. KeyError where the model lacks it; `load_model` sees to it that it does not."""
         return self.levels[attribute][level]
+
+    def is_given_name(self, name: str) -> bool:
+        """True for a given name that is known to exist: two such are rarely one misspelt."""
+        return name in self.given_names.share or name in self.nicknames
 
     def formal_names(self, name: str) -> frozenset[str]:
         """The names a given name may be short for, itself included."""

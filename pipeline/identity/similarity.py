@@ -8,13 +8,13 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from pipeline.identity.model import LevelWeight
-from pipeline.identity.score import Model
+from pipeline.identity.score import Level, Model
 
 CLOSE_WORD = 0.88
 """Jaro-Winkler from which two words are one misspelt."""
 
 _MONTH, _YEAR = 35, 366  # days, generously
+_GENERATION = 12 * _YEAR
 _SHORTEST_USER = 4
 
 
@@ -30,7 +30,7 @@ class Place:
     postcode: str
 
 
-def births(a: tuple[str, ...], b: tuple[str, ...], model: Model) -> LevelWeight:
+def births(a: tuple[str, ...], b: tuple[str, ...], model: Model) -> Level:
     """The best level over all readings of ambiguous dates."""
     if a == b or not set(a).isdisjoint(b):
         return model.level("date_of_birth", "exact")
@@ -51,7 +51,9 @@ def _birth(x: str, y: str) -> str:
     # off by a month, or by a decade and a month: slips of the pen; off by a year: hardly one
     if days <= _MONTH or abs(days - 10 * _YEAR) <= _MONTH:
         return "near"
-    return "year" if days <= _YEAR + _MONTH else "different"
+    if days <= _YEAR + _MONTH:
+        return "year"
+    return "different" if days < _GENERATION else "age_gap"
 
 
 @lru_cache(maxsize=16_384)
@@ -59,7 +61,7 @@ def _days(born: str) -> int:
     return date.fromisoformat(born).toordinal()
 
 
-def places(a: Place, b: Place, model: Model) -> LevelWeight | None:
+def places(a: Place, b: Place, model: Model) -> Level | None:
     """From one address down to one town; None where nothing comparable is given."""
     near = _near(a, b)
     if a.street and b.street and (a.street == b.street or _is_close_street(a.street, b.street)):
@@ -76,7 +78,7 @@ def _same_street(a: Place, b: Place, near: str) -> str:
         return "street" if near == "apart" else "no_number"
     if a.number != b.number:
         return "number_close" if OSA.distance(a.number, b.number, score_cutoff=1) <= 1 else "street"
-    if a.unit and b.unit and a.unit != b.unit:
+    if a.unit and b.unit and a.unit != b.unit and not _is_close_street(a.unit, b.unit):
         return "other_unit"
     return "exact" if a.street == b.street and near != "apart" else "close"
 
@@ -102,7 +104,7 @@ def _is_close_street(x: str, y: str) -> bool:
     return min(len(p), len(q)) >= 6 and (p.startswith(q) or q.startswith(p))
 
 
-def national_ids(a: frozenset[str], b: frozenset[str], model: Model) -> LevelWeight | None:
+def national_ids(a: frozenset[str], b: frozenset[str], model: Model) -> Level | None:
     """The best over the ids of one kind, each `kind:value`; None where the kinds differ."""
     found = {_national_id(x.partition(":"), y.partition(":")) for x in a for y in b} - {""}
     return max((model.level("national_id", level) for level in found), key=lambda f: f.weight, default=None)
@@ -117,13 +119,13 @@ def _national_id(x: tuple[str, str, str], y: tuple[str, str, str]) -> str:
     return "close" if close else "different"
 
 
-def employers(a: str, b: str, model: Model) -> LevelWeight:
+def employers(a: str, b: str, model: Model) -> Level:
     """Same or different; people change jobs, so the latter says little."""
     same = a == b or OSA.normalized_similarity(a, b) >= 0.8
     return model.level("employer", "exact" if same else "different")
 
 
-def emails(a: str, b: str, model: Model, roles: frozenset[str]) -> LevelWeight:
+def emails(a: str, b: str, model: Model, roles: frozenset[str]) -> Level:
     """Exact, role (a firm's mailbox), close (slips of the pen), user (the same one elsewhere), or different."""
     user, _, domain = a.partition("@")
     other, _, elsewhere = b.partition("@")
@@ -148,7 +150,7 @@ def _is_close_address(user: str, domain: str, other: str, elsewhere: str) -> boo
     return in_domain == 0 or (in_user + in_domain <= 3 and in_domain * 4 <= min(len(domain), len(elsewhere)))
 
 
-def lines(a: str, b: str, model: Model) -> LevelWeight:
+def lines(a: str, b: str, model: Model) -> Level:
     """Phone numbers: exact, tail (the last seven digits), close (one digit), or different."""
     if a == b:
         return model.level("phone", "exact")
