@@ -32,7 +32,7 @@ from pipeline.stream.batch import Advance, Batch, Message
 from pipeline.stream.deadletter import DeadLetters, reason_of
 from pipeline.stream.loop import run
 from pipeline.stream.positions import advance
-from pipeline.stream.process import stop_on_signals
+from pipeline.stream.process import calm_gc, stop_on_signals
 from pipeline.stream.publish import KafkaPublisher, Outgoing, Publisher
 from schemas.codec import Codec, load_codec
 
@@ -216,6 +216,7 @@ def main(settings: Settings) -> None:
             load_codec(settings),
             load_policy(settings),
         )
+        calm_gc()
         get_logger().info("normalize stage starts")
         try:
             run(stage, settings, database, stop)

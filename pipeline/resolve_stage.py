@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import cast
 from uuid import UUID
 
@@ -51,10 +52,11 @@ from pipeline.stream.batch import Advance, Batch, Message
 from pipeline.stream.deadletter import DeadLetters
 from pipeline.stream.loop import run
 from pipeline.stream.positions import advance
-from pipeline.stream.process import stop_on_signals
+from pipeline.stream.process import calm_gc, stop_on_signals
 from schemas.codec import Codec, load_codec
 
 STAGE = "resolve"
+_KINDS = {kind.value: kind for kind in MatchKeyKind}  # a look-up is far cheaper than MatchKeyKind(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,7 @@ _EVENT_TYPES = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=65_536)
 def product_number(sku: str) -> int:
     """A product as a signed 64-bit number; products are no personal data, so no key is needed."""
     return int.from_bytes(hashlib.blake2b(sku.encode(), digest_size=8).digest(), "big", signed=True)
@@ -292,7 +295,7 @@ def hashed_content(event: Event) -> HashedContent:
     return HashedContent(
         cast(int, record["hash_key_version"]),
         tuple((cast(str, i["type"]), cast(bytes, i["value_hash"])) for i in identifiers),
-        tuple(MatchKey(MatchKeyKind(kind), key) for kind, key in zip(kinds, keys, strict=True)),
+        tuple(MatchKey(_KINDS[kind], key) for kind, key in zip(kinds, keys, strict=True)),
     )
 
 
@@ -406,5 +409,6 @@ def main(settings: Settings) -> None:
         stage = ResolveStage(
             settings, database, load_key_ring(settings), load_codec(settings), load_model(settings), policy
         )
+        calm_gc()
         get_logger().info("resolve stage starts", policy=policy.version)
         run(stage, settings, database, stop)

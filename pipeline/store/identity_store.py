@@ -96,10 +96,7 @@ class PostgresIdentityStore:
             self._tx.run("lock_key_stripes", (_STRIPE_LOCK, stripes))
 
     def holders(self, most: Mapping[int, int]) -> dict[int, list[UUID]]:
-        found: dict[int, list[UUID]] = {}
-        for key, record in self._tx.rows("key_holders", (list(most), list(most.values()))):
-            found.setdefault(key, []).append(record)
-        return found
+        return dict(self._tx.rows("key_holders", (list(most), list(most.values()))))
 
     def contents(self, records: Collection[UUID]) -> dict[UUID, IdentityRecord]:
         if not records:

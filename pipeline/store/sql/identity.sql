@@ -42,9 +42,12 @@ SELECT count(pg_advisory_xact_lock(%s, stripe)) FROM unnest(%s::int[]) stripe
 
 -- name: key_holders
 -- Up to `most` + 1 records a key; one more than `most` says that the key is over-full.
-SELECT k.key, h.record_id
-FROM unnest(%s::bigint[], %s::int[]) k(key, most)
-CROSS JOIN LATERAL (SELECT m.record_id FROM match_key m WHERE m.key = k.key LIMIT k.most + 1) h
+SELECT held.key, held.records
+FROM (
+    SELECT k.key, ARRAY(SELECT m.record_id FROM match_key m WHERE m.key = k.key LIMIT k.most + 1) AS records
+    FROM unnest(%s::bigint[], %s::int[]) k(key, most)
+) held
+WHERE cardinality(held.records) > 0
 
 -- name: reach
 -- The profiles that hang together with the given ones by evidence that could merge or by a must-link (true), and those
