@@ -1,0 +1,199 @@
+"""One suite for every `IdentityStore`: the same arrivals, the same answers, in memory and on Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+import pytest
+
+from pipeline.identity.model import Constraint, ConstraintKind
+from pipeline.identity.settle import settle
+from pipeline.ids import new_id
+from pipeline.inprocess import resolve_batch
+from pipeline.matching import gather
+from pipeline.ports import IdentityStore
+from pipeline.store.database import Database
+from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
+from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter
+from pipeline.store.memory import MemoryIdentityStore
+from tests.support.people import START, Person, model, person, policy, ring
+
+ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
+
+
+class Filled(Protocol):
+    """A store that records can arrive at."""
+
+    def arrive(self, *people: Person) -> None: ...
+    def forbid(self, one: Person, other: Person) -> None: ...
+    def ask(self) -> IdentityStore: ...
+    def close(self) -> None: ...
+
+
+class InMemory:
+    def __init__(self) -> None:
+        self._store = MemoryIdentityStore()
+
+    def arrive(self, *people: Person) -> None:
+        resolve_batch(self._store, {p.record_id: p.arrival for p in people}, model(), policy(), new_id, START)
+
+    def forbid(self, one: Person, other: Person) -> None:
+        self._store.rules.append(
+            Constraint(ConstraintKind.CANNOT_LINK, frozenset({one.record_id}), frozenset({other.record_id}))
+        )
+
+    def ask(self) -> IdentityStore:
+        return self._store
+
+    def close(self) -> None: ...
+
+
+class OnPostgres:
+    def __init__(self, dsn: str) -> None:
+        self._database = Database(dsn, "test")
+        self._cache = RecordCache(ring(), 100)
+        self._open = self._database.transaction()
+        self._tx = self._open.__enter__()
+
+    def arrive(self, *people: Person) -> None:
+        arrivals = {p.record_id: p.arrival for p in people}
+        store = PostgresIdentityStore(self._tx, self._cache)
+        stored = store.known({r: a.activity.last_seen for r, a in arrivals.items()})
+        known = {r: a for r, a in arrivals.items() if r in stored}
+        new = {r: a for r, a in arrivals.items() if r not in stored}
+        found = gather(new, known, store, model(), policy())
+        settlement = settle(found.neighbourhood, model(), policy(), new_id, START)
+        writer = IdentityWriter(self._tx, ring(), Author("test", "test", "m", "p", START, new_id))
+        writer.merge_log(settlement.decisions, found.neighbourhood, settlement)
+        writer.profiles(settlement)
+        hashed = {
+            p.record_id: HashedContent(1, p.hashes, p.arrival.keys) for p in people if p.record_id in new
+        }
+        writer.new_records(hashed, found.neighbourhood, settlement)
+        writer.moves(settlement, new)
+        writer.activity(known, {r: a.products for r, a in arrivals.items()})
+        writer.evidence(found.edges)
+        writer.reviews(settlement)
+
+    def forbid(self, one: Person, other: Person) -> None:
+        self._tx.run(
+            "insert_constraint",
+            (new_id(), "cannot_link", [one.record_id], [other.record_id], "test", "test", START),
+        )
+
+    def ask(self) -> IdentityStore:
+        return PostgresIdentityStore(self._tx, self._cache)
+
+    def close(self) -> None:
+        self._open.__exit__(None, None, None)
+        self._database.close()
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def filled(request: pytest.FixtureRequest) -> Iterator[Filled]:
+    if request.param == "memory":
+        yield InMemory()
+    else:
+        opened = OnPostgres(request.getfixturevalue("database"))
+        yield opened
+        opened.close()
+
+
+def homes(filled: Filled, *people: Person) -> list[UUID]:
+    standing = filled.ask().standing([p.record_id for p in people])
+    return [standing[p.record_id].profile_id for p in people]
+
+
+def test_records_stand_where_they_were_put(filled: Filled) -> None:
+    anna, cookie = person({"email": "anna@mailbox.net"}, **ANNA), person({"cookie_id": "c-1"}, **ANNA)
+    john = person({"email": "john@mailbox.net"})
+    filled.arrive(anna, john)
+    filled.arrive(cookie)
+    one, other, third = homes(filled, anna, cookie, john)
+    assert one == other != third
+    assert filled.ask().members([one]) == {anna.record_id, cookie.record_id}
+    assert filled.ask().standing([person({"email": "x@mailbox.net"}).record_id]) == {}
+
+
+def test_known_says_when_an_event_would_reorder_a_profile(filled: Filled) -> None:
+    early = person({"email": "anna@mailbox.net"}, minute=1, **ANNA)
+    late = person({"cookie_id": "c-1"}, minute=5, **ANNA)
+    filled.arrive(early, late)
+    ask = filled.ask()
+
+    def reorders(who: Person, minute: int) -> bool:
+        return ask.known({who.record_id: START + timedelta(minutes=minute)})[who.record_id].reorders
+
+    assert not reorders(early, 3)
+    assert reorders(early, 6)
+    assert not reorders(late, 9)
+
+
+def test_contents_are_opened_with_all_products(filled: Filled) -> None:
+    anna = person({"email": "anna@mailbox.net"}, products=[1, 2], **ANNA)
+    filled.arrive(anna)
+    filled.arrive(person({"email": "anna@mailbox.net"}, products=[3], **ANNA))
+    opened = filled.ask().contents([anna.record_id])[anna.record_id]
+    assert opened.identifiers == anna.canonical.identifiers
+    assert dict(opened.traits) == dict(anna.canonical.traits)
+    assert opened.products == {1, 2, 3}
+    assert filled.ask().new_products({anna.record_id: frozenset({1, 4})}) == {anna.record_id}
+    assert filled.ask().new_products({anna.record_id: frozenset({1, 3})}) == frozenset()
+
+
+def test_holders_are_cut_off_one_after_the_cap(filled: Filled) -> None:
+    people = [person({"email": "anna@mailbox.net", "cookie_id": f"c-{n}"}) for n in range(5)]
+    filled.arrive(*people)
+    (shared,) = (
+        set.intersection(*(set(p.arrival.keys) for p in people[:3]))
+        & set(person({"email": "anna@mailbox.net"}).arrival.keys)
+        & {k for k in people[0].arrival.keys if k.kind == 0}
+    )
+    assert len(filled.ask().holders({shared.key: 3})[shared.key]) == 4
+    assert len(filled.ask().holders({shared.key: 30})[shared.key]) == 5
+    assert filled.ask().holders({12345: 3}) == {}
+
+
+def test_evidence_reaches_over_vetoed_edges_and_names_both_profiles(filled: Filled) -> None:
+    one = person({"loyalty_id": "L-1", "email": "anna@mailbox.net"}, **ANNA)
+    other = person({"loyalty_id": "L-2", "email": "anna@mailbox.net"}, **ANNA)
+    filled.arrive(one)
+    filled.arrive(other)
+    first, second = homes(filled, one, other)
+    assert first != second
+    ask = filled.ask()
+    (evidence,) = ask.evidence([one.record_id])
+    assert {evidence.low_profile, evidence.high_profile} == {first, second}
+    assert evidence.edge.comparison.veto is not None
+    assert ask.reach([first], 0.8, 0.45) == ({first, second}, frozenset())
+    assert ask.reach([first], 0.9999999999, 0.45)[0] == {first}
+    assert ask.reach([first], 0.9999999999, 0.45)[1] == {second}
+    assert set(ask.open_pairs([one.record_id])) == {(evidence.edge.low, evidence.edge.high)}
+
+
+def test_constraints_are_found_by_either_side(filled: Filled) -> None:
+    one, other = person({"email": "a@mailbox.net"}), person({"email": "b@mailbox.net"})
+    filled.arrive(one, other)
+    filled.forbid(one, other)
+    for who in (one, other):
+        (found,) = filled.ask().constraints([who.record_id])
+        assert (found.kind, found.left, found.right) == (
+            ConstraintKind.CANNOT_LINK,
+            {one.record_id},
+            {other.record_id},
+        )
+
+
+def test_locking_reads_profiles_as_they_stand(filled: Filled) -> None:
+    anna = person({"email": "anna@mailbox.net"}, **ANNA)
+    filled.arrive(anna)
+    (home,) = homes(filled, anna)
+    row = filled.ask().lock_profiles([home])[home]
+    golden: Mapping[str, UUID] = row.golden
+    assert (row.version, row.is_merged) == (1, False)
+    assert golden["first_name"] == anna.record_id
+    filled.arrive(person({"cookie_id": "c-1"}, **ANNA))
+    assert filled.ask().lock_profiles([home])[home].version == 2
