@@ -46,15 +46,14 @@ def producer_config(settings: Settings, client: str = "producer") -> Config:
 def consumer_config(settings: Settings, group: str) -> Config:
     """A group member by `kafka_group_protocol`; the group's name gets the topic prefix.
 
-    The client commits no offsets by itself. An offset out of range is an error to be seen, not a silent jump.
-    At most 16 MiB are fetched ahead.
+    The client commits no offsets by itself. At most 16 MiB are fetched ahead.
     """
     config = _common(settings, group) | {
         "group.id": settings.topic(group),
         "group.protocol": settings.kafka_group_protocol,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "error",
+        "auto.offset.reset": "earliest",
         "fetch.wait.max.ms": 50,
         "fetch.queue.backoff.ms": 5,
         "queued.max.messages.kbytes": 16_384,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, cast
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from pipeline import metrics
@@ -25,6 +25,7 @@ from pipeline.stream.positions import load_positions
 _CHUNK = 100  # messages a call: bounds what can come on top of _BATCH_BYTES
 _BATCH_BYTES = 16 * 2**20
 _IDLE_S = 0.25
+_LOOK_S = 5.0
 _REPORT_S = 1.0
 
 
@@ -55,7 +56,9 @@ class _Held:
     """A partition from assignment to revocation; `stored` is its position in Postgres, None without a row."""
 
     stored: int | None
+    read: int | None  # the offset that comes next, None where whatever is first in the log will do
     told: int | None = None  # the offset last committed to the broker
+    looked: float = 0.0  # when a gap was last looked into
 
 
 class KafkaSource:
@@ -106,35 +109,43 @@ class KafkaSource:
 
     def _read(self, count: int, seconds: float) -> int:
         """Take messages into the hand; rebalances happen in here. Returns their bytes."""
-        read = [_message(m) for m in self._consumer.consume(count, seconds) if self._is_message(m)]
-        self._hand += [m for m in read if (m.topic, m.partition) in self._held]
-        return sum(len(m.value) for m in read if m.value)
+        size = 0
+        for raw in self._consumer.consume(count, seconds):
+            error = raw.error()
+            if error is not None:
+                self._errors.meet(error)
+                continue
+            message = _message(raw)
+            held = self._held.get((message.topic, message.partition))
+            if held is not None:
+                if held.read is not None and message.offset != held.read:
+                    self._look_into_gap(message, held, held.read)
+                held.read = message.offset + 1
+                self._hand.append(message)
+                size += len(message.value or b"")
+        return size
 
-    def _is_message(self, message: KafkaMessage) -> bool:
-        error = message.error()
-        if error is None:
-            return True
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self._out_of_range(message)
-        else:
-            self._errors.meet(error)
-        return False
-
-    def _out_of_range(self, message: KafkaMessage) -> None:
-        """The stored position is not in the log: messages expired unread, or the topic is a new one."""
-        topic, partition = str(message.topic()), int(message.partition() or 0)
-        held = self._held.get((topic, partition))
-        if held is None:
+    def _look_into_gap(self, message: Message, held: _Held, expected: int) -> None:
+        """Transactions and compaction leave gaps; expired messages and a new log are to be seen."""
+        if message.offset > expected and time.monotonic() - held.looked < _LOOK_S:
             return
-        get_logger().error(
-            "the stored position is not in the log: messages were deleted before they were read, or the "
-            "topic is a new one; reading from the earliest",
-            topic=topic,
-            partition=partition,
-            position=held.stored,
-        )
-        metrics.POSITIONS_LOST.labels(self._stage, topic).inc()
-        self._seek([TopicPartition(topic, partition, OFFSET_BEGINNING)])
+        held.looked = time.monotonic()
+        place = TopicPartition(message.topic, message.partition)
+        try:
+            low, _ = self._consumer.get_watermark_offsets(place, timeout=_LOOK_S)
+        except KafkaException as exc:
+            get_logger().warning("a gap could not be looked into", error=str(exc))
+            return
+        if expected < low or message.offset < expected:
+            get_logger().error(
+                "the position is not in the log: messages were deleted before they were read, or the log is a "
+                "new one",
+                topic=message.topic,
+                partition=message.partition,
+                position=expected,
+                going_on_from=message.offset,
+            )
+            metrics.POSITIONS_LOST.labels(self._stage, message.topic).inc()
 
     def batch(self, messages: Iterable[Message]) -> Batch:
         """See `Source`."""
@@ -167,13 +178,10 @@ class KafkaSource:
         with self._database.transaction() as tx:
             stored = load_positions(tx, self._stage, self._held)
         self._hand.clear()
-        self._held = {place: _Held(stored.get(place)) for place in self._held}
-        self._seek(TopicPartition(*place, stored.get(place, OFFSET_BEGINNING)) for place in self._held)
-
-    def _seek(self, partitions: Iterable[TopicPartition]) -> None:
+        self._held = {place: _Held(stored.get(place), stored.get(place)) for place in self._held}
         try:
-            for partition in partitions:
-                self._consumer.seek(partition)
+            for place in self._held:
+                self._consumer.seek(TopicPartition(*place, stored.get(place, OFFSET_BEGINNING)))
         except KafkaException as exc:
             raise BrokerUnavailable("a partition cannot be read from its stored position yet") from exc
 
@@ -215,7 +223,7 @@ class KafkaSource:
         else:
             client.assign(partitions)
         if stored is not None:  # otherwise we are stopping, and must not read what we could not place
-            self._held |= {place: _Held(stored.get(place)) for place in places}
+            self._held |= {place: _Held(stored.get(place), stored.get(place)) for place in places}
         if self._paused or stored is None:
             client.pause(partitions)
         get_logger().info("partitions assigned", stage=self._stage, partitions=sorted(p for _, p in places))

@@ -1,0 +1,262 @@
+"""The loop on a real broker and database: each message takes effect exactly once, whatever happens to the workers."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from pipeline.errors import StoreUnavailable
+from pipeline.settings import Settings
+from pipeline.store.database import Database
+from pipeline.stream.batch import Advance, Batch, Message
+from pipeline.stream.loop import run
+from pipeline.stream.positions import advance
+
+TOPIC = "events.raw"
+
+
+class Writer:
+    """A stage whose effect is a row a message; a message that takes effect twice breaks the primary key."""
+
+    stage = "writer"
+    topic = TOPIC
+
+    def __init__(self, database: Database, before: Callable[[Batch], None] = lambda _: None) -> None:
+        self.database = database
+        self.before = before
+        self.buried: list[bytes | None] = []
+        self.batches = 0
+
+    def handle(self, batch: Batch) -> None:
+        self.batches += 1
+        self.before(batch)
+        with self.database.transaction() as tx:
+            advance(tx, self.stage, batch.positions)
+            self._write(batch.messages, tx.connection)
+
+    def bury(self, message: Message, at: Advance, error: Exception) -> None:
+        with self.database.transaction() as tx:
+            advance(tx, self.stage, [at])
+            self._write([message], tx.connection)
+        self.buried.append(message.value)
+
+    @staticmethod
+    def _write(messages: Sequence[Message], connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO effect VALUES (%s, %s, %s)", [(m.partition, m.offset, m.value) for m in messages]
+            )
+
+
+class Worker:
+    """A writer on a thread with a connection of its own."""
+
+    def __init__(self, settings: Settings, before: Callable[[Batch], None] = lambda _: None) -> None:
+        self.database = Database(settings.postgres_dsn.get_secret_value(), "test")
+        self.writer = Writer(self.database, before)
+        self.stop = threading.Event()
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(settings,))
+        self._thread.start()
+
+    def _run(self, settings: Settings) -> None:
+        try:
+            run(self.writer, settings, self.database, self.stop)
+        except BaseException as exc:
+            self.error = exc
+            raise
+        finally:
+            self.database.close()
+
+    def finish(self) -> None:
+        self.stop.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive(), "a worker stops within 10 s"
+        assert self.error is None
+
+
+@pytest.fixture
+def effects(house: Settings) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(house.postgres_dsn.get_secret_value(), autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE effect (partition int, place bigint, value bytea, PRIMARY KEY (partition, place))"
+        )
+        yield connection
+
+
+@pytest.fixture
+def fast(house: Settings) -> Settings:
+    return house.model_copy(update={"batch_max_events": 50, "retry_initial_ms": 5, "retry_max_ms": 50})
+
+
+@contextmanager
+def worker(settings: Settings, before: Callable[[Batch], None] = lambda _: None) -> Iterator[Worker]:
+    running = Worker(settings, before)
+    try:
+        yield running
+    finally:
+        running.finish()
+
+
+def produce(settings: Settings, start: int, end: int) -> None:
+    producer = Producer({"bootstrap.servers": settings.kafka_bootstrap, "linger.ms": 5})
+    for i in range(start, end):
+        producer.produce(settings.topic(TOPIC), str(i).encode(), str(i).encode())
+    assert producer.flush(15) == 0
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def count(effects: psycopg.Connection[tuple[object, ...]]) -> int:
+    row = effects.execute("SELECT count(DISTINCT value), count(*) FROM effect").fetchone()
+    assert row is not None
+    assert row[0] == row[1], "a message took effect twice"
+    return int(str(row[0]))
+
+
+def positions(effects: psycopg.Connection[tuple[object, ...]]) -> int:
+    row = effects.execute("SELECT sum(next_offset)::bigint FROM consumer_position").fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+@pytest.mark.parametrize("protocol", ["consumer", "classic"])
+def test_workers_join_and_leave_under_load(
+    fast: Settings, effects: psycopg.Connection[tuple[object, ...]], protocol: str
+) -> None:
+    settings = fast.model_copy(update={"kafka_group_protocol": protocol})
+
+    sent = threading.Event()
+    load = threading.Thread(target=_load, args=(settings, sent))
+    load.start()
+    with worker(settings) as first:
+        wait_for(lambda: count(effects) > 200)
+        with worker(settings) as second:
+            wait_for(lambda: second.writer.batches > 5)
+            first.finish()
+            at = second.writer.batches
+            wait_for(lambda: second.writer.batches > at + 5)
+            with worker(settings) as third:
+                wait_for(lambda: third.writer.batches > 5)
+                sent.set()
+                load.join()
+                wait_for(lambda: count(effects) == positions(effects) == _sent(settings))
+    assert not first.writer.buried + second.writer.buried + third.writer.buried
+
+
+def _load(settings: Settings, sent: threading.Event) -> None:
+    start = 0
+    while not sent.is_set():
+        produce(settings, start, start + 20)
+        start += 20
+        time.sleep(0.02)
+
+
+def _sent(settings: Settings) -> int:
+    """Messages in the topic."""
+    topic = settings.topic(TOPIC)
+    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "counter"})
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    marks = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions]
+    consumer.close()
+    return sum(high for _, high in marks)
+
+
+def test_a_poison_message_is_buried_and_the_rest_is_unharmed(
+    fast: Settings, effects: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    def refuse(batch: Batch) -> None:
+        if any(m.value == b"77" for m in batch.messages):
+            raise ValueError("poison")
+
+    produce(fast, 0, 500)
+    with worker(fast, refuse) as only:
+        wait_for(lambda: count(effects) == 500)
+    assert only.writer.buried == [b"77"]
+
+
+def test_a_zombie_is_fenced_and_goes_on_behind_the_other(
+    fast: Settings, effects: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    """Somebody else handles the first messages of each partition while this worker holds them in its hands."""
+    once = iter([True])
+
+    def overtaken(batch: Batch) -> None:
+        if next(once, False):
+            other = Writer(Database(fast.postgres_dsn.get_secret_value(), "other"))
+            other.handle(batch)
+            other.database.close()
+
+    produce(fast, 0, 500)
+    with worker(fast, overtaken):
+        wait_for(lambda: count(effects) == 500)
+    assert positions(effects) == 500
+
+
+def test_connections_that_break_lose_and_double_nothing(
+    fast: Settings, effects: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    def cut() -> None:
+        effects.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'"
+        )
+
+    chance = random.Random(1)
+
+    def fail_at_times(_: Batch) -> None:
+        time.sleep(0.01)
+        if chance.random() < 0.2:
+            raise StoreUnavailable("a server that comes and goes")
+
+    produce(fast, 0, 2_000)
+    with worker(fast, fail_at_times) as only:
+        while count(effects) < 2_000:
+            cut()
+            time.sleep(0.2)
+    assert positions(effects) == 2_000
+    assert not only.writer.buried
+
+
+def test_messages_deleted_before_they_were_read_are_passed_over_aloud(
+    fast: Settings, effects: psycopg.Connection[tuple[object, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    produce(fast, 0, 300)
+    with worker(fast):
+        wait_for(lambda: count(effects) == 300)
+    produce(fast, 300, 600)
+    admin = AdminClient({"bootstrap.servers": fast.kafka_bootstrap})
+    topic = fast.topic(TOPIC)
+    marks = effects.execute("SELECT partition, next_offset FROM consumer_position").fetchall()
+    cuts = [TopicPartition(topic, int(str(p)), int(str(at)) + 10) for p, at in marks]
+    for future in admin.delete_records(cuts).values():
+        future.result()
+    with worker(fast):
+        wait_for(lambda: count(effects) == 600 - 10 * len(cuts))
+    assert "not in the log" in capsys.readouterr().out
+
+
+def test_a_topic_made_anew_is_read_from_its_beginning(
+    fast: Settings, effects: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    """The broker lost its data, Postgres did not: positions beyond the end of the log must not hide what comes."""
+    effects.execute(
+        "INSERT INTO consumer_position SELECT 'writer', %s, p, 5000 FROM generate_series(0, 5) p",
+        (fast.topic(TOPIC),),
+    )
+    produce(fast, 0, 300)
+    with worker(fast):
+        wait_for(lambda: count(effects) == 300)
+    assert positions(effects) == 300
