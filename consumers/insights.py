@@ -190,7 +190,7 @@ def faust_app(settings: Settings) -> faust.App:
         broker_session_timeout=10.0,
         broker_heartbeat_interval=3.0,
         stream_recovery_delay=0.0,
-        producer_compression_type="gzip",
+        producer_compression_type="lz4",
     )
 
 

@@ -22,7 +22,7 @@ from schemas.topics import topics
 MOST_ITEMS = 200  # items counted a profile: bounds what one profile can cost at 200 x 200 pairs
 LONGEST_LIST = 50
 BREADTH = 100  # neighbours looked at an item
-LIST_TTL_S = 86_400  # other people's purchases reach a list within a day, its own at once
+LIST_TTL_S = 3_600  # other people's purchases reach a list within the hour, its own at once
 _CHUNK = 50  # facts a script call: bounds how long Redis does nothing else
 _LISTS_A_BATCH = 20
 _LISTS_AT_REST = 500

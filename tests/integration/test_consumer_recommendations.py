@@ -1,0 +1,215 @@
+"""The recommendations consumer: counts that follow merges, splits and rollbacks exactly, whatever is replayed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import cast
+from uuid import UUID
+
+import pytest
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from consumers.reading import Recommendations, recommendations
+from consumers.recommendations import MOST_ITEMS, Fact, RecommendationCounts
+from pipeline.settings import Settings
+from tests.servers import TestStack, flushed_redis
+from tests.support.linked import Told, expected_counts, expected_items, history, linked, publish, state, uid
+from tests.support.redis_facts import counts_in, owned_in
+from tests.support.worker import Worker, eventually
+
+MODULE = "consumers.recommendations"
+
+
+@pytest.fixture
+def redis(stack: TestStack) -> Iterator[Redis]:
+    with Redis.from_url(flushed_redis(stack.redis_url, 14), decode_responses=True) as client:
+        yield client
+
+
+def facts(told: Sequence[Told], projection: RecommendationCounts) -> list[Fact]:
+    read = [projection.read(t.topic, uid(t.profile).encode(), t.value) for t in told]
+    return [fact for fact in read if fact is not None]
+
+
+def fold(redis: Redis, told: Sequence[Told], batch: int = 37) -> None:
+    projection = RecommendationCounts(redis)
+    found = facts(told, projection)
+    for start in range(0, len(found), batch):
+        projection.apply(found[start : start + batch])
+    projection.rest()
+
+
+def check(redis: Redis, told: Sequence[Told]) -> None:
+    owned = expected_items(told)
+    assert owned_in(redis) == owned
+    assert counts_in(redis) == expected_counts(owned)
+
+
+def interleave(told: Sequence[Told], seed: int) -> list[Told]:
+    """Another order in which two topics of several partitions may be read: only a key's own order is kept."""
+    chance = random.Random(seed)
+    queues: dict[tuple[str, str], list[Told]] = {}
+    for message in told:
+        queues.setdefault((message.topic, message.profile), []).append(message)
+    mixed = []
+    while queues:
+        key = chance.choice(sorted(queues))
+        mixed.append(queues[key].pop(0))
+        if not queues[key]:
+            del queues[key]
+    return mixed
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_counts_are_what_counting_the_final_profiles_gives(redis: Redis, seed: int) -> None:
+    told = history(seed, 400)
+    fold(redis, told)
+    check(redis, told)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_order_of_reading_and_any_replay_end_in_the_same_counts(redis: Redis, seed: int) -> None:
+    told = history(seed, 300)
+    mixed = interleave(told, seed)
+    chance = random.Random(seed)
+    fold(redis, mixed)
+    for _ in range(3):
+        fold(redis, mixed[chance.randrange(len(mixed)) :], batch=chance.choice([1, 10, 100]))
+    check(redis, told)
+    fold(redis, interleave(told, seed + 100))
+    check(redis, told)
+
+
+def test_an_event_counts_for_its_profile_before_the_profiles_state_is_known(redis: Redis) -> None:
+    fold(redis, [Told("events.linked", "a", linked("a", 1, "r1", ["x", "y"]))])
+    assert owned_in(redis) == {uid("a"): {"x", "y"}}
+    fold(redis, [Told("profiles.updates", "a", state("a", 1, ["r1"]))])
+    assert owned_in(redis) == {uid("a"): {"x", "y"}}
+
+
+def test_a_rollback_moves_events_that_came_after_the_merge_with_their_record(redis: Redis) -> None:
+    told = [
+        Told("profiles.updates", "a", state("a", 1, ["ra"])),
+        Told("profiles.updates", "b", state("b", 1, ["rb"])),
+        Told("events.linked", "a", linked("a", 1, "ra", ["x"])),
+        Told("events.linked", "b", linked("b", 1, "rb", ["y"])),
+        Told("profiles.updates", "a", state("a", 2, ["ra", "rb"])),
+        Told("profiles.updates", "b", state("b", 2, [], merged_into="a")),
+        Told("events.linked", "a", linked("a", 2, "rb", ["z"])),
+    ]
+    fold(redis, told)
+    assert owned_in(redis) == {uid("a"): {"x", "y", "z"}}
+    back = [
+        Told("profiles.updates", "a", state("a", 3, ["ra"])),
+        Told("profiles.updates", "b", state("b", 3, ["rb"])),
+    ]
+    fold(redis, back)
+    assert owned_in(redis) == {uid("a"): {"x"}, uid("b"): {"y", "z"}}
+    check(redis, told + back)
+
+
+def test_an_erased_profile_leaves_no_count_and_an_old_event_does_not_bring_it_back(redis: Redis) -> None:
+    bought = [
+        Told("profiles.updates", "a", state("a", 1, ["ra"])),
+        Told("events.linked", "a", linked("a", 1, "ra", ["x", "y"])),
+    ]
+    fold(redis, [*bought, Told("profiles.updates", "a", None)])
+    fold(redis, bought)
+    assert owned_in(redis) == {}
+    assert counts_in(redis) == expected_counts({})
+    assert list(redis.scan_iter("rb:rec:*")) == [f"rb:rec:state:{uid('a')}"]
+    assert cast(int, redis.ttl(f"rb:rec:state:{uid('a')}")) > 0
+
+
+def test_a_profile_with_very_many_items_is_bounded_and_the_bound_does_not_depend_on_order(
+    redis: Redis,
+) -> None:
+    skus = [f"s{i}" for i in range(3 * MOST_ITEMS)]
+    events = [Told("events.linked", "a", linked("a", 1, "ra", [sku])) for sku in skus]
+    told = [Told("profiles.updates", "a", state("a", 1, ["ra"])), *events]
+    fold(redis, told)
+    first = owned_in(redis)[uid("a")]
+    assert len(first) == MOST_ITEMS
+    redis.flushdb()
+    fold(redis, told[::-1])
+    assert owned_in(redis)[uid("a")] == first
+    popular, together = counts_in(redis)
+    assert len(popular) == MOST_ITEMS
+    assert len(together) == MOST_ITEMS * (MOST_ITEMS - 1)
+
+
+async def read(redis: Redis, profile: str, limit: int = 10) -> Recommendations | None:
+    settings = redis.connection_pool.connection_kwargs
+    url = f"redis://{settings['host']}:{settings['port']}/{settings['db']}"
+    async with AsyncRedis.from_url(url, decode_responses=True) as client:
+        return await recommendations(client, UUID(uid(profile)), limit)
+
+
+async def test_lists_name_what_goes_with_what_is_owned_and_why(redis: Redis) -> None:
+    baskets = [["a", "b"], ["a", "b"], ["a", "c"], ["d", "e"], ["a"]]
+    told = []
+    for i, basket in enumerate(baskets):
+        told.append(Told("profiles.updates", f"p{i}", state(f"p{i}", 1, [f"r{i}"])))
+        told.append(Told("events.linked", f"p{i}", linked(f"p{i}", 1, f"r{i}", basket)))
+    fold(redis, told)
+    found = await read(redis, "p4")
+    assert found is not None
+    assert not found.fallback
+    # b: 2 / sqrt(4 * 2), c: 1 / sqrt(4 * 1)
+    assert [(s.sku, s.score, s.because) for s in found.items] == [("b", 0.707107, "a"), ("c", 0.5, "a")]
+    assert await read(redis, "nobody") is None
+
+
+async def test_a_list_made_by_the_consumer_is_the_list_made_when_read(redis: Redis) -> None:
+    told = history(5, 400)
+    fold(redis, told)
+    profiles = {t.profile for t in told}
+    redis.sadd("rb:rec:stale", *owned_in(redis))
+    RecommendationCounts(redis).rest()
+    assert len(list(redis.scan_iter("rb:rec:????????-*"))) == len(owned_in(redis))
+    kept = {p: await read(redis, p, 50) for p in profiles}
+    for key in redis.scan_iter("rb:rec:????????-*"):
+        redis.delete(key)
+    assert {p: await read(redis, p, 50) for p in profiles} == kept
+    assert any(k and not k.fallback for k in kept.values())
+
+
+async def test_who_owns_nothing_gets_what_is_popular_and_merges_are_followed(redis: Redis) -> None:
+    told = history(6, 200)
+    fold(redis, told)
+    popular, _ = counts_in(redis)
+    fold(
+        redis,
+        [
+            Told("profiles.updates", "new", state("new", 1, ["rn"])),
+            Told("profiles.updates", "old", state("old", 1, [], merged_into="middle")),
+            Told("profiles.updates", "middle", state("middle", 1, [], merged_into="new")),
+        ],
+    )
+    for profile in ("new", "middle", "old"):
+        found = await read(redis, profile, 3)
+        assert found is not None
+        assert found.fallback
+        assert found.profile_id == UUID(uid("new"))
+        assert [s.score for s in found.items] == sorted(popular.values(), reverse=True)[:3]
+
+
+def test_the_process_killed_and_its_positions_set_back_ends_in_the_same_counts(house: Settings) -> None:
+    told = history(9, 1_500)
+    with Redis.from_url(house.redis_url, decode_responses=True) as redis:
+        third = len(told) // 3
+        for part in range(3):
+            with Worker(MODULE, house, RB_BATCH_MAX_EVENTS="40") as worker:
+                publish(house, told[part * third : (part + 1) * third if part < 2 else None])
+                eventually(lambda: redis.exists("rb:position:" + house.topic("recommendations")) == 1)
+                worker.kill()
+        key = "rb:position:" + house.topic("recommendations")
+        for field, offset in cast(dict[str, str], redis.hgetall(key)).items():
+            redis.hset(key, field, int(offset) // 2)
+        with Worker(MODULE, house) as worker:
+            eventually(lambda: owned_in(redis) == expected_items(told))
+            eventually(lambda: redis.exists("rb:rec:stale") == 0)
+            assert worker.stop() == 0
+        check(redis, told)

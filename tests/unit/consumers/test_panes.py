@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from consumers.panes import (
+    ALL,
+    MINUTE_S,
+    MOST_GROUPS,
+    RETENTION_S,
+    TEN_MINUTES_S,
+    WINDOWS,
+    Pane,
+    PaneKey,
+    Panes,
+    Sale,
+    WindowKey,
+)
+from consumers.sketch import hash64
+
+T0 = 1_780_000_200  # a whole ten minutes
+
+
+def sale(offset: int, at: int = T0, **fields: object) -> Sale:
+    values = {
+        "channel": "web",
+        "store": "",
+        "profile": hash64("p"),
+        "currency": "EUR",
+        "amount": None,
+        **fields,
+    }
+    return Sale(offset, at, **values)  # type: ignore[arg-type]
+
+
+def stream(seed: int, count: int, span_s: int) -> list[Sale]:
+    chance = random.Random(seed)
+    return [
+        sale(
+            i,
+            T0 + chance.randint(0, span_s),
+            channel=chance.choice(["web", "pos"]),
+            store=chance.choice(["", "s1", "s2"]),
+            profile=hash64(str(chance.randint(1, 40))),
+            amount=chance.choice([None, 12_345, 99]),
+            currency=chance.choice(["EUR", "USD"]),
+        )
+        for i in range(count)
+    ]
+
+
+def counted(
+    sales: list[Sale], window: str, start: int, channel: str, store: str
+) -> tuple[int, int, int, int]:
+    """Events, orders, revenue in euros, profiles: counted one by one."""
+    inside = [
+        s
+        for s in sales
+        if start <= s.at < start + WINDOWS[window].size_s
+        and channel in (ALL, s.channel)
+        and store in (ALL, s.store)
+    ]
+    euros = sum(s.amount or 0 for s in inside if s.currency == "EUR")
+    return len(inside), sum(s.amount is not None for s in inside), euros, len({s.profile for s in inside})
+
+
+def shown(panes: Panes) -> dict[WindowKey, Pane]:
+    return dict(panes.windows(panes.dirty))
+
+
+def test_ten_minutes_start_on_whole_ten_minutes() -> None:
+    assert T0 % TEN_MINUTES_S == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_window_holds_what_counting_one_by_one_gives(seed: int) -> None:
+    sales = stream(seed, 1_500, 3 * 3_600)
+    sales.sort(key=lambda s: s.at)
+    sales = [sale(i, s.at, **{f: getattr(s, f) for f in ("channel", "store", "profile", "currency", "amount")})
+             for i, s in enumerate(sales)]  # fmt: skip
+    panes = Panes({})
+    for start in range(0, len(sales), 100):
+        panes.fold(0, sales[start : start + 100])
+    newest = sales[-1].at
+    checked: Counter[str] = Counter()
+    for (name, start, _, channel, store), pane in shown(panes).items():
+        if start < newest - RETENTION_S[WINDOWS[name].pane_s] + WINDOWS[name].size_s:
+            continue  # some of its panes have expired
+        figures = pane.events, pane.orders, pane.revenue.get("EUR", 0), pane.profiles.count()
+        assert figures == counted(sales, name, start, channel, store)
+        checked[name] += 1
+    assert set(checked) == set(WINDOWS)
+
+
+def test_a_replay_from_any_offset_changes_nothing() -> None:
+    sales = stream(7, 400, 1_800)
+    stored: dict[PaneKey, bytes] = {}
+    Panes(stored).fold(0, sales)
+    before = dict(stored)
+    for start in (0, 1, 200, 399):
+        again = Panes(stored)
+        again.dirty.clear()
+        again.fold(0, sales[start:])
+        assert stored == before
+        assert not again.dirty
+
+
+def test_a_crash_between_the_changes_of_a_batch_is_made_good_by_reading_it_again() -> None:
+    sales = stream(8, 300, 1_800)
+    whole: dict[PaneKey, bytes] = {}
+    Panes(whole).fold(0, sales)
+    stored: dict[PaneKey, bytes] = {}
+    Panes(stored).fold(0, sales[:150])
+    after: dict[PaneKey, bytes] = dict(stored)
+    Panes(after).fold(0, sales[150:])
+    half = sorted(after)[::2]
+    stored |= {key: after[key] for key in half}  # only these reached the changelog
+    Panes(stored).fold(0, sales[100:])
+    assert stored == whole
+
+
+def test_the_way_a_stream_is_cut_into_batches_does_not_matter() -> None:
+    sales = stream(9, 300, 30 * 3_600)
+    results = []
+    for size in (1, 7, 300):
+        stored: dict[PaneKey, bytes] = {}
+        panes = Panes(stored)
+        for start in range(0, len(sales), size):
+            panes.fold(0, sales[start : start + size])
+        results.append(stored)
+    assert results[0] == results[1] == results[2]
+
+
+def test_partitions_are_counted_apart_and_one_may_lag_behind() -> None:
+    panes = Panes({})
+    panes.fold(0, [sale(5, T0 + 90 * 86_400)])
+    late = panes.fold(1, [sale(5, T0)])
+    assert sum(late.values()) == 0
+    assert panes.newest() == {0: T0 + 90 * 86_400 + MINUTE_S, 1: T0 + MINUTE_S}
+
+
+def test_old_panes_go_and_what_comes_for_them_is_counted_as_late() -> None:
+    stored: dict[PaneKey, bytes] = {}
+    panes = Panes(stored)
+    panes.fold(0, [sale(1)])
+    panes.fold(0, [sale(2, T0 + 3 * 3_600)])
+    assert {key[2] for key in stored if key[1] == MINUTE_S} == {T0 + 3 * 3_600}
+    assert panes.fold(0, [sale(3, T0)]) == {MINUTE_S: 1, TEN_MINUTES_S: 0}
+    assert Pane.from_bytes(stored[0, TEN_MINUTES_S, T0, ALL, ALL]).events == 2
+
+
+def test_groups_without_end_are_bounded_and_still_count_for_the_whole() -> None:
+    stored: dict[PaneKey, bytes] = {}
+    panes = Panes(stored)
+    panes.fold(0, [sale(i, store=f"s{i}") for i in range(MOST_GROUPS + 100)])
+    assert len(stored) == 2 * MOST_GROUPS
+    assert Pane.from_bytes(stored[0, MINUTE_S, T0, ALL, ALL]).events == MOST_GROUPS + 100
+
+
+def test_revenue_of_any_size_and_a_pane_in_bytes_come_back_the_same() -> None:
+    pane = Pane()
+    pane.add(sale(3, amount=10**40))
+    pane.add(sale(4, amount=-5, currency="USD"))
+    again = Pane.from_bytes(pane.to_bytes())
+    assert again.revenue == {"EUR": 10**40, "USD": -5}
+    assert again.to_bytes() == pane.to_bytes()
+    assert not again.add(sale(4))
+
+
+@pytest.mark.parametrize("window", WINDOWS.values(), ids=lambda w: w.name)
+def test_windows_and_panes_agree_on_who_holds_whom(window: object) -> None:
+    kind = WINDOWS[window.name]  # type: ignore[attr-defined]
+    for pane in range(T0, T0 + 3_600, kind.pane_s):
+        starts = list(kind.starts(pane))
+        assert len(starts) == kind.size_s // kind.hop_s
+        assert all(pane in kind.panes(start) for start in starts)
