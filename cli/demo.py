@@ -12,6 +12,7 @@ def demo(
         bool,
         typer.Option("--force", help="Also where RB_* names servers of your own: the demo's customers stay."),
     ] = False,
+    story: Annotated[bool, typer.Option(help="Undo one merge to show how.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Send a real, labelled stream through the whole pipeline and show what came of it.
@@ -43,7 +44,7 @@ def demo(
         reached = house.processes_up(reached, told=step)
         key = next(iter(reached.api_key_list()), "")
         with GatewayClient(house.gateway_url(reached), key, lenient=True) as client:
-            told = Demo(reached, client, step).run()
+            told = Demo(reached, client, step).run(with_story=story)
     if as_json:
         import orjson
 

@@ -64,7 +64,7 @@ def _tell(done: Ingested) -> None:
         table.add_row("identity records", f"{done.outcome.records:,}")
         table.add_row("customers (profiles)", f"{done.outcome.profiles:,}")
         table.add_row("pairs in review", f"{done.outcome.in_review:,}")
-        table.add_row("naming nobody", f"{done.outcome.without_identity:,}")
+        table.add_row("naming nobody", f"{done.outcome.stored - done.outcome.linked:,}")
         table.add_row("dead-lettered", f"{done.dead_lettered:,}")
     if done.rejects:
         refused = f"{done.refused:,} by the gateway, {done.bad_lines:,} lines are no records"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -14,48 +14,43 @@ from pipeline.store.database import Database
 class Outcome:
     """What stands in the store of the given events.
 
-    `stored`, `records`, `profiles` and `in_review` follow from the events alone. `linked`, `created` and
-    `merged` say how each event was decided when it came: they depend on which events came in one batch.
+    `linked` events belong to a customer; `profiles` are those customers. `created` customers were founded (or
+    split off) on the way there, and `merges` less `merges_undone` of them went into others. How many merges it
+    takes depends on which events came in one batch; all else follows from the events alone. `decisions` counts the
+    events by what was decided when they came.
     """
 
     stored: int
     linked: int
-    created: int
-    merged: int
-    without_identity: int
     records: int
     profiles: int
+    created: int
     merges: int
     merges_undone: int
     in_review: int
+    decisions: Mapping[str, int]
 
 
 def outcome(database: Database, ids: Sequence[UUID]) -> Outcome:
     """Count, in one transaction."""
     with database.transaction() as tx:
         decided: dict[str, tuple[int, int]] = {
-            decision: (n, known) for decision, n, known in tx.rows("outcome_of", (list(ids),))
+            d: (n, known) for d, n, known in tx.rows("outcome_of", (list(ids),))
         }
         profiles = [p for p, _ in tx.rows("profiles_of_events", (list(ids),))]
         records = tx.row("records_of_events", (list(ids),)) or (0,)
-        merges = tx.row("merges_of_events", (list(ids),)) or (0, 0)
+        merges, undone = tx.row("merges_of_events", (list(ids),)) or (0, 0)
         reviews = tx.row("reviews_of_profiles", {"profiles": profiles}) or (0,)
-    stored = sum(n for n, _ in decided.values())
-
-    def count(decision: str) -> int:
-        return decided.get(decision, (0, 0))[0]
-
     return Outcome(
-        stored=stored,
-        linked=count("linked"),
-        created=count("created"),
-        merged=count("merged"),
-        without_identity=stored - sum(known for _, known in decided.values()),
+        stored=sum(n for n, _ in decided.values()),
+        linked=sum(known for _, known in decided.values()),
         records=records[0],
         profiles=len(profiles),
-        merges=merges[0],
-        merges_undone=merges[1],
+        created=len(profiles) + merges - undone,
+        merges=merges,
+        merges_undone=undone,
         in_review=reviews[0],
+        decisions={d: n for d, (n, _) in sorted(decided.items())},
     )
 
 

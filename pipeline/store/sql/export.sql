@@ -20,7 +20,7 @@ SELECT w.event_id FROM unnest(%s::uuid[]) w(event_id)
 WHERE NOT EXISTS (SELECT FROM event_index i WHERE i.event_id = w.event_id)
 
 -- name: outcome_of
--- How the given events were decided, and the records and profiles they are in now.
+-- The given events by what was decided when they came, and how many of them name somebody.
 SELECT e.decision, count(*), count(e.record_id)
 FROM event_index i JOIN event e USING (event_id, accepted_at)
 WHERE i.event_id = ANY(%s::uuid[]) GROUP BY e.decision
