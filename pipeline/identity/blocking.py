@@ -79,6 +79,7 @@ def _of_person(record: CanonicalRecord) -> Iterator[Combination]:
     if given and family:
         yield MatchKeyKind.NAMES, "|".join(sorted((given, family)))
         yield MatchKeyKind.NAME_LETTERS, "|".join(sorted((letters(first), letters(last))))
+        yield MatchKeyKind.NAME_BEGINNINGS, "|".join(sorted((first[:3], last[:3])))
     if family and code:
         yield MatchKeyKind.NAME_POSTCODE, f"{family}|{code}"
     if town:

@@ -1,8 +1,9 @@
 """The evidence between two customers: one function, whether a side is one record or a cluster of them.
 
 Where a side holds several values, identifiers and addresses count by their best pair (people have several phones);
-names, dates of birth and gender by the mean over all pairs of distinct values, because a person has one of each:
-so a chain A~B~C never joins an A and a C that contradict each other. A missing value is neutral.
+names, dates of birth and gender halfway between the best pair and the mean over all pairs of distinct values: a person
+has one of each, so values that differ count against, however a chain A~B~C came about; yet one misspelling more
+does not outweigh a value that both sides hold. A missing value is neutral.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _OTHER_TYPES = tuple(
 def compare(a: Side, b: Side, model: Model, policy: Policy) -> Comparison:
     """The evidence for and against `a` and `b` being one person; symmetric, the same to the last bit each time."""
     names = _names(a, b, model)
-    born = _mean(a.births, b.births, lambda x, y: similarity.births(x, y, model))
+    born = _typical(a.births, b.births, lambda x, y: similarity.births(x, y, model))
     place = _best(a.places, b.places, lambda x, y: similarity.places(x, y, model))
     rest = (born, place, *_rest(a, b, model))
     found = (*names, *(level for level in rest if level is not None), *_identifiers(a, b, model, policy))
@@ -69,22 +70,25 @@ def _best(
     return best
 
 
-def _mean(
+def _typical(
     a: Sequence[_Value], b: Sequence[_Value], level: Callable[[_Value, _Value], Level | None]
 ) -> Level | None:
-    """The mean weight over all pairs of values, named by the weightiest pair's level."""
+    """Halfway between the best and the mean weight over all pairs of values, named by the best pair's level."""
     if len(a) == 1 and len(b) == 1:
         return level(a[0], b[0])
-    return _mean_of([f for x in a[:MAX_VALUES] for y in b[:MAX_VALUES] if (f := level(x, y)) is not None])
+    return _typical_of([f for x in a[:MAX_VALUES] for y in b[:MAX_VALUES] if (f := level(x, y)) is not None])
 
 
-def _mean_of(found: Sequence[Level]) -> Level | None:
+def _typical_of(found: Sequence[Level]) -> Level | None:
     if not found:
         return None
     best = max(found, key=lambda f: (f.weight, f.level))
     # sorted: the sums are the same whichever side comes first
     weight, household = sum(sorted(f.weight for f in found)), sum(sorted(f.household for f in found))
-    return Level(best.attribute, best.level, weight / len(found), household / len(found))
+    count = len(found)
+    return replace(
+        best, weight=(best.weight + weight / count) / 2, household=(best.household + household / count) / 2
+    )
 
 
 def _names(a: Side, b: Side, model: Model) -> tuple[Level, ...]:
@@ -101,7 +105,7 @@ def _names(a: Side, b: Side, model: Model) -> tuple[Level, ...]:
 
 
 def _parts(a: Side, b: Side, model: Model) -> tuple[Level | None, ...]:
-    """Given name, surname, middle name and suffix, each the mean over all pairs of names."""
+    """Given name, surname, middle name and suffix, each over all pairs of names."""
     if len(a.names) == 1 and len(b.names) == 1:
         only = person.names(a.names[0], b.names[0], model)
         return only.given, only.family, only.middle, only.suffix
@@ -112,12 +116,12 @@ def _parts(a: Side, b: Side, model: Model) -> tuple[Level | None, ...]:
         [f.middle for f in found],
         [f.suffix for f in found],
     )
-    return tuple(_mean_of([level for level in levels if level is not None]) for levels in parts)
+    return tuple(_typical_of([level for level in levels if level is not None]) for levels in parts)
 
 
 def _rest(a: Side, b: Side, model: Model) -> tuple[Level | None, ...]:
     gender = (
-        _mean(a.genders, b.genders, lambda x, y: model.level("gender", "exact" if x == y else "different"))
+        _typical(a.genders, b.genders, lambda x, y: model.level("gender", "exact" if x == y else "different"))
         if a.genders and b.genders
         else None
     )

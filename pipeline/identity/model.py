@@ -61,6 +61,7 @@ class MatchKeyKind(IntEnum):
     DATE_OF_BIRTH_POSTCODE = 11
     NAME_LETTERS = 12
     EMAIL_LETTERS = 13
+    NAME_BEGINNINGS = 14
 
 
 @dataclass(frozen=True, slots=True, order=True)
