@@ -7,15 +7,28 @@ import sys
 import typer
 
 from cli import merge, servers
+from cli.demo import demo
 from cli.export import export
+from cli.ingest import ingest
+from cli.resolve import resolve
 
 app = typer.Typer(
     name="retail-brain",
-    help="Streaming customer identity resolution: one trustworthy profile per customer.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+@app.callback()
+def before(context: typer.Context) -> None:
+    """Streaming customer identity resolution: one trustworthy profile per customer."""
+    if context.invoked_subcommand != "run":  # a long-running process says itself how it logs
+        from pipeline.log import to_stderr
+
+        to_stderr()
+
+
 for command in (
     servers.up,
     servers.down,
@@ -24,9 +37,12 @@ for command in (
     servers.migrate,
     servers.topics,
     servers.run,
+    demo,
+    ingest,
+    resolve,
+    export,
 ):
     app.command()(command)
-app.command()(export)
 app.add_typer(merge.app, name="merge")
 
 

@@ -53,7 +53,7 @@ def processes_up(settings: Settings, names: Sequence[str] = PROCESSES, told: Tol
     """Start processes that do not run yet, under a detached supervisor; returns once the gateway is ready.
 
     `settings` are those of `servers_up`; returned as they are now: the gateway's port may have been taken.
-    Raises ServerFailed with the end of the gateway's log.
+    Raises ServerFailed with the end of the log of a process that died meanwhile; it is tried again all the same.
     """
     if not own_servers() and Supervisor(settings.home).running().get("gateway") is None:
         Stack(settings.home).choose_gateway_port()
@@ -61,10 +61,15 @@ def processes_up(settings: Settings, names: Sequence[str] = PROCESSES, told: Tol
     told("starting " + ", ".join(names))
     supervisor = Supervisor(settings.home, variables(settings))
     supervisor.start(*names)
+    started = supervisor.running()
     _watch(settings)
     if "gateway" in names:
         told("waiting for the gateway")
         _await_gateway(settings, supervisor)
+    now = supervisor.running()
+    for name in names:
+        if now.get(name) != started.get(name):
+            raise ServerFailed(f"{name} ended as it started{_said(supervisor.log(name))}")
     return settings
 
 
@@ -112,10 +117,13 @@ def _await_gateway(settings: Settings, supervisor: Supervisor) -> None:
         if _answers(f"{gateway_url(settings)}/readyz"):
             return
         time.sleep(0.1)
-    log = supervisor.log("gateway")
     raise ServerFailed(
-        f"the gateway was not ready within {READY_TIMEOUT_S:.0f} s; the end of {log}:\n{last_lines(log)}"
+        f"the gateway was not ready within {READY_TIMEOUT_S:.0f} s{_said(supervisor.log('gateway'))}"
     )
+
+
+def _said(log: Path) -> str:
+    return f"; the end of {log}:\n{last_lines(log)}"
 
 
 def _answers(url: str) -> bool:

@@ -76,7 +76,9 @@ def _running(name: str, held: Recorded | None, address: str | None, log: str) ->
     if held is None or process is None:
         return found
     try:
-        memory = sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))
+        # Postgres is a family of processes; the supervisor's children are listed themselves
+        family = [] if name == "supervisor" else process.children(recursive=True)
+        memory = sum(one.memory_info().rss for one in (process, *family))
     except psutil.NoSuchProcess:
         return found
     return {

@@ -62,6 +62,15 @@ def configure(settings: Settings, service: str) -> None:
     root.setLevel(level)
 
 
+def to_stderr() -> None:
+    """Logs of a short command, warnings and worse, for people and on stderr: stdout is for what it prints."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        processors=[structlog.processors.add_log_level, structlog.dev.ConsoleRenderer(colors=False)],
+    )
+
+
 def get_logger() -> FilteringBoundLogger:
     """A logger: `get_logger().info("batch committed", events=500)`. Counts and ids, never identities."""
     return cast(FilteringBoundLogger, structlog.get_logger())
