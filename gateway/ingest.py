@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -95,9 +95,10 @@ def _lenient(request: Request) -> bool:
     return _LENIENT.search(",".join(request.headers.getlist("prefer"))) is not None
 
 
-def _wait_s(request: Request, ports: Ports) -> int:
-    match = _WAIT.search(",".join(request.headers.getlist("prefer")))
-    return min(int(match[1]), ports.settings.max_wait_s) if match else 0
+def wait_of(prefer: Sequence[str], most_s: int) -> int:
+    """The seconds of `Prefer: wait=N` (RFC 7240, section 4.3), at most `most_s`; 0 where it is not asked for."""
+    match = _WAIT.search(",".join(prefer))
+    return min(int(match[1]), most_s) if match else 0
 
 
 @router.post(
@@ -133,7 +134,9 @@ async def post_event(request: Request) -> Response:
         "correlation_id": state.correlation_id,
         "warnings": [w.model_dump() for w in taken.warnings],
     }
-    return await _accepted(ports, taken.event_id, body, _wait_s(request, ports))
+    return await _accepted(
+        ports, taken.event_id, body, wait_of(request.headers.getlist("prefer"), ports.settings.max_wait_s)
+    )
 
 
 async def _accepted(ports: Ports, event_id: UUID, body: Mapping[str, object], wait_s: int) -> Response:

@@ -1,4 +1,7 @@
-"""Tells a caller at once which values cannot be used, by the very function that the pipeline will apply later."""
+"""Tells a caller at once which values cannot be used, by the very function that the pipeline will apply later.
+
+Names and addresses are left to the pipeline: they are never wrong enough to be refused, and take the longest.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ from pipeline.codes import EXPLANATIONS, ReasonCode
 from pipeline.events import EventIn
 from pipeline.field_errors import FieldError
 from pipeline.identity.model import Issue
-from pipeline.identity.normalize import canonicalize
+from pipeline.identity.normalize import TRAIT_NAMES, canonicalize
 from pipeline.identity.policy import Policy
 
+_CHECKED = ("date_of_birth", "country")
 _REFUSED = {
     ReasonCode.INVALID_PHONE: "send it in international form, such as +14155550132",
     ReasonCode.INVALID_EMAIL: "send name@domain",
@@ -25,9 +29,12 @@ _REFUSED = {
 
 
 def issues_of(event: EventIn, policy: Policy, region: str, today: date) -> tuple[Issue, ...]:
-    """What canonicalisation makes of the event's values."""
+    """What canonicalisation makes of the event's identifiers and date of birth, and traits that nobody knows."""
     identifiers = cast(Mapping[str, Sequence[str]], event.identifiers)  # its keys are some of all strings
-    return canonicalize(identifiers, event.traits, policy, region=region, today=today).issues
+    traits = {name: event.traits[name] for name in _CHECKED if name in event.traits}
+    found = canonicalize(identifiers, traits, policy, region=region, today=today).issues
+    unknown = [name for name in event.traits if name not in TRAIT_NAMES]
+    return (*found, *(Issue(f"traits.{name}", ReasonCode.UNKNOWN_FIELD) for name in unknown))
 
 
 def refusals(issues: tuple[Issue, ...]) -> list[FieldError]:

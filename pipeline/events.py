@@ -169,7 +169,12 @@ def _payload(value: object, info: ValidationInfo) -> str | None:
             "nested too deeply",
             {"mend": f"nest objects and lists at most {MAX_DEPTH} deep"},
         )
-    text = orjson.dumps(value)
+    try:
+        text = orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        raise PydanticCustomError(
+            "payload_not_json", "no JSON", {"mend": "send numbers of at most 64 bits and text in UTF-8"}
+        ) from None
     most = _context(info).limits.max_payload_bytes
     if len(text) > most:
         raise PydanticCustomError(
