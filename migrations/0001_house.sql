@@ -69,7 +69,8 @@ DECLARE
     name text := parent || to_char(month, '_YYYYMM');
 BEGIN
     IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('ensure_month'));
+    -- one at a time; taking a table lock also makes us see what the one before us created
+    EXECUTE format('LOCK TABLE %I IN SHARE UPDATE EXCLUSIVE MODE', parent);
     IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
     EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', name, parent,
         date_trunc('month', month)::timestamp AT TIME ZONE 'UTC',

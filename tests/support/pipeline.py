@@ -40,11 +40,15 @@ class StagesOnPostgres:
     def send(self, *events: EventIn, batch: int = 1000) -> None:
         """Send events through both stages, `batch` at a time."""
         for i in range(0, len(events), batch):
-            raw = [self._message("events.raw", None, orjson.dumps(e)) for e in events[i : i + batch]]
-            published = len(self.publisher.log)
-            self.normalize.handle(self.batch("normalize", raw))
-            self.normalize.settle()
-            self.deliver([o.value for o in self.publisher.log[published:] if o.value is not None])
+            self.deliver(self.normalized(*events[i : i + batch]))
+
+    def normalized(self, *events: EventIn) -> list[bytes]:
+        """What the normalize stage makes of events."""
+        raw = [self._message("events.raw", None, orjson.dumps(e)) for e in events]
+        published = len(self.publisher.log)
+        self.normalize.handle(self.batch("normalize", raw))
+        self.normalize.settle()
+        return [o.value for o in self.publisher.log[published:] if o.value is not None]
 
     def deliver(self, values: Sequence[bytes]) -> None:
         """Hand normalized events to resolve."""
