@@ -22,7 +22,7 @@ from pipeline.errors import ServerFailed
 from pipeline.privacy.keyring import load_key_ring
 from pipeline.settings import Settings
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
 SUPERVISOR_STOP_S = 25.0
 
 Told = Callable[[str], None]

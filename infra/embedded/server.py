@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 from infra.embedded.processes import Account, Recorded, end, kill, last_lines, spawn, working_in
 from pipeline.errors import ServerFailed
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0  # on a machine that is busy with other things; a dead server is noticed at once
 LOOPBACK = "127.0.0.1"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from infra.embedded import jars
 from infra.embedded.jars import Jar, default_cache, locked, obtain
+from infra.embedded.lock import lines
 from pipeline.errors import ServerFailed
 
 GOOD = b"what the lock names"
@@ -82,3 +83,9 @@ def test_the_cache_is_shared_unless_nobody_may_write_there(
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert default_cache(tmp_path / "home") == tmp_path / "home" / "cache" / "jars"
+
+
+def test_a_lock_line_names_the_jar_by_the_hash_of_what_came() -> None:
+    assert list(lines(["org.example:thing:1.0\n", "\n"], Repository(GOOD))) == [
+        f"org.example:thing:1.0 {JAR.sha256}"
+    ]
