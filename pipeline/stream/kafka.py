@@ -13,7 +13,6 @@ from pipeline.settings import Settings
 
 Config = dict[str, str | int | float | bool]
 
-_LIBRARY_LOG = logging.getLogger("librdkafka")
 _QUIET_S = 10.0
 
 
@@ -67,12 +66,12 @@ def consumer_config(settings: Settings, group: str) -> Config:
 
 def producer(config: Config) -> Producer:
     """A producer that logs through the standard library."""
-    return Producer({**config, "error_cb": _ErrorLog()}, logger=_LIBRARY_LOG)
+    return Producer({**config, "error_cb": _ErrorLog()}, logger=_library_log())
 
 
 def consumer(config: Config) -> Consumer:
     """A consumer that logs through the standard library."""
-    return Consumer({**config, "error_cb": _ErrorLog()}, logger=_LIBRARY_LOG)
+    return Consumer({**config, "error_cb": _ErrorLog()}, logger=_library_log())
 
 
 def unavailable(error: KafkaError | None) -> BrokerUnavailable:
@@ -82,16 +81,37 @@ def unavailable(error: KafkaError | None) -> BrokerUnavailable:
     )
 
 
-class _ErrorLog:
-    """Logs each kind of client error once in ten seconds: a broker that is away makes many a second."""
+class _Seldom:
+    """True once in ten seconds for each kind of thing: a broker that is away is reported many times a second."""
 
     def __init__(self) -> None:
-        self._last: dict[int, float] = {}
+        self._last: dict[str, float] = {}
+
+    def due(self, kind: str) -> bool:
+        now = time.monotonic()
+        if now - self._last.get(kind, -_QUIET_S) < _QUIET_S:
+            return False
+        self._last[kind] = now
+        return True
+
+
+def _library_log() -> logging.Logger:
+    """The client library's own lines; they begin with their kind."""
+    log = logging.getLogger("librdkafka")
+    if not log.filters:
+        seldom = _Seldom()
+        log.addFilter(lambda record: seldom.due(record.getMessage().partition(" ")[0]))
+    return log
+
+
+class _ErrorLog:
+    """Logs each kind of client error, but seldom."""
+
+    def __init__(self) -> None:
+        self._seldom = _Seldom()
 
     def __call__(self, error: KafkaError) -> None:
-        now = time.monotonic()
-        if now - self._last.get(error.code(), -_QUIET_S) >= _QUIET_S:
-            self._last[error.code()] = now
+        if self._seldom.due(error.name()):
             get_logger().warning("kafka client", error=error.name(), detail=error.str())
 
 
