@@ -210,7 +210,7 @@ def whole(text: str) -> Address:
     lines = [i for i, p in enumerate(parts) if any(c.isdigit() for c in p) and not _is_unit_only(p)]
     at = lines[0] if lines else 0
     line = parts[at] if parts else ""
-    town = parts[at + 1] if at + 1 < len(parts) and not _is_unit_only(parts[at + 1]) else ""
+    town = next((p for p in parts[at + 1 :] if not _is_unit_only(p)), "")
     if not town:
         line, town = _street_and_city(line)
     found = street_line(line)

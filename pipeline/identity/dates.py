@@ -21,8 +21,8 @@ _MONTHS = {
     for name in names
 }  # fmt: skip
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
-_YEAR_FIRST = re.compile(r"(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})(?:[T ].*)?")
-_YEAR_LAST = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})(?:[T ].*)?")
+_YEAR_FIRST = re.compile(r"(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})(?:[t ].*)?")
+_YEAR_LAST = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})(?:[t ].*)?")
 _DAY_NAME_YEAR = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-/., ]+([a-z]+)[-/., ]+(\d{4}|\d{2})")
 _NAME_DAY_YEAR = re.compile(r"([a-z]+)[-/., ]+(\d{1,2})(?:st|nd|rd|th)?[-/., ]+(\d{4}|\d{2})")
 
@@ -60,11 +60,13 @@ def _existing(year: int, month: int, day: int) -> date | None:
 
 
 @lru_cache(maxsize=32_768)
-def birth_date(text: str, today: date) -> str | ReasonCode:
+def birth_date(text: str, today: date, placeholders: frozenset[str]) -> str | ReasonCode:
     """`YYYY-MM-DD`, both readings joined by `|` where day and month are ambiguous, or why it is no date of birth."""
     lowered = text.casefold()
     readings = _readings(lowered, today)
     dates = sorted({found for reading in readings if (found := _existing(*reading))})
+    if any(d.isoformat() in placeholders for d in dates):
+        return ReasonCode.PLACEHOLDER
     lived = [d for d in dates if d <= today]
     if not lived:
         late = any(year > today.year for year, month, day in readings)

@@ -108,11 +108,9 @@ def _canonical(kind: IdentifierType, value: str, policy: Policy, region: str) ->
 def _traits(given: Mapping[str, str], policy: Policy, today: date, issues: list[Issue]) -> dict[Trait, str]:
     found = _names(given)
     if "date_of_birth" in given:
-        born = dates.birth_date(given["date_of_birth"], today)
+        born = dates.birth_date(given["date_of_birth"], today, policy.placeholder_dates)
         if isinstance(born, ReasonCode):
             issues.append(Issue("traits.date_of_birth", born))
-        elif not policy.placeholder_dates.isdisjoint(born.split("|")):
-            issues.append(Issue("traits.date_of_birth", ReasonCode.PLACEHOLDER))
         else:
             found[Trait.DATE_OF_BIRTH] = born
     if "gender" in given and (gender := _GENDERS.get(" ".join(words(given["gender"])))):

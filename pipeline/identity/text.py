@@ -24,8 +24,11 @@ def clean(text: str) -> str:
 
 
 def ascii_of(text: str) -> str:
-    """Transliterated to ASCII; ideographs and syllable blocks become words of their own."""
-    return text if text.isascii() else anyascii(_IDEOGRAPH.sub(r" \1 ", text))
+    """Transliterated to ASCII, without emoji and signs; ideographs and syllable blocks become words of their own."""
+    if text.isascii():
+        return text
+    letters = "".join(" " if unicodedata.category(c)[0] == "S" else c for c in text)
+    return anyascii(_IDEOGRAPH.sub(r" \1 ", letters))
 
 
 @lru_cache(maxsize=65_536)
