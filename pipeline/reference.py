@@ -1,0 +1,78 @@
+"""The reference tables of the documentation, written from the declarations: `python -m pipeline.reference`.
+
+A test fails where a page no longer says what the code declares.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from prometheus_client import REGISTRY
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from pipeline import metrics
+from pipeline.codes import EXPLANATIONS
+from pipeline.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+def settings_table() -> str:
+    """Every setting: environment variable, default, meaning."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, declared in Settings.model_fields.items():
+        rows.append(f"| `RB_{name.upper()}` | {_default(declared)} | {declared.description} |")
+    return "\n".join(rows)
+
+
+def _default(declared: FieldInfo) -> str:
+    value = declared.default
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    return "unset" if value is None or value == "" else f"`{value}`"
+
+
+def reason_codes_table() -> str:
+    """Every reason code and what it means."""
+    rows = ["| reason code | meaning |", "|---|---|"]
+    rows += [f"| `{code.value}` | {text} |" for code, text in EXPLANATIONS.items()]
+    return "\n".join(rows)
+
+
+def metrics_table() -> str:
+    """Every metric of ours: name, type, labels' meaning."""
+    assert metrics.EVENTS_RESOLVED  # importing it is what declares them
+    rows = ["| metric | type | meaning |", "|---|---|---|"]
+    ours = sorted((m for m in REGISTRY.collect() if m.name.startswith("rb_")), key=lambda m: m.name)
+    rows += [f"| `{m.name}` | {m.type} | {m.documentation} |" for m in ours]
+    return "\n".join(rows)
+
+
+PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "README.md": {"settings": settings_table},
+    "docs/reference.md": {"reason codes": reason_codes_table, "metrics": metrics_table},
+}
+
+
+def written(page: str) -> str:
+    """The page's text with its tables as they should be."""
+    text = (ROOT / page).read_text("utf-8")
+    for name, table in PAGES[page].items():
+        marked = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        text = marked.sub(lambda m, body=table(): f"{m[1]}{body}{m[2]}", text)  # type: ignore[misc]
+    return text
+
+
+def main() -> int:
+    """Rewrite the tables in place."""
+    for page in PAGES:
+        (ROOT / page).write_text(written(page), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
