@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from pipeline.settings import Settings
 from schemas.codec import load_codec
-from tests.support.processes import PATIENCE_S, gateway, process
+from tests.support.processes import PATIENCE_S, gateway, process, resolved
 
 
 @pytest.fixture
@@ -198,10 +198,7 @@ def test_a_caller_over_its_limit_is_told_when_to_come_back(house: Settings, tmp_
 
 
 def until_resolved(client: httpx.Client, **sent: object) -> str:
-    answer = client.post("/v1/events", json=event(**sent), headers={"Prefer": "wait=20"})
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["Preference-Applied"] == "wait=20"
-    return str(answer.json()["profile_id"])
+    return str(resolved(client, event(**sent)))
 
 
 def test_a_customer_from_first_event_to_undone_merge(whole: httpx.Client) -> None:
@@ -256,6 +253,4 @@ def test_waiting_ends_in_time_with_202(client: httpx.Client) -> None:
 
 
 def test_an_event_that_names_nobody_resolves_to_no_profile(whole: httpx.Client) -> None:
-    answer = whole.post("/v1/events", json=event(identifiers={}), headers={"Prefer": "wait=20"})
-    assert answer.status_code == 200
-    assert answer.json()["profile_id"] is None
+    assert resolved(whole, event(identifiers={})) is None

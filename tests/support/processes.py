@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
+from uuid import uuid4
 
 import httpx
 from pydantic import SecretStr
@@ -80,3 +81,17 @@ def gateway(settings: Settings, log: Path) -> Iterator[httpx.Client]:
                 assert time.monotonic() < deadline, "the gateway does not answer"
                 time.sleep(0.05)
         yield client
+
+
+def resolved(client: httpx.Client, event: Mapping[str, object]) -> str | None:
+    """Send an event and wait for its profile; under one id, so that a slow machine may ask again."""
+    sent = {"event_id": uuid4().hex, **event}
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    while True:
+        answer = client.post("/v1/events", json=sent, headers={"Prefer": "wait=20"})
+        if answer.status_code == httpx.codes.OK:
+            assert answer.headers["Preference-Applied"] == "wait=20"
+            profile_id: str | None = answer.json()["profile_id"]
+            return profile_id
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        assert time.monotonic() < deadline, "the event is not resolved"
