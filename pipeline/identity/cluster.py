@@ -31,9 +31,9 @@ def cluster(
     that name a record not in `records` are left out. Clusters come sorted by their lowest record.
     """
     forest = _Forest(records, constraints, model, policy)
-    for constraint in constraints:
-        if constraint.kind is ConstraintKind.MUST_LINK:
-            forest.join_all(sorted(r for r in constraint.left | constraint.right if r in records))
+    musts = (c.left | c.right for c in constraints if c.kind is ConstraintKind.MUST_LINK)
+    for members in sorted(sorted(r for r in must if r in records) for must in musts):
+        forest.join_all(members)
     usable = (e for e in edges if e.low in records and e.high in records and e.low != e.high)
     ordered = sorted(
         (e for e in usable if e.comparison.confidence >= policy.review),

@@ -27,7 +27,9 @@ def evidence(a: dict[str, str], b: dict[str, str]) -> Comparison:
     one, other = side([record(1, a)]), side([record(2, b)])
     found = compare(one, other, model(), policy())
     assert found == compare(other, one, model(), policy())
-    assert found.weight == pytest.approx(model().prior + sum(level.weight for level in found.levels), abs=0.01)
+    assert found.weight == pytest.approx(
+        model().prior + sum(level.weight for level in found.levels), abs=0.01
+    )
     return found
 
 
@@ -158,7 +160,8 @@ def test_purchases_help_a_little_and_never_hurt() -> None:
 
     one = side([IdentityRecord(a.record_id, a.identifiers, a.traits, frozenset((1, 2, 3, 4)))])
     weights = [
-        compare(one, side([bought(*range(9, 9 - n, -1))]), model(), policy()).weight for n in (0, 1, 6, 7, 8, 9)
+        compare(one, side([bought(*range(9, 9 - n, -1))]), model(), policy()).weight
+        for n in (0, 1, 6, 7, 8, 9)
     ]
     assert weights[0] == weights[1]
     assert weights[1] < weights[2] < weights[3] < weights[4] == weights[5]
