@@ -1,0 +1,82 @@
+"""The OpenAPI document is whole: references resolve, routes are described, errors are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.app import create_app
+from gateway.producer import MemorySender
+from gateway.server import make_ports
+from pipeline.events import Limits, parse_event
+from pipeline.settings import Settings
+
+Json = dict[str, object]
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Json:
+    home = tmp_path_factory.mktemp("home")
+    ports = make_ports(Settings.model_validate({"home": home, "api_keys": "k"}), MemorySender())
+    return create_app(ports).openapi()
+
+
+def nodes(node: object) -> Iterator[Json]:
+    if isinstance(node, dict):
+        yield node
+        for child in node.values():
+            yield from nodes(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from nodes(child)
+
+
+def operations(document: Json) -> Iterator[tuple[str, Json]]:
+    paths = document["paths"]
+    assert isinstance(paths, dict)
+    for path, methods in paths.items():
+        for operation in methods.values():
+            yield path, operation
+
+
+def test_references_resolve(document: Json) -> None:
+    found = [str(node["$ref"]) for node in nodes(document) if "$ref" in node]
+    assert found
+    for reference in found:
+        at: object = document
+        for part in reference.removeprefix("#/").split("/"):
+            assert isinstance(at, dict)
+            at = at[part]
+
+
+def test_every_route_says_what_it_does(document: Json) -> None:
+    for path, operation in operations(document):
+        assert operation.get("summary"), path
+        assert operation.get("description"), path
+        assert operation.get("tags"), path
+
+
+def test_protected_routes_name_their_key_and_errors(document: Json) -> None:
+    protected = [(path, op) for path, op in operations(document) if path.startswith("/v1/")]
+    assert len(protected) >= 10
+    for path, operation in protected:
+        responses = operation["responses"]
+        assert isinstance(responses, dict)
+        assert {"401", "429", "500"} <= set(responses), path
+        assert "422" not in responses, path
+        assert operation["security"] == [{"apiKey": []}], path
+
+
+def test_the_example_event_is_one(document: Json) -> None:
+    body = next(op for path, op in operations(document) if path == "/v1/events")["requestBody"]
+    example = next(node["example"] for node in nodes(body) if "example" in node)
+    from datetime import UTC, datetime
+
+    assert parse_event(example, Limits(), datetime(2026, 3, 1, tzinfo=UTC)).source == "web"
+
+
+def test_the_pages_load_nothing_from_elsewhere() -> None:
+    for page in (Path(__file__).parents[3] / "gateway" / "pages").iterdir():
+        assert "://" not in page.read_text("utf-8"), page
