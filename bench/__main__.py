@@ -20,6 +20,7 @@ from bench.measure import Bench, Phase, Pressure
 from bench.workload import Workload
 from cli.client import GatewayClient
 from cli.progress import progress
+from pipeline.errors import RetailBrainError
 from schemas.codec import load_codec
 
 
@@ -50,7 +51,7 @@ def sender_of(house: House, via: str) -> Sender:
     return GatewaySender(GatewayClient(house.url, house.api_key))
 
 
-def measure(options: argparse.Namespace, house: House, console: Console) -> tuple[Phase, Phase]:
+def measure(options: argparse.Namespace, house: House) -> tuple[Phase, Phase]:
     """Warm up, go flat out, then at half that rate."""
     sender = sender_of(house, options.via)
     bench = Bench(house, sender, Pressure(options.connections, options.uncommitted))
@@ -128,11 +129,15 @@ def show(console: Console, flat_out: Phase, half: Phase) -> None:
 
 
 def main(given: Sequence[str]) -> int:
-    """Run the benchmark; the exit status is 0 when everything that was sent was committed."""
+    """Run the benchmark; the exit status is 1 where something that was sent was not committed."""
     options = arguments(given)
     console = Console(stderr=True)
-    with running(options.workers, lambda step: console.print(f"[dim]{step}")) as house:
-        flat_out, half = measure(options, house, console)
+    try:
+        with running(options.workers, lambda step: console.print(f"[dim]{step}")) as house:
+            flat_out, half = measure(options, house)
+    except RetailBrainError as exc:
+        console.print(f"{type(exc).__name__}: {exc}", style="red", markup=False)
+        return 1
     show(Console(), flat_out, half)
     if options.json:
         options.json.write_text(json.dumps(report(options, flat_out, half), indent=2) + "\n", "utf-8")

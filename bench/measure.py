@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bench.house import House
-from bench.lag import Lag
 from bench.load import Load, Sender, closed_loop, open_loop
 from bench.processes import Watch
 from cli.arrivals import Arrivals
+from infra.supervisor import DOWNSTREAM
 from pipeline.errors import PipelineStalled
 from pipeline.store.database import Database
 
@@ -49,7 +49,6 @@ class Bench:
         self._sender = sender
         self._pressure = pressure
         self._database = Database(house.settings.postgres_dsn.get_secret_value(), "bench")
-        self._lag = Lag(house.settings)
 
     def flat_out(self, loads: Sequence[Load], progress: Progress) -> Phase:
         """Closed loop: the next load goes as soon as a connection and the bound on uncommitted events allow."""
@@ -84,7 +83,7 @@ class Bench:
         with Watch({**self._house.pids(), "load generator": os.getpid()}) as watch:
             before = watch.cpu_s()
             seconds, late = run()
-            behind = self.settle()
+            behind = self._settle(watch)
             spent = {name: s - before[name] for name, s in watch.cpu_s().items()}
         p50, p99 = self._latency(ids)
         return Phase(
@@ -98,17 +97,24 @@ class Bench:
             late_ms=late * 1000,
         )
 
-    def settle(self, patience_s: float = 120.0) -> float:
-        """Wait until the outbox is empty and every consumer has read to the end; returns the seconds it took."""
+    def _settle(self, watch: Watch, patience_s: float = 120.0) -> float:
+        """Wait until the outbox is empty and the consumers rest; returns the seconds they were behind.
+
+        A consumer rests when it takes less than a tenth of a processor for a second. Committed offsets say less:
+        consumers commit them late and now and then.
+        """
         started = time.monotonic()
-        while self._outbox() or self._lag.total():
+        while True:
+            rows, before, since = self._outbox(), watch.cpu_s(), time.monotonic()
+            time.sleep(1.0)
+            spent = {name: s - before[name] for name, s in watch.cpu_s().items() if name in DOWNSTREAM}
+            busy = [name for name, s in spent.items() if s > 0.1 * (time.monotonic() - since)]
+            if not rows and not busy:
+                return since - started
             if time.monotonic() - started > patience_s:
                 raise PipelineStalled(
-                    f"after {patience_s:.0f} s the outbox holds {self._outbox()} transactions and the "
-                    f"consumers are {self._lag.total()} messages behind"
+                    f"after {patience_s:.0f} s {rows} rows wait in the outbox; still busy: {', '.join(busy) or 'none'}"
                 )
-            time.sleep(0.2)
-        return time.monotonic() - started
 
     def _outbox(self) -> int:
         with self._database.transaction() as tx:

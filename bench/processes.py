@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,22 +55,26 @@ class Watch:
 
 
 def _family(pid: int) -> list[psutil.Process]:
+    """The process and its descendants; of this very process, the parent of all the others, itself alone."""
     try:
         head = psutil.Process(pid)
-        return [head, *head.children(recursive=True)]
+        return [head] if pid == os.getpid() else [head, *head.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
 
 
 def _cpu_s(pid: int) -> float:
     total = 0.0
+    ended = pid != os.getpid()
     for process in _family(pid):
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:
             continue
         # the times of children that ended and were waited for are kept by their parent
-        total += times.user + times.system + times.children_user + times.children_system
+        total += times.user + times.system
+        if ended:
+            total += times.children_user + times.children_system
     return total
 
 
