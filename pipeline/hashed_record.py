@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
-from typing import cast
+from hashlib import blake2b
 
 import orjson
 
@@ -15,6 +16,7 @@ from pipeline.identity.hashing import record_id, signature, value_hash
 from pipeline.identity.model import CanonicalRecord
 from pipeline.identity.normalize import canonicalize, serialize
 from pipeline.identity.policy import Policy
+from pipeline.match_keys import pack_match_keys
 from pipeline.privacy.keyring import HashKeys
 
 
@@ -42,18 +44,30 @@ class RecordHasher:
         self._policy = policy
         self._keys = keys
         self._region = region
-        self._hashed = lru_cache(maxsize=remembered)(self._hash)
+        self._remembered = remembered
+        self._packed: OrderedDict[bytes, bytes] = OrderedDict()
 
     def hashed(
         self, identifiers: Mapping[str, Sequence[str]], traits: Mapping[str, str], today: date
     ) -> HashedRecord:
         """The hashed record of an event accepted on the day `today`."""
-        return self._hashed(orjson.dumps((identifiers, traits)), today)
+        content = orjson.dumps((identifiers, traits, today))
+        known_as = blake2b(content, digest_size=16).digest()
+        packed = self._packed.get(known_as)
+        if packed is not None:
+            self._packed.move_to_end(known_as)
+            return HashedRecord(*marshal.loads(packed))  # noqa: S302  # it never left this process
+        found = self._hash(identifiers, traits, today)
+        # packed, it takes a tenth of the memory that its objects take
+        fields = None if found.fields is None else dict(found.fields)
+        self._packed[known_as] = marshal.dumps((fields, found.serialized, found.key, found.issues))
+        if len(self._packed) > self._remembered:
+            self._packed.popitem(last=False)
+        return found
 
-    def _hash(self, content: bytes, today: date) -> HashedRecord:
-        identifiers, traits = cast(
-            tuple[Mapping[str, Sequence[str]], Mapping[str, str]], orjson.loads(content)
-        )
+    def _hash(
+        self, identifiers: Mapping[str, Sequence[str]], traits: Mapping[str, str], today: date
+    ) -> HashedRecord:
         record = canonicalize(identifiers, traits, self._policy, region=self._region, today=today)
         issues = tuple(f"{issue.field}:{issue.reason}" for issue in record.issues)
         if record.is_empty:
@@ -69,8 +83,7 @@ class RecordHasher:
                 {"type": i.type.value, "value_hash": h}
                 for i, h in zip(record.identifiers, hashes, strict=True)
             ],
-            "match_keys": [k.key for k in keys],
-            "match_key_kinds": [k.kind.value for k in keys],
+            "match_keys": pack_match_keys(keys),
         }
         return HashedRecord(fields, serialized, self._strongest(record, hashes) or own_id.bytes, issues)
 
