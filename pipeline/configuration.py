@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from importlib import resources
+from math import log2
 from pathlib import Path
 from typing import Annotated
 
@@ -181,9 +183,14 @@ def load_model(settings: Settings) -> Model:
 
 
 def _statistics(names: _NameTable) -> NameStatistics:
-    """Shares of all people, from the file's people in 100,000."""
-    share = {name: count / 100_000 for names_of in names.per_100_000 for name, count in names_of.items()}
-    return NameStatistics(share, names.unlisted_per_100_000 / 100_000)
+    """Bits of rarity, from how many of 100,000 people bear a name; one listed twice is as common as both together."""
+    counts: Counter[str] = Counter()
+    for listed in names.per_100_000:
+        counts.update(listed)
+    unlisted = -log2(names.unlisted_per_100_000 / 100_000)
+    return NameStatistics(
+        {name: min(unlisted, -log2(count / 100_000)) for name, count in counts.items()}, unlisted
+    )
 
 
 def _nicknames() -> Mapping[str, frozenset[str]]:

@@ -9,7 +9,6 @@ does not outweigh a value that both sides hold. A missing value is neutral.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from pipeline.codes import ReasonCode
@@ -37,8 +36,11 @@ def compare(a: Side, b: Side, model: Model, policy: Policy) -> Comparison:
     place = _best(a.places, b.places, lambda x, y: similarity.places(x, y, model))
     rest = (born, place, *_rest(a, b, model))
     found = (*names, *(level for level in rest if level is not None), *_identifiers(a, b, model, policy))
-    strangers = model.prior + sum(level.weight for level in found)
-    weight = against_both(strangers, model.household_prior + sum(level.household for level in found))
+    strangers, household = model.prior, model.household_prior
+    for level in found:
+        strangers += level.weight
+        household += level.household
+    weight = against_both(strangers, household)
     levels = [LevelWeight(level.attribute, level.level, level.weight) for level in found]
     if weight - strangers < -_WORTH_SAYING:
         levels.append(LevelWeight("household", "possible", weight - strangers))
@@ -60,14 +62,18 @@ def _veto(a: Side, b: Side, names: Sequence[Level], born: Level | None, policy: 
 def _best(
     a: Sequence[_Value], b: Sequence[_Value], level: Callable[[_Value, _Value], Level | None]
 ) -> Level | None:
-    """The weightiest level over all pairs of values."""
+    """The weightiest level over all pairs of values; of equal ones the same whichever side comes first."""
     best: Level | None = None
     for x in a[:MAX_VALUES]:
         for y in b[:MAX_VALUES]:
             found = level(x, y)
-            if found is not None and (best is None or found.weight > best.weight):
+            if found is not None and (best is None or _rank(found) > _rank(best)):
                 best = found
     return best
+
+
+def _rank(level: Level) -> tuple[float, float, str]:
+    return level.weight, level.household, level.level
 
 
 def _typical(
@@ -82,12 +88,15 @@ def _typical(
 def _typical_of(found: Sequence[Level]) -> Level | None:
     if not found:
         return None
-    best = max(found, key=lambda f: (f.weight, f.level))
+    best = max(found, key=_rank)
     # sorted: the sums are the same whichever side comes first
     weight, household = sum(sorted(f.weight for f in found)), sum(sorted(f.household for f in found))
     count = len(found)
-    return replace(
-        best, weight=(best.weight + weight / count) / 2, household=(best.household + household / count) / 2
+    return Level(
+        best.attribute,
+        best.level,
+        (best.weight + weight / count) / 2,
+        (best.household + household / count) / 2,
     )
 
 
@@ -100,7 +109,7 @@ def _names(a: Side, b: Side, model: Model) -> tuple[Level, ...]:
     total = sum(p.weight for p in parts)
     if total > model.limits["names"]:
         factor = model.limits["names"] / total
-        parts = [replace(p, weight=p.weight * factor) for p in parts]
+        parts = [Level(p.attribute, p.level, p.weight * factor, p.household) for p in parts]
     return tuple(parts) if suffix is None else (*parts, suffix)
 
 
@@ -159,13 +168,11 @@ def _identifiers(a: Side, b: Side, model: Model, policy: Policy) -> tuple[Level,
         return tuple(found)
     found.sort(key=lambda f: (-f.weight, f.attribute))
     repeat = model.limits["repeat"]
-    return tuple(
-        replace(f, weight=f.weight * repeat) if n and f.weight > 0 else f for n, f in enumerate(found)
-    )
+    return tuple(_repeated(f, repeat) if n and f.weight > 0 else f for n, f in enumerate(found))
 
 
 def _repeated(level: Level, share: float) -> Level:
-    return replace(level, weight=level.weight * share, household=level.household * share)
+    return Level(level.attribute, level.level, level.weight * share, level.household * share)
 
 
 def _trusted(level: Level, kind: IdentifierType, policy: Policy) -> Level:

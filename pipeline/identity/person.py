@@ -58,7 +58,9 @@ def names(a: PersonName, b: PersonName, model: Model) -> NameEvidence:
     if (given is None or given.weight < 0) and (family is None or family.weight < 0):
         there, back = _crossed(a.first, b.last, model), _crossed(b.first, a.last, model)
         if there is not None and back is not None:
-            given, family = there, Level("surname", "swapped", back.weight, 0.0)
+            # the weightier first, so that the outcome is the same whichever side comes first
+            more, less = (there, back) if there.weight >= back.weight else (back, there)
+            given, family = more, Level("surname", "swapped", less.weight, 0.0)
         elif given is None or family is None:
             # one of the two is incomplete: a single name in the other's place is all there can be
             given, family = (there or back, None) if there or back else (given, family)

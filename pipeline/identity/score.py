@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import log2
+from typing import NamedTuple
 
 _STEEPEST = 1000.0
 """Beyond this many bits a float holds 0 or 1 anyway; it keeps 2**x from overflowing."""
@@ -35,9 +36,11 @@ def against_both(strangers: float, household: float) -> float:
     return low - log2(1.0 + 2.0 ** -min(_STEEPEST, high - low))
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A comparison level reached: its weight in bits against strangers, and against members of one household."""
+class Level(NamedTuple):
+    """A comparison level reached: its weight in bits against strangers, and against members of one household.
+
+    A tuple, since a comparison makes a handful of them and a dataclass takes three times as long to make.
+    """
 
     attribute: str
     level: str
@@ -47,14 +50,14 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class NameStatistics:
-    """How common a name is: `share[name]` is the share of people called so, `floor` that of names not listed."""
+    """How rare a name is: -log2 of the share of people called so, in bits; `unlisted` that of names not listed."""
 
-    share: Mapping[str, float]
-    floor: float
+    bits: Mapping[str, float]
+    unlisted: float
 
     def rarity(self, name: str) -> float:
-        """-log2 of the share of people called so, in bits."""
-        return -log2(max(self.share.get(name, self.floor), self.floor))
+        """The rarity of a name in bits."""
+        return self.bits.get(name, self.unlisted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Model:
 
     def is_given_name(self, name: str) -> bool:
         """True for a given name that is known to exist: two such are rarely one misspelt."""
-        return name in self.given_names.share or name in self.nicknames
+        return name in self.given_names.bits or name in self.nicknames
 
     def formal_names(self, name: str) -> frozenset[str]:
         """The names a given name may be short for, itself included."""

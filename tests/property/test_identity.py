@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.identity.cluster import cluster
+from pipeline.identity.compare import compare, side
 from pipeline.identity.model import Constraint, ConstraintKind, Partition
 from pipeline.identity.scratch import KeyedRecords, candidate_pairs, components, evidence, resolve_all
 from tests.support.people import Person, model, person, policy
@@ -51,6 +52,13 @@ def histories(draw: st.DrawFn) -> tuple[KeyedRecords, list[Constraint]]:
     kinds = st.sampled_from(list(ConstraintKind))
     drawn = draw(st.lists(st.builds(Constraint, kinds, ids, ids), max_size=3))
     return records, [c for c in drawn if not c.left & c.right]
+
+
+@given(populations, populations)
+@settings(max_examples=150, deadline=None)
+def test_evidence_is_the_same_from_either_side(one: list[Person], other: list[Person]) -> None:
+    a, b = (side([r for r, _ in keyed(population).values()]) for population in (one, other))
+    assert compare(a, b, model(), policy()) == compare(b, a, model(), policy())
 
 
 @given(histories(), st.integers(0, 9))
