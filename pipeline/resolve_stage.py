@@ -27,8 +27,6 @@ from pipeline.identity.model import (
     Created,
     IdentityRecord,
     Linked,
-    MatchKey,
-    MatchKeyKind,
     Merged,
     RecordActivity,
     Review,
@@ -40,6 +38,7 @@ from pipeline.identity.score import Model
 from pipeline.identity.settle import Settlement, settle
 from pipeline.ids import new_id
 from pipeline.log import configure, get_logger
+from pipeline.match_keys import unpack_match_keys
 from pipeline.matching import Arrival, Found, gather
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.privacy.seal import open_sealed
@@ -56,7 +55,6 @@ from pipeline.stream.process import calm_gc, stop_on_signals
 from schemas.codec import Codec, load_codec
 
 STAGE = "resolve"
-_KINDS = {kind.value: kind for kind in MatchKeyKind}  # a look-up is far cheaper than MatchKeyKind(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +288,10 @@ def hashed_content(event: Event) -> HashedContent:
     """The hashed side of the record that an event carries."""
     record = cast(Mapping[str, object], event.fields["record"])
     identifiers = cast(Sequence[Mapping[str, object]], record["identifiers"])
-    kinds = cast(Sequence[int], record["match_key_kinds"])
-    keys = cast(Sequence[int], record["match_keys"])
     return HashedContent(
         cast(int, record["hash_key_version"]),
         tuple((cast(str, i["type"]), cast(bytes, i["value_hash"])) for i in identifiers),
-        tuple(MatchKey(_KINDS[kind], key) for kind, key in zip(kinds, keys, strict=True)),
+        unpack_match_keys(cast(bytes, record["match_keys"])),
     )
 
 
