@@ -18,7 +18,11 @@ _NOT_DIGIT = re.compile(r"\D+")
 _RUN = "01234567890123456789"
 _MAX_EMAIL = 254
 _SHORTEST_PHONE = 7
-_COUNTRY_CODES = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+
+
+def is_region(code: str) -> bool:
+    """True for an ISO 3166-1 alpha-2 code that has telephone numbers."""
+    return code in phonenumbers.SUPPORTED_REGIONS
 
 
 def is_monotonous(digits: str) -> bool:

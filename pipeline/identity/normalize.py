@@ -45,7 +45,7 @@ def canonicalize(
     issues: list[Issue] = []
     usable = _usable(traits, policy, issues)
     nation = addresses.country(usable["country"]) if "country" in usable else ""
-    found = _identifiers(identifiers, policy, nation if len(nation) == 2 else region, issues)
+    found = _identifiers(identifiers, policy, nation if contacts.is_region(nation) else region, issues)
     return CanonicalRecord(found, _traits(usable, policy, today, issues), tuple(issues))
 
 

@@ -56,6 +56,10 @@ def test_a_phone_belongs_to_the_country_of_the_event() -> None:
     assert found.identifiers[0].value == "+49301234567"
 
 
+def test_a_country_that_is_none_leaves_the_default_region() -> None:
+    assert canonical({"phone": ["702-919-1300"]}, {"country": "ZZ"}).identifiers[0].value == "+17029191300"
+
+
 @pytest.mark.parametrize("value", ["whatsapp:+14155550101", "14155550101@c.us", "https://wa.me/14155550101"])
 def test_a_whatsapp_id_is_its_phone_number(value: str) -> None:
     assert one("whatsapp", value) == "+14155550101"
