@@ -119,8 +119,8 @@ class Postgres:
             raise ServerFailed(f"postgres could not make its cluster in {fresh}:\n{said}")
         fresh.rename(self.folder)
 
-    def ready(self) -> bool:
-        """Whether it lets us in, crash recovery done."""
+    def ready(self, pid: int) -> bool:
+        """Whether it lets us in, crash recovery done; a stranger does not know the password."""
         try:
             psycopg.connect(self._dsn("postgres"), connect_timeout=2).close()
         except psycopg.OperationalError:

@@ -49,8 +49,8 @@ class Server(Protocol):
     def prepare(self) -> Launch:
         """Write configuration; on the first start make the data folder. Raises ServerFailed."""
 
-    def ready(self) -> bool:
-        """Whether it answers, recovery after a crash included."""
+    def ready(self, pid: int) -> bool:
+        """Whether it answers, recovery after a crash included: it, not a stranger who took the port before it."""
 
     def finish(self) -> None:
         """What is to be done once it is ready."""
@@ -105,7 +105,7 @@ def _await(server: Server, popen: subprocess.Popen[bytes], log: Path) -> None:
             taken = [port for port in server.ports if listening(port)]
             kind = PortTaken if taken else ServerFailed
             raise kind(f"{server.name} ended with status {popen.returncode} as it started{_said(log)}")
-        if server.ready():
+        if server.ready(popen.pid):
             return
         time.sleep(0.05)
     raise ServerFailed(f"{server.name} did not answer within {START_TIMEOUT_S:.0f} s{_said(log)}")

@@ -49,14 +49,16 @@ class Valkey:
         arguments = tuple(part for key, value in options.items() for part in (f"--{key}", value))
         return Launch(self.program, arguments, {"PATH": os.defpath, "LC_ALL": "C.UTF-8"})
 
-    def ready(self) -> bool:
-        """Whether it answers PING, its file loaded."""
+    def ready(self, pid: int) -> bool:
+        """Whether it answers, its file loaded; a stranger has another process id."""
         try:
             with socket.create_connection((LOOPBACK, self.ports[0]), timeout=1) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(16).startswith(b"+PONG")
+                connection.sendall(b"INFO server\r\nINFO persistence\r\nQUIT\r\n")
+                with connection.makefile("rb") as answer:
+                    said = answer.read()
         except OSError:
             return False
+        return f"process_id:{pid}\r\n".encode() in said and b"\r\nloading:0\r\n" in said
 
     def finish(self) -> None:
         """Nothing."""

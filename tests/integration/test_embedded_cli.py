@@ -38,11 +38,12 @@ def taken() -> Iterator[list[int]]:
     held = []
     for port in (5432, 6379, 8080, 9092):
         listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):
             listener.bind(("127.0.0.1", port))
             listener.listen()
-        held.append(listener)
-    yield [5432, 6379, 8080, 9092]
+            held.append(listener)
+    yield [listener.getsockname()[1] for listener in held]
     for listener in held:
         listener.close()
 
@@ -107,6 +108,15 @@ class TestHouse:
 
         until(lambda: all(back(name) for name in ("gateway", "resolve", "valkey")))
         until(lambda: answers(f"{before['gateway']['address']}/readyz"))
+
+    def test_a_killed_supervisor_is_replaced_and_the_rest_left_alone(self, home: Path) -> None:
+        before = {name: one["pid"] for name, one in status(home).items()}
+        assert isinstance(before["supervisor"], int)
+        psutil.Process(before["supervisor"]).kill()
+        assert run(home, "up").returncode == 0
+        after = {name: one["pid"] for name, one in status(home).items()}
+        assert after.pop("supervisor") not in (None, before.pop("supervisor"))
+        assert after == before
 
     def test_a_second_worker(self, home: Path) -> None:
         Supervisor(home).start("resolve#2")

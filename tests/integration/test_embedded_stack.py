@@ -19,8 +19,10 @@ import redis
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from infra.embedded.kafka import Kafka
 from infra.embedded.stack import NAMES, Name, Stack
 from infra.embedded.state import Addresses
+from infra.embedded.valkey import Valkey
 from pipeline.errors import ServerFailed
 
 
@@ -96,6 +98,19 @@ class TestStackLife:
         port = own.last_addresses().postgres_dsn.rsplit(":", 1)[1]
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(f"postgresql://postgres@127.0.0.1:{port}")
+
+    def test_a_stranger_on_our_port_is_not_taken_for_ours(self, own: Stack, tmp_path: Path) -> None:
+        """Two stacks may choose the same free port at the same time."""
+        addresses = own.last_addresses()
+        kafka = Kafka(tmp_path / "kafka", (int(addresses.kafka_bootstrap.rpartition(":")[2]), 0), ())
+        kafka.folder.joinpath("log").mkdir(parents=True)
+        kafka.folder.joinpath("log", "meta.properties").write_text("cluster.id=another\n")
+        assert not kafka.ready(1)
+        valkey = Valkey(tmp_path, (int(addresses.redis_url.rpartition(":")[2].removesuffix("/0")),))
+        assert not valkey.ready(1)
+        pid = own.running()["valkey"]
+        assert pid is not None
+        assert valkey.ready(pid.pid)
 
     def test_a_second_start_changes_nothing(self, own: Stack) -> None:
         before = own.running()
