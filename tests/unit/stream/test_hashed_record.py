@@ -1,0 +1,45 @@
+"""Hashed records: what is remembered equals what is made, and the key is the strongest identifier's."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pipeline.hashed_record import HashedRecord, RecordHasher
+from tests.support.people import policy, ring
+
+DAY = date(2026, 1, 1)
+PEOPLE = [({"email": [f"p{i}@mail.test"], "phone": ["+14155550132"]}, {"first_name": "Jo"}) for i in range(5)]
+
+
+def hasher(remembered: int) -> RecordHasher:
+    return RecordHasher(policy(), ring().current, "US", remembered)
+
+
+def test_what_is_remembered_is_what_was_made() -> None:
+    fresh, small, large = hasher(0), hasher(2), hasher(100)
+    for _ in range(3):
+        for identifiers, traits in PEOPLE:
+            made = fresh.hashed(identifiers, traits, DAY)
+            assert made == small.hashed(identifiers, traits, DAY) == large.hashed(identifiers, traits, DAY)
+
+
+def test_the_day_counts() -> None:
+    """A date of birth that lies in the future today may be a past one tomorrow."""
+    memory = hasher(10)
+    born = {"first_name": "Jo", "date_of_birth": "2026-01-02"}
+    today, later = (memory.hashed({}, born, day) for day in (DAY, date(2026, 1, 3)))
+    assert today.issues
+    assert not later.issues
+    assert today.fields != later.fields
+
+
+def test_the_key_is_of_the_strongest_identifier_so_that_its_events_meet() -> None:
+    def key(**identifiers: str) -> bytes:
+        return hasher(0).hashed({k: [v] for k, v in identifiers.items()}, {"first_name": "Jo"}, DAY).key
+
+    assert key(loyalty_id="L-17", device_id="abcdef-1") == key(loyalty_id="L-17", device_id="abcdef-2")
+    assert len(key()) == 16
+
+
+def test_nobody_has_no_record() -> None:
+    assert hasher(1).hashed({}, {}, DAY) == HashedRecord(None, b"", b"", ())
