@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping
 from importlib import resources
 from math import log2
@@ -63,7 +62,7 @@ class _ModelFile(_File):
 
 class _NameTable(_File):
     unlisted_per_100_000: Annotated[float, Field(gt=0)]
-    per_100_000: list[dict[str, Annotated[float, Field(gt=0)]]]
+    per_100_000: dict[str, Annotated[float, Field(gt=0)]]
 
 
 class _NamesFile(_File):
@@ -183,13 +182,10 @@ def load_model(settings: Settings) -> Model:
 
 
 def _statistics(names: _NameTable) -> NameStatistics:
-    """Bits of rarity, from how many of 100,000 people bear a name; one listed twice is as common as both together."""
-    counts: Counter[str] = Counter()
-    for listed in names.per_100_000:
-        counts.update(listed)
+    """Bits of rarity, from how many of 100,000 people bear a name."""
     unlisted = -log2(names.unlisted_per_100_000 / 100_000)
     return NameStatistics(
-        {name: min(unlisted, -log2(count / 100_000)) for name, count in counts.items()}, unlisted
+        {name: min(unlisted, -log2(count / 100_000)) for name, count in names.per_100_000.items()}, unlisted
     )
 
 

@@ -93,9 +93,13 @@ class CanonicalRecord:
 
     @property
     def is_empty(self) -> bool:
-        """True where nothing could name a person: no identifier, and no name, birth date or national id."""
-        naming = (Trait.FIRST_NAME, Trait.LAST_NAME, Trait.DATE_OF_BIRTH, Trait.NATIONAL_ID)
-        return not self.identifiers and not any(t in self.traits for t in naming)
+        """True where nothing tells a person from others: no identifier, no national id, and no name with a date of
+        birth or a place beside it. Two such records would be equal without being one person.
+        """
+        has = self.traits.__contains__
+        named = has(Trait.FIRST_NAME) or has(Trait.LAST_NAME)
+        placed = has(Trait.DATE_OF_BIRTH) or has(Trait.STREET) or has(Trait.POSTCODE)
+        return not (self.identifiers or has(Trait.NATIONAL_ID) or (named and placed))
 
 
 @dataclass(frozen=True, slots=True, order=True)

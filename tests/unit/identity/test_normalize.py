@@ -227,8 +227,10 @@ def test_a_placeholder_name_is_kept_out() -> None:
     assert found.issues == (Issue("traits.first_name", ReasonCode.PLACEHOLDER),)
 
 
-def test_a_record_without_a_name_or_identifier_is_empty() -> None:
+def test_a_record_that_tells_nobody_apart_is_empty() -> None:
     assert canonical(traits={"city": "Hull", "gender": "f"}).is_empty
+    assert canonical(traits={"first_name": "John", "last_name": "Smith"}).is_empty
+    assert not canonical(traits={"last_name": "Smith", "date_of_birth": "1980-01-02"}).is_empty
 
 
 def test_equal_content_has_equal_bytes() -> None:
