@@ -118,26 +118,22 @@ def test_a_batch_takes_the_good_and_names_the_bad(client: httpx.Client, house: S
     assert len(raw_events(house)) == 2
 
 
-@pytest.mark.parametrize(
-    ("content", "status", "code"),
-    [
-        (b"{", 400, "VALIDATION_ERROR"),
-        (b"\xff", 400, "VALIDATION_ERROR"),
-        (b"[]", 400, "VALIDATION_ERROR"),
-        (b"{}", 400, "VALIDATION_ERROR"),
-        (b'{"events": []}', 400, "VALIDATION_ERROR"),
-        (b"[" * 100_000, 400, "VALIDATION_ERROR"),
-        (b" " * 40_000_000, 413, "PAYLOAD_TOO_LARGE"),
-    ],
-)
-def test_a_wrong_body_is_answered_in_the_envelope(
-    client: httpx.Client, content: bytes, status: int, code: str
-) -> None:
-    for path in ("/v1/events", "/v1/events:batch"):
-        answer = client.post(path, content=content)
-        assert answer.status_code == status
-        assert answer.json()["error"]["code"] == code
-        assert answer.json()["error"]["request_id"] == answer.headers["X-Request-ID"]
+def test_a_wrong_body_is_answered_in_the_envelope(client: httpx.Client) -> None:
+    bodies = {
+        b"{": (400, "VALIDATION_ERROR"),
+        b"\xff": (400, "VALIDATION_ERROR"),
+        b"[]": (400, "VALIDATION_ERROR"),
+        b"{}": (400, "VALIDATION_ERROR"),
+        b'{"events": []}': (400, "VALIDATION_ERROR"),
+        b"[" * 100_000: (400, "VALIDATION_ERROR"),
+        b" " * 40_000_000: (413, "PAYLOAD_TOO_LARGE"),
+    }
+    for content, (status, code) in bodies.items():
+        for path in ("/v1/events", "/v1/events:batch"):
+            answer = client.post(path, content=content)
+            assert answer.status_code == status
+            assert answer.json()["error"]["code"] == code
+            assert answer.json()["error"]["request_id"] == answer.headers["X-Request-ID"]
 
 
 def test_a_body_of_unsaid_length_is_bounded_too(client: httpx.Client) -> None:
