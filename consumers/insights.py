@@ -18,6 +18,7 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import cast
 
@@ -83,6 +84,7 @@ class Insights:
         self._letters = letters
         self._backoff = Backoff(settings)
         self._hand: list[EventT[bytes]] = []
+        self._full = asyncio.Event()
         self._room = asyncio.Event()
         self.app = faust_app(settings)
         self._table = PaneTable(self.app, name="panes", partitions=partitions, value_type=bytes)
@@ -99,19 +101,24 @@ class Insights:
         async for event in cast(Stream[bytes], stream).noack().events():
             self._hand.append(event)
             if len(self._hand) >= _MOST_EVENTS:
+                self._full.set()
                 self._room.clear()
                 await self._room.wait()
 
     async def work(self) -> None:
-        """Fold what was read, make it safe, acknowledge it, serve it; once a second, for ever."""
+        """Fold what was read, make it safe, acknowledge it; serve it once a second. For ever."""
+        served = 0.0
         while True:
-            started = time.monotonic()
             await self._step()
-            await self._serve()
-            await asyncio.sleep(max(0.0, started + _EVERY_S - time.monotonic()))
+            if time.monotonic() - served >= _EVERY_S:
+                served = time.monotonic()
+                await self._serve()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), _EVERY_S)
 
     async def _step(self) -> None:
         events, self._hand = self._hand, []
+        self._full.clear()
         self._room.set()
         if not events:
             return

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable
 
 import faust
-from faust.types import FutureMessage
 
 from consumers.panes import PaneKey
 from pipeline.log import get_logger
@@ -15,10 +14,11 @@ _RESEND_S = 1.0
 
 
 class PaneTable(faust.Table[PaneKey, bytes]):
-    """A table whose keys name their partition, and whose changes can be waited for.
+    """A table whose keys name their partition, and whose changes are sent and waited for by `safe`.
 
-    Faust sends a change of a table some time later, and its commit does not wait for all of them where the broker is
-    slow; so an offset could be committed before the state it stands for. `safe` closes that gap.
+    Faust sends each change of a table some time later, and its commit does not wait for all of them where the broker
+    is slow: an offset could be committed before the state it stands for. Here a batch's changes go together, a key
+    once, and are acknowledged before anything is committed.
     """
 
     def partition_for_key(self, key: PaneKey) -> int:
@@ -30,31 +30,38 @@ class PaneTable(faust.Table[PaneKey, bytes]):
 
     def on_key_set(self, key: PaneKey, value: bytes) -> None:
         """Called by Faust when a value is set."""
-        self._changes()[key] = self.send_changelog(key[0], key, value)
+        self._changed().add(key)
 
     def on_key_del(self, key: PaneKey) -> None:
         """Called by Faust when a key goes."""
-        self._changes()[key] = self.send_changelog(key[0], key, None, value_serializer="raw")
+        self._changed().add(key)
 
-    def _changes(self) -> dict[PaneKey, FutureMessage]:
-        unsafe: dict[PaneKey, FutureMessage] = self.__dict__.setdefault("unsafe", {})
-        return unsafe
+    def _changed(self) -> set[PaneKey]:
+        changed: set[PaneKey] = self.__dict__.setdefault("changed", set())
+        return changed
 
     async def safe(self) -> None:
-        """Returns once the broker has acknowledged every change; sends again what failed."""
-        while changes := dict(self._changes()):
-            results = await asyncio.gather(*changes.values(), return_exceptions=True)
-            failed = [k for k, r in zip(changes, results, strict=True) if isinstance(r, BaseException)]
-            for key in changes:
-                del self._changes()[key]
+        """Returns once the broker has acknowledged the newest value of every changed key; sends again what failed."""
+        changed = self._changed()
+        while changed:
+            keys = list(changed)
+            sent = [await self._send(key) for key in keys]
+            results = await asyncio.gather(*sent, return_exceptions=True)
+            failed = [k for k, r in zip(keys, results, strict=True) if isinstance(r, BaseException)]
+            changed.difference_update(keys)
+            changed.update(failed)
             if failed:
-                self._send_again(failed)
+                get_logger().warning(
+                    "changelog not acknowledged: sending again", stage="insights", keys=len(failed)
+                )
                 await asyncio.sleep(_RESEND_S)
 
-    def _send_again(self, keys: Sequence[PaneKey]) -> None:
-        get_logger().warning("changelog not acknowledged: sending again", stage="insights", changes=len(keys))
-        for key in keys:
-            if key in self.data:
-                self.on_key_set(key, self.data[key])
-            else:
-                self.on_key_del(key)
+    async def _send(self, key: PaneKey) -> Awaitable[object]:
+        message = self.changelog_topic.as_future_message(
+            key=key,
+            value=self.data.get(key),  # None: a tombstone
+            partition=key[0],
+            key_serializer=self.key_serializer,
+            value_serializer="raw",
+        )
+        return await self.changelog_topic.publish_message(message)

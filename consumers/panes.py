@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 from consumers.sketch import Sketch, union
@@ -23,7 +23,7 @@ from consumers.sketch import Sketch, union
 MINUTE_S = 60
 TEN_MINUTES_S = 600
 UNITS = 10_000  # money is counted in whole ten-thousandths, so that sums do not depend on their order
-MOST_GROUPS = 500  # of one pane; what comes on top counts for its channel and the whole
+MOST_GROUPS = 200  # of one pane; what comes on top counts for its channel and the whole
 ALL = "*"  # a group's channel or store: any
 
 PaneKey = tuple[int, int, int, str, str]  # partition, pane length in s, start (epoch s), channel, store
@@ -59,7 +59,8 @@ WINDOWS = {
         Window("sliding_hour", 3_600, 600, TEN_MINUTES_S, 288),
     )
 }
-RETENTION_S = {MINUTE_S: 2 * 3_600, TEN_MINUTES_S: 48 * 3_600}  # by pane length, back from the newest event
+# by pane length, back from the partition's newest event; windows stay to be read for longer, but change no more
+RETENTION_S = {MINUTE_S: 1_800, TEN_MINUTES_S: 6 * 3_600}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,9 @@ class Pane:
 
 
 def total(panes: Sequence[Pane]) -> Pane:
-    """The sums of several panes of one group."""
+    """The sums of several panes of one group; a single pane is its own."""
+    if len(panes) == 1:
+        return panes[0]
     revenue: dict[str, int] = {}
     for pane in panes:
         for currency, amount in pane.revenue.items():
@@ -125,7 +128,7 @@ def total(panes: Sequence[Pane]) -> Pane:
         sum(p.events for p in panes),
         sum(p.orders for p in panes),
         revenue,
-        panes[0].profiles if len(panes) == 1 else union(p.profiles for p in panes),
+        union(p.profiles for p in panes),
     )
 
 
@@ -134,6 +137,7 @@ class Panes:
 
     def __init__(self, stored: MutableMapping[PaneKey, bytes]) -> None:
         self._stored = stored
+        self._panes: dict[PaneKey, Pane] = {}
         self._by_start: dict[tuple[int, int], dict[int, set[PaneKey]]] = {}
         self._newest: dict[tuple[int, int], int] = {}
         self.dirty: set[PaneKey] = set()
@@ -143,25 +147,27 @@ class Panes:
         """The mapping was filled by somebody else: index it, and mark everything to be served anew."""
         self._by_start.clear()
         self._newest.clear()
-        for key in self._stored:
+        self._panes = {key: Pane.from_bytes(data) for key, data in self._stored.items()}
+        for key in self._panes:
             self._index(key)
-        self.dirty = set(self._stored)
+        self.dirty = set(self._panes)
 
     def fold(self, partition: int, sales: Iterable[Sale]) -> dict[int, int]:
         """Fold a partition's events in, in order of offset. Returns how many came too late, by pane length."""
         late = dict.fromkeys(RETENTION_S, 0)
-        panes: dict[PaneKey, Pane] = {}
+        changed: set[PaneKey] = set()
         for sale in sales:
             for length in RETENTION_S:
                 if sale.at < self._horizon(partition, length):
                     late[length] += 1
                     continue
                 for key in self._keys(partition, length, sale):
-                    if key not in panes:
-                        panes[key] = self._open(key)
-                    panes[key].add(sale)
-        self._keep(panes)
+                    if self._open(key).add(sale):
+                        changed.add(key)
         self._expire(partition)
+        for key in changed & self._panes.keys():  # a batch of a replay may span more than is kept
+            self._stored[key] = self._panes[key].to_bytes()
+            self.dirty.add(key)
         return late
 
     def _keys(self, partition: int, length: int, sale: Sale) -> Iterator[PaneKey]:
@@ -174,25 +180,17 @@ class Panes:
             yield key
 
     def _open(self, key: PaneKey) -> Pane:
-        self._index(key)
-        data = self._stored.get(key)
-        return Pane() if data is None else Pane.from_bytes(data)
+        pane = self._panes.get(key)
+        if pane is None:
+            pane = self._panes[key] = Pane()
+            self._index(key)
+        return pane
 
     def _index(self, key: PaneKey) -> None:
         partition, length, start, _, _ = key
         place = partition, length
         self._by_start.setdefault(place, {}).setdefault(start, set()).add(key)
         self._newest[place] = max(start, self._newest.get(place, start))
-
-    def _keep(self, panes: Mapping[PaneKey, Pane]) -> None:
-        for key, pane in panes.items():
-            partition, length, start, _, _ = key
-            if start + length <= self._horizon(partition, length):
-                continue  # a batch of a replay may span more than is kept
-            data = pane.to_bytes()
-            if self._stored.get(key) != data:
-                self._stored[key] = data
-                self.dirty.add(key)
 
     def _horizon(self, partition: int, length: int) -> int:
         newest = self._newest.get((partition, length))
@@ -203,6 +201,7 @@ class Panes:
             starts, horizon = self._by_start.get((partition, length), {}), self._horizon(partition, length)
             for start in [s for s in starts if s + length <= horizon]:
                 for key in starts.pop(start):
+                    del self._panes[key]
                     self._stored.pop(key, None)
                     self.dirty.discard(key)
 
@@ -211,20 +210,21 @@ class Panes:
         return {p: start + MINUTE_S for (p, length), start in self._newest.items() if length == MINUTE_S}
 
     def windows(self, keys: Iterable[PaneKey]) -> Iterator[tuple[WindowKey, Pane]]:
-        """The sums of every window that holds one of the panes."""
+        """The sums of every window that holds one of the panes and has lost none of its own."""
         touched = {
             (window.name, start, partition, channel, store)
             for partition, length, pane, channel, store in keys
             for window in WINDOWS.values()
             if window.pane_s == length
             for start in window.starts(pane)
+            if start + length > self._horizon(partition, length)
         }
         for name, start, partition, channel, store in touched:
             window = WINDOWS[name]
-            found = (
-                self._stored.get((partition, window.pane_s, pane, channel, store))
-                for pane in window.panes(start)
-            )
-            panes = [Pane.from_bytes(data) for data in found if data is not None]
-            if panes:
-                yield (name, start, partition, channel, store), total(panes)
+            found = [
+                pane
+                for at in window.panes(start)
+                if (pane := self._panes.get((partition, window.pane_s, at, channel, store))) is not None
+            ]
+            if found:
+                yield (name, start, partition, channel, store), total(found)

@@ -25,7 +25,7 @@ BREADTH = 100  # neighbours looked at an item
 LIST_TTL_S = 3_600  # other people's purchases reach a list within the hour, its own at once
 _CHUNK = 50  # facts a script call: bounds how long Redis does nothing else
 _LISTS_A_BATCH = 20
-_LISTS_AT_REST = 500
+_LISTS_AT_REST = 100
 
 
 class Fact(TypedDict, total=False):

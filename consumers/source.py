@@ -59,6 +59,7 @@ class RedisSource:
         self._hand: list[Message] = []
         self._paused = False
         self._reported = 0.0
+        self._unreported = False
         self._errors = ConsumerErrors()
         self._incremental = settings.kafka_group_protocol == "consumer"
         self._consumer: Consumer = consumer(consumer_config(settings, name))
@@ -80,6 +81,7 @@ class RedisSource:
             if wanted <= 0 or time.monotonic() >= deadline:
                 break
             size += self._read(wanted, max(0.0, deadline - time.monotonic()))
+        self._report_now_and_then()
         messages, self._hand = tuple(self._hand), []
         self._collected = dict(self._held)
         return messages
@@ -123,13 +125,12 @@ class RedisSource:
         return batch_of((m for m in messages if (m.topic, m.partition) in held), held)
 
     def done(self, batch: Batch) -> None:
-        """The effects of a batch stand; once a second the broker is told too."""
+        """The effects of a batch stand; the broker is told too, once a second."""
         for position in batch.positions:
             held = self._held.get((position.topic, position.partition))
             if held is not None:
                 held.position = position.next
-        if time.monotonic() - self._reported >= _REPORT_S:
-            self._report(asynchronous=True)
+                self._unreported = True
 
     # ── waiting and leaving ───────────────────────────────────────────────────────────────────────────────
 
@@ -162,9 +163,13 @@ class RedisSource:
         self._report(asynchronous=False)
         self._consumer.close()
 
+    def _report_now_and_then(self) -> None:
+        if self._unreported and time.monotonic() - self._reported >= _REPORT_S:
+            self._report(asynchronous=True)
+
     def _report(self, *, asynchronous: bool) -> None:
         """Best effort: the group's offsets for lag tools, and lag as a metric. Redis holds what counts."""
-        self._reported = time.monotonic()
+        self._reported, self._unreported = time.monotonic(), False
         offsets = []
         for (topic, partition), held in self._held.items():
             if held.position is None:
