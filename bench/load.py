@@ -112,7 +112,7 @@ def closed_loop(
             while sent - arrivals.committed >= most_uncommitted:
                 arrivals.poll()
                 on_progress(arrivals.committed)
-                time.sleep(0.05)
+                time.sleep(0.1)
             waiting.append(pool.submit(sender.send, load))
             arrivals.expect(load.ids)
             sent += len(load.ids)

@@ -84,7 +84,7 @@ class Bench:
             before = watch.cpu_s()
             seconds, late = run()
             behind = self._settle(watch)
-            spent = {name: s - before[name] for name, s in watch.cpu_s().items()}
+            spent = {name: s - before.get(name, 0.0) for name, s in watch.cpu_s().items()}
         p50, p99 = self._latency(ids)
         return Phase(
             events=len(ids),

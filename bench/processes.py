@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -15,26 +16,40 @@ _MIB = 1024 * 1024
 
 @dataclass(slots=True)
 class Watch:
-    """Samples the processes named in `pids` while it is entered, twice a second.
+    """Samples the processes named in `pids` while it is entered, once a second.
 
     Memory of a process with children (Postgres) counts shared pages once: the sum of what each has for itself,
     and the largest shared part.
     """
 
     pids: Mapping[str, int]
-    interval_s: float = 0.5
+    interval_s: float = 1.0
     peak_rss_mib: dict[str, float] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def cpu_s(self) -> dict[str, float]:
         """User and system seconds of each process so far, its living and its ended children included."""
-        return {name: _cpu_s(pid) for name, pid in self.pids.items()}
+        return {name: _cpu_s(family) for name, family in self._families().items()}
 
     def sample(self) -> None:
         """Take one sample of the memory of each."""
-        for name, pid in self.pids.items():
-            self.peak_rss_mib[name] = max(self.peak_rss_mib.get(name, 0.0), _rss_mib(pid))
+        for name, family in self._families().items():
+            self.peak_rss_mib[name] = max(self.peak_rss_mib.get(name, 0.0), _rss_mib(family))
+
+    def _families(self) -> dict[str, list[psutil.Process]]:
+        """Each process with its descendants, found in one walk; this very process, the parent of all, alone."""
+        children: defaultdict[int, list[psutil.Process]] = defaultdict(list)
+        by_pid: dict[int, psutil.Process] = {}
+        for process in psutil.process_iter(["ppid"]):
+            by_pid[process.pid] = process
+            children[process.info["ppid"]].append(process)
+
+        def family(head: psutil.Process) -> list[psutil.Process]:
+            below = [] if head.pid == os.getpid() else children[head.pid]
+            return [head, *(member for child in below for member in family(child))]
+
+        return {name: family(by_pid[pid]) for name, pid in self.pids.items() if pid in by_pid}
 
     def _run(self) -> None:
         while not self._stop.wait(self.interval_s):
@@ -54,33 +69,22 @@ class Watch:
             self._thread.join()
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    """The process and its descendants; of this very process, the parent of all the others, itself alone."""
-    try:
-        head = psutil.Process(pid)
-        return [head] if pid == os.getpid() else [head, *head.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _cpu_s(pid: int) -> float:
+def _cpu_s(family: Sequence[psutil.Process]) -> float:
     total = 0.0
-    ended = pid != os.getpid()
-    for process in _family(pid):
+    for process in family:
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:
             continue
-        # the times of children that ended and were waited for are kept by their parent
         total += times.user + times.system
-        if ended:
+        if process.pid != os.getpid():  # a parent keeps the times of children that ended and were waited for
             total += times.children_user + times.children_system
     return total
 
 
-def _rss_mib(pid: int) -> float:
+def _rss_mib(family: Sequence[psutil.Process]) -> float:
     own, shared = 0, 0
-    for process in _family(pid):
+    for process in family:
         try:
             memory = process.memory_info()
         except psutil.NoSuchProcess:
