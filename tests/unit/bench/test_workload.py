@@ -1,0 +1,47 @@
+"""The benchmark's workload is the stated one."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import cast
+
+import pytest
+
+from bench.workload import Event, Workload
+
+
+def identity(event: Event) -> str:
+    return repr((event["source"], event["identifiers"], event["traits"]))
+
+
+def test_the_same_seed_gives_the_same_events() -> None:
+    one, other = Workload(7), Workload(7)
+    assert list(one.warm_up(50)) == list(other.warm_up(50))
+    assert list(one.measured(200)) == list(other.measured(200))
+    assert list(islice(Workload(8).warm_up(50), 50)) != list(Workload(7).warm_up(50))
+
+
+def test_shares_are_as_stated() -> None:
+    workload = Workload(1)
+    seen = {identity(event) for event in workload.warm_up(2_000)}
+    known_phones = {cast(dict[str, str], r.identifiers)["phone"] for r in workload.records}
+    repeated = changed = new = 0
+    for event in workload.measured(10_000):
+        phone = cast(dict[str, str], event["identifiers"])["phone"]
+        if identity(event) in seen:
+            repeated += 1
+        elif phone in known_phones:
+            changed += 1
+        else:
+            new += 1
+        seen.add(identity(event))
+        known_phones.add(phone)
+    assert repeated / 10_000 == pytest.approx(0.70, abs=0.02)
+    assert changed / 10_000 == pytest.approx(0.15, abs=0.02)
+    assert new / 10_000 == pytest.approx(0.15, abs=0.02)
+
+
+def test_event_ids_differ() -> None:
+    workload = Workload(1)
+    ids = [event["event_id"] for event in (*workload.warm_up(500), *workload.measured(500))]
+    assert len(set(ids)) == 1_000
