@@ -12,7 +12,7 @@ from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError
 from redis.exceptions import ConnectionError as RedisGone
 from redis.exceptions import TimeoutError as RedisSlow
 
-from pipeline.errors import CacheUnavailable
+from pipeline.errors import CacheUnavailable, PositionFenced
 from pipeline.settings import Settings
 from pipeline.stream.batch import Advance, Place
 
@@ -45,7 +45,10 @@ class Positions(Protocol):
         """The stored next offsets; places without one are left out. Raises CacheUnavailable."""
 
     def store(self, advances: Sequence[Advance]) -> None:
-        """Keep the next offsets. Call once the effects stand. Raises CacheUnavailable."""
+        """Keep the next offsets. Call once the effects stand.
+
+        Raises CacheUnavailable; PositionFenced where an expected position is gone, and the effects with it.
+        """
 
 
 class RedisPositions:
@@ -54,6 +57,7 @@ class RedisPositions:
     def __init__(self, redis: Redis, consumer: str) -> None:
         self._redis = redis
         self._key = f"rb:position:{consumer}"
+        self._store = redis.register_script(script_text("positions"))
 
     def load(self, places: Sequence[Place]) -> Mapping[Place, int]:
         """See `Positions`."""
@@ -66,9 +70,14 @@ class RedisPositions:
 
     def store(self, advances: Sequence[Advance]) -> None:
         """See `Positions`."""
-        if advances:
-            with translated():
-                self._redis.hset(self._key, mapping={f"{a.topic}:{a.partition}": a.next for a in advances})
+        args = [
+            value
+            for a in advances
+            for value in (f"{a.topic}:{a.partition}", "" if a.expected is None else a.expected, a.next)
+        ]
+        with translated():
+            if not self._store(keys=[self._key], args=args):
+                raise PositionFenced("Redis lost its data: reading everything again")
 
 
 class MemoryPositions:
@@ -86,6 +95,8 @@ class MemoryPositions:
     def store(self, advances: Sequence[Advance]) -> None:
         """See `Positions`."""
         self._reach()
+        if any(a.expected is not None and (a.topic, a.partition) not in self.offsets for a in advances):
+            raise PositionFenced("lost")
         self.offsets |= {(a.topic, a.partition): a.next for a in advances}
 
     def _reach(self) -> None:

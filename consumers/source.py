@@ -145,9 +145,10 @@ class RedisSource:
         self._consumer.resume([TopicPartition(*place) for place in self._held])
 
     def rewind(self) -> None:
-        """Read again from where the effects stand."""
+        """Read again from the positions in Redis. Raises CacheUnavailable, BrokerUnavailable."""
+        stored = self._positions.load(list(self._held))
         self._hand.clear()
-        self._held = {place: _Held(held.position) for place, held in self._held.items()}
+        self._held = {place: _Held(stored.get(place)) for place in self._held}
         for place, held in self._held.items():
             self._seek(place, held)
 

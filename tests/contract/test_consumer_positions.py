@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from consumers.redis_port import MemoryPositions, Positions, RedisPositions, connect
-from pipeline.errors import CacheUnavailable
+from pipeline.errors import CacheUnavailable, PositionFenced
 from pipeline.settings import Settings
 from pipeline.stream.batch import Advance
 from tests.servers import TestStack, flushed_redis
@@ -39,9 +39,16 @@ def test_what_is_stored_is_loaded_by_place(positions: Positions) -> None:
 
 def test_a_position_may_go_back_for_a_replay(positions: Positions) -> None:
     positions.store([Advance("events.linked", 1, None, 7)])
-    positions.store([Advance("events.linked", 1, 7, 3)])
+    positions.store([Advance("events.linked", 1, 2, 3)])
     positions.store([])
     assert positions.load(PLACES) == {("events.linked", 1): 3}
+
+
+def test_losing_an_expected_position_is_noticed_and_nothing_is_kept(positions: Positions) -> None:
+    positions.store([Advance("events.linked", 0, None, 5)])
+    with pytest.raises(PositionFenced):
+        positions.store([Advance("events.linked", 0, 5, 6), Advance("events.linked", 1, 7, 8)])
+    assert positions.load(PLACES) == {("events.linked", 0): 5}
 
 
 def test_one_that_is_away_says_so() -> None:

@@ -63,11 +63,11 @@ def counted(
     return Figures(count, orders, {c: a / 10_000 for c, a in sorted(revenue.items())}, len(profiles))
 
 
-def right(settings: Settings, told: Sequence[Told]) -> bool:
+def right(settings: Settings, told: Sequence[Told], minutes: int = 20) -> bool:
     """Every window shown holds what counting one by one gives."""
     for name in WINDOWS:
         for channel, store in ((None, None), ("pos", None), ("pos", "s1"), (None, "s2")):
-            last = 20 if WINDOWS[name].pane_s == 60 else 3
+            last = minutes if WINDOWS[name].pane_s == 60 else 3
             found = read(settings, window=name, channel=channel, store=store, last=last)
             if len(found.windows) != last:
                 return False
