@@ -10,11 +10,15 @@ import typer
 
 def export(
     out: Annotated[Path, typer.Option(help="The CSV file to write: record_id,profile_id. `-` is stdout.")],
+    source: Annotated[
+        list[str] | None, typer.Option(help="Only records of this source; may be given several times.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Write record_id,profile_id of everything stored, merges followed.
 
-    A record that its source named (payload.record_id) goes by that name, any other event by its event id.
+    A record that its source named (payload.record_id) goes by that name, any other event by its event id. An
+    event that names nobody stands alone, under its event id.
     """
     import csv
     import json
@@ -34,7 +38,9 @@ def export(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("record_id", "profile_id"))
         tx = stack.enter_context(database.transaction())
-        for record_id, profile_id in counted(tx.stream("clusters"), "records", quiet=as_json or to_stdout):
+        for record_id, profile_id in counted(
+            tx.stream("clusters", {"sources": source or None}), "records", quiet=as_json or to_stdout
+        ):
             writer.writerow((record_id, profile_id))
             count += 1
     if as_json:

@@ -51,6 +51,7 @@ class Ingestion:
         self._rejects = Rejects(rejects)
         self._display = display
         self._ids: dict[UUID, None] = {}
+        self._asked: set[UUID] = set()
         self._accepted = self._refused = self._known = 0
 
     def run(self, client: GatewayClient, settings: Settings | None) -> Ingested:
@@ -104,7 +105,8 @@ class Ingestion:
         )
         for batch in batches((file_event(row, self._mapping.region) for row in taken), BATCH):
             if database is not None:
-                fresh = {item.event_id for item in batch} - self._ids.keys()
+                fresh = {item.event_id for item in batch} - self._asked
+                self._asked |= fresh
                 self._known += committed_among(database, list(fresh))
             yield from batch
 

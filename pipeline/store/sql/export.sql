@@ -2,10 +2,13 @@
 
 -- name: clusters
 -- Each record a source named, or else each event, and the profile it belongs to now. A record whose events ended up in
--- different profiles (its content changed) belongs to the one its newest event is in.
-SELECT DISTINCT ON (external_id) coalesce(e.source_record_id, e.event_id::text) AS external_id, r.profile_id
-FROM event e JOIN identity_record r USING (record_id)
-ORDER BY external_id, e.occurred_at DESC, e.event_id
+-- different profiles (its content changed) belongs to the one its newest event is in; one that names nobody stands
+-- alone under its event id.
+SELECT DISTINCT ON (e.source, external_id)
+       coalesce(e.source_record_id, e.event_id::text) AS external_id, coalesce(r.profile_id, e.event_id)
+FROM event e LEFT JOIN identity_record r USING (record_id)
+WHERE %(sources)s::text[] IS NULL OR e.source = ANY(%(sources)s::text[])
+ORDER BY e.source, external_id, r.profile_id IS NULL, e.occurred_at DESC, e.event_id
 
 -- name: clusters_of
 -- The same, of given sources' records only.

@@ -1,0 +1,146 @@
+"""The main job as a user runs it: demo, a worker killed in its middle, demo again, ingest, export, down."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+
+from infra.embedded.stack import Stack
+
+ROOT = Path(__file__).parents[2]
+EVENTS, RECORDS = 8_974, 5_000
+
+
+class CommandLine:
+    """`retail-brain` in a house of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        stripped = {name: value for name, value in os.environ.items() if not name.startswith("RB_")}
+        self.environment = {**stripped, "RB_HOME": str(home)}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            (sys.executable, "-m", "cli", *arguments),
+            cwd=ROOT,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *arguments: str) -> str:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        return out
+
+    def pid(self, name: str) -> int:
+        return int(json.loads((self.home / "processes.json").read_text())[name]["pid"])
+
+    def committed(self) -> int:
+        """Events committed so far; 0 while the store is not there yet."""
+        try:
+            addresses = Stack(self.home).addresses()
+            if addresses is None:
+                return 0
+            with psycopg.connect(addresses.postgres_dsn) as connection:
+                row = connection.execute("SELECT count(*) FROM event_index").fetchone()
+        except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
+            return 0
+        return int(row[0]) if row else 0
+
+
+@pytest.fixture(scope="module")
+def retail_brain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    line = CommandLine(tmp_path_factory.mktemp("demo"))
+    yield line
+    line.run("down")
+    home = str(line.home)
+    left = [
+        p.name() for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get("RB_HOME") == home
+    ]
+    assert left == [], "`down` left processes behind"
+
+
+@pytest.fixture(scope="module")
+def first(retail_brain: CommandLine) -> dict[str, Any]:
+    """The first demo, in whose middle the resolve stage is killed."""
+    demo = retail_brain.start("demo", "--no-story", "--json")
+    while retail_brain.committed() < 1_000 and demo.poll() is None:
+        time.sleep(0.05)
+    victim = retail_brain.pid("resolve")
+    os.kill(victim, signal.SIGKILL)
+    assert retail_brain.committed() < EVENTS, "it was killed too late to prove anything"
+    out, err = demo.communicate(timeout=300)
+    assert demo.returncode == 0, err
+    assert retail_brain.pid("resolve") != victim
+    return dict(json.loads(out))
+
+
+def test_every_event_is_stored_once_though_a_worker_was_killed(first: dict[str, Any]) -> None:
+    assert (first["events"], first["new"], first["refused"], first["dead_lettered"]) == (EVENTS, EVENTS, 0, 0)
+    assert first["outcome"]["stored"] == first["outcome"]["linked"] == EVENTS
+    assert sum(first["outcome"]["decisions"].values()) == EVENTS
+
+
+def test_customers_are_told_apart(first: dict[str, Any]) -> None:
+    assert first["accuracy"]["records"] == RECORDS
+    assert first["accuracy"]["pairwise_f1"] > 0.97
+    assert first["accuracy"]["b_cubed_f1"] > 0.98
+
+
+def test_the_demo_again_changes_nothing_and_tells_a_story(
+    retail_brain: CommandLine, first: dict[str, Any]
+) -> None:
+    again = json.loads(retail_brain.run("demo", "--json"))
+    assert (again["new"], again["outcome"]) == (0, first["outcome"])
+    story = again["story"]
+    before, after = story["before"], story["after"]
+    assert [p["profile_id"] for p in after] == [p["profile_id"] for p in before]
+    assert {r["record"] for r in before[1]["records"]} <= {r["record"] for r in after[1]["records"]}
+    assert {r["record"] for p in after for r in p["records"]} == {
+        r["record"] for r in story["merged"]["records"]
+    }
+    told_again = json.loads(retail_brain.run("demo", "--json"))
+    assert told_again["story"] == story
+    assert told_again["outcome"]["merges_undone"] == 1
+
+
+@pytest.mark.usefixtures("first")
+def test_a_file_goes_in_and_who_is_whom_comes_out(retail_brain: CommandLine, tmp_path: Path) -> None:
+    file, mapping, out = tmp_path / "people.csv", tmp_path / "mapping.yaml", tmp_path / "clusters.csv"
+    mapping.write_text(
+        "record_id: id\nsource: {constant: shop}\nidentifiers: {email: mail}\ntraits: {full_name: name}\n"
+    )
+    file.write_text(
+        "id,mail,name\n"
+        "a,ann.lee@example.com,Ann Lee\n"
+        "b,Ann.Lee@example.com,Ann M. Lee\n"
+        "c,bob@example.org,Bob Ray\n"
+        ",nobody@example.org,No Id\n"
+        f"d,dee@example.org,{'x' * 5_000}\n"
+    )
+    done = json.loads(retail_brain.run("ingest", str(file), "--mapping", str(mapping), "--json"))
+    assert (done["accepted"], done["refused"], done["bad_lines"], done["known_before"]) == (3, 1, 1, 0)
+    rejected = [json.loads(line) for line in Path(done["rejects"]).read_text().splitlines()]
+    assert {(r["line"], r["record_id"]) for r in rejected} == {(5, None), (6, "d")}
+    again = json.loads(retail_brain.run("ingest", str(file), "--mapping", str(mapping), "--json"))
+    assert (again["known_before"], again["outcome"]) == (3, done["outcome"])
+    retail_brain.run("export", "--out", str(out), "--source", "shop")
+    profile = {row["record_id"]: row["profile_id"] for row in csv.DictReader(out.open())}
+    assert profile["a"] == profile["b"] != profile["c"]
+    retail_brain.run("export", "--out", str(out))
+    assert len(list(csv.DictReader(out.open()))) == RECORDS + 3
