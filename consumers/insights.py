@@ -12,6 +12,7 @@ metric. Changed windows go to Redis once a second (consumers/live.py).
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import re
 import signal
@@ -48,6 +49,7 @@ STAGE = "insights"
 TOPIC = "events.linked"
 _MOST_EVENTS = 5_000  # read ahead of a fold
 _EVERY_S = 1.0
+_QUIET_S = 10.0
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NO_CURRENCY = "XXX"  # ISO 4217's own
 
@@ -182,6 +184,21 @@ class Insights:
         self._room.set()
 
 
+class _Calm(logging.Filter):
+    """Lets each kind of message of the Kafka client through once in ten seconds: a broker away makes forty a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind, now = (record.pathname, record.lineno), time.monotonic()
+        if not record.name.startswith("aiokafka") or now - self._last.get(kind, -math.inf) >= _QUIET_S:
+            self._last[kind] = now
+            return True
+        return False
+
+
 def faust_app(settings: Settings) -> faust.App:
     """The app on its broker; its id, and so its group and changelog, get the topic prefix."""
     return faust.App(
@@ -259,5 +276,7 @@ async def _run(settings: Settings) -> None:
 def main(settings: Settings) -> None:
     """Run the insights consumer until SIGTERM. Raises StageStopped where Faust gives up; start it again."""
     configure(settings, STAGE)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_Calm())
     metrics.serve(settings)
     asyncio.run(_run(settings))
