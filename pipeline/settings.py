@@ -58,7 +58,10 @@ class Settings(BaseSettings):
 
     # stages
     batch_max_events: int = Field(1_000, ge=1, description="Most events in one transaction.")
-    batch_linger_ms: int = Field(20, ge=0, description="Longest wait for a batch to fill.")
+    batch_linger_ms: int = Field(20, ge=0, description="Wait for a batch to fill, at leisure.")
+    batch_linger_max_ms: int = Field(
+        250, ge=0, description="Longest wait for a batch to fill, while batches take long."
+    )
     retry_initial_ms: int = Field(50, ge=1, description="First back-off after a failed transaction.")
     retry_max_ms: int = Field(10_000, ge=1, description="Longest back-off.")
     retry_attempts: int = Field(

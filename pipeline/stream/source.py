@@ -76,6 +76,7 @@ class KafkaSource:
         self._database = database
         self._stop = stop
         self._held: dict[Place, _Held] = {}
+        self._handed_over = time.monotonic()
         self._collected: dict[Place, _Held] = {}
         self._hand: list[Message] = []
         self._paused = False
@@ -93,9 +94,15 @@ class KafkaSource:
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────
 
     def collect(self) -> tuple[Message, ...]:
-        """Up to `batch_max_events` or 16 MiB, waiting at most `batch_linger_ms` after the first message."""
+        """Up to `batch_max_events` or 16 MiB.
+
+        After the first message it waits for twice the time that the last batch took, within `batch_linger_ms` and
+        `batch_linger_max_ms`: quick answers at leisure, large and therefore cheap batches under load.
+        """
+        least, most = self._settings.batch_linger_ms / 1_000, self._settings.batch_linger_max_ms / 1_000
+        linger = min(max(least, 2 * (time.monotonic() - self._handed_over)), max(least, most))
         size = self._read(1, 0.0 if self._hand else _IDLE_S)
-        deadline = time.monotonic() + self._settings.batch_linger_ms / 1_000
+        deadline = time.monotonic() + linger
         while self._hand and size < _BATCH_BYTES:
             wanted = min(_CHUNK, self._settings.batch_max_events - len(self._hand))
             size += self._read(wanted, max(0.0, deadline - time.monotonic()))
@@ -103,6 +110,7 @@ class KafkaSource:
                 break
         messages, self._hand = tuple(self._hand), []
         self._collected = dict(self._held)
+        self._handed_over = time.monotonic()
         if not messages:
             self._report()
         return messages
