@@ -25,7 +25,7 @@ def resolve_batch(
     stored = store.known({r: a.activity.last_seen for r, a in arrivals.items()})
     known = {r: a for r, a in arrivals.items() if r in stored}
     new = {r: a for r, a in arrivals.items() if r not in stored}
-    found = gather(new, known, store, model, policy)
+    found = gather(new, known, stored, store, model, policy)
     settlement = settle(found.neighbourhood, model, policy, new_id, now)
     store.write(found, settlement, new, known)
     return settlement

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from pipeline.errors import TransactionConflict
@@ -48,6 +47,7 @@ class Found:
 def gather(
     new: Mapping[UUID, Arrival],
     known: Mapping[UUID, Arrival],
+    seen: Mapping[UUID, Known],
     store: IdentityStore,
     model: Model,
     policy: Policy,
@@ -55,15 +55,15 @@ def gather(
 ) -> Found:
     """Find, compare and lock all that a decision on these records may rest on. `also` names profiles to decide afresh.
 
-    The caller holds the key locks of `new`. Raises TransactionConflict where the neighbourhood moved before the locks
-    were had: run the transaction again.
+    The caller holds the key locks of `new`, and `seen` is what the store said of `known`. Raises TransactionConflict
+    where the neighbourhood moved before the locks were had: run the transaction again.
     """
     pairs, overfull = _candidate_pairs(new, store, policy)
     grown = store.new_products({r: a.products for r, a in known.items() if a.products})
     pairs |= set(store.open_pairs(grown)) if grown else set()
     edges = _compare(pairs, new, known, store, model, policy)
     last_seen = {r: a.activity.last_seen for r, a in known.items()}
-    scope = _lock(new, edges, last_seen, also, store, policy)
+    scope = _lock(new, edges, seen, also, store, policy)
     standing_known = store.known(last_seen)
     if any(k.reorders and k.profile_id not in scope.loaded for k in standing_known.values()):
         raise TransactionConflict("a profile's records changed their order before its lock was had")
@@ -151,7 +151,7 @@ class _Scope:
 def _lock(
     new: Mapping[UUID, Arrival],
     edges: Mapping[tuple[UUID, UUID], Edge],
-    last_seen: Mapping[UUID, datetime],
+    seen: Mapping[UUID, Known],
     also: frozenset[UUID],
     store: IdentityStore,
     policy: Policy,
@@ -170,14 +170,10 @@ def _lock(
     inner, fringe = (
         store.reach(seeds, policy.auto_merge, policy.review) if seeds else (frozenset(), frozenset())
     )
-    reordered = (
-        frozenset(k.profile_id for k in store.known(last_seen).values() if k.reorders)
-        if last_seen
-        else frozenset()
-    )
+    reordered = frozenset(k.profile_id for k in seen.values() if k.reorders)
     rows = store.lock_profiles(inner | fringe | reordered | edge_of)
     members = store.members(inner | reordered) if inner or reordered else frozenset()
-    store.lock_records(members | last_seen.keys())
+    store.lock_records(members | seen.keys())
     return _Scope(inner, inner | reordered, rows, members)
 
 

@@ -40,6 +40,7 @@ from pipeline.ids import new_id
 from pipeline.log import configure, get_logger
 from pipeline.match_keys import unpack_match_keys
 from pipeline.matching import Arrival, Found, gather
+from pipeline.ports import Known
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.privacy.seal import open_sealed
 from pipeline.settings import Settings
@@ -152,9 +153,10 @@ class ResolveStage:
             if event.record_id is not None:
                 by_record[event.record_id].append(event)
         arrivals = {r: _fold(es) for r, es in by_record.items()}
-        known, hashed = self._split(store, arrivals, by_record)
+        seen, hashed = self._split(store, arrivals, by_record)
+        known = {r: arrivals[r] for r in seen}
         new = self._open(tx, {r: arrivals[r] for r in hashed}, hashed, by_record)
-        found = gather(new, known, store, self._model, self._policy)
+        found = gather(new, known, seen, store, self._model, self._policy)
         settlement = settle(found.neighbourhood, self._model, self._policy, self._new_id, now)
         writer = IdentityWriter(tx, self._ring, author)
         logged = writer.merge_log(settlement.decisions, found.neighbourhood, settlement)
@@ -196,22 +198,19 @@ class ResolveStage:
         store: PostgresIdentityStore,
         arrivals: Mapping[UUID, Arrival],
         by_record: Mapping[UUID, Sequence[Event]],
-    ) -> tuple[dict[UUID, Arrival], dict[UUID, HashedContent]]:
-        """Known records and the hashed content of new ones, whose keys are locked.
+    ) -> tuple[dict[UUID, Known], dict[UUID, HashedContent]]:
+        """Known records, and the hashed content of new ones, whose keys are locked.
 
         What is not known is looked up again behind the locks: another worker may have been first.
         """
-        known = set(store.known({r: a.activity.last_seen for r, a in arrivals.items()}))
+        known = store.known({r: a.activity.last_seen for r, a in arrivals.items()})
         hashed = {r: hashed_content(by_record[r][0]) for r in arrivals if r not in known}
         # the record's own number is locked too, so that a record without keys is stored once
         store.lock_keys(
             {k.key for content in hashed.values() for k in content.keys} | {r.int for r in hashed}
         )
-        known |= store.known({r: arrivals[r].activity.last_seen for r in hashed}).keys()
-        return (
-            {r: a for r, a in arrivals.items() if r in known},
-            {r: content for r, content in hashed.items() if r not in known},
-        )
+        known |= store.known({r: arrivals[r].activity.last_seen for r in hashed})
+        return known, {r: content for r, content in hashed.items() if r not in known}
 
     def _open(
         self,

@@ -89,7 +89,7 @@ def _undo(
         ),
     )
     homes = {s.profile_id for s in store.standing(source_records | target_records).values()}
-    found = gather({}, {}, store, model, policy, also=frozenset(homes | {source}))
+    found = gather({}, {}, {}, store, model, policy, also=frozenset(homes | {source}))
     if {s.profile_id for s in store.standing(source_records | target_records).values()} != homes:
         raise TransactionConflict("a record of the merge moved before its profile was locked")
     settlement = settle(

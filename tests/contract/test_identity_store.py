@@ -64,7 +64,7 @@ class OnPostgres:
         stored = store.known({r: a.activity.last_seen for r, a in arrivals.items()})
         known = {r: a for r, a in arrivals.items() if r in stored}
         new = {r: a for r, a in arrivals.items() if r not in stored}
-        found = gather(new, known, store, model(), policy())
+        found = gather(new, known, stored, store, model(), policy())
         settlement = settle(found.neighbourhood, model(), policy(), new_id, START)
         writer = IdentityWriter(self._tx, ring(), Author("test", "test", "m", "p", START, new_id))
         writer.merge_log(settlement.decisions, found.neighbourhood, settlement)
