@@ -24,7 +24,7 @@ from pipeline.settings import settings
 PROCESSES = ("gateway", "normalize", "resolve", "relay", "cache", "recommendations", "insights")
 DOWNSTREAM = ("cache", "recommendations", "insights")
 """They give way to the stages when the processor is short."""
-NICE = 5
+NICE = 15
 STOP_S = 15.0
 BACK_OFF_S = (0.2, 15.0)
 STEADY_S = 30.0
