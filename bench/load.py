@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Protocol
 from uuid import UUID
@@ -17,7 +18,7 @@ from cli.client import GatewayClient, batch_body
 from pipeline.errors import BadInput, BrokerUnavailable
 from pipeline.events import Limits, parse_event, to_raw
 from pipeline.settings import Settings
-from pipeline.stream.kafka import producer_config
+from pipeline.stream.kafka import producer, producer_config
 from schemas.codec import Codec
 
 
@@ -57,18 +58,14 @@ class GatewaySender:
 class TopicSender:
     """Avro straight to events.raw, as upstream teams do; the broker's timestamp is when it was accepted."""
 
-    def __init__(self, settings: Settings, codec: Codec, clock: Callable[[], float] = time.time) -> None:
-        import confluent_kafka
-
+    def __init__(self, settings: Settings, codec: Codec) -> None:
         self._topic = settings.topic("events.raw")
         self._limits = Limits.of(settings)
         self._codec = codec
         self._timeout_s = settings.produce_timeout_ms / 1000
-        self._producer = confluent_kafka.Producer(producer_config(settings))
+        self._producer = producer(producer_config(settings))
 
     def encode(self, events: Sequence[Event]) -> tuple[bytes, ...]:
-        from datetime import UTC, datetime
-
         now = datetime.now(UTC)
         parsed = [(parse_event(e, self._limits, now), UUID(str(e["event_id"]))) for e in events]
         return tuple(
