@@ -53,7 +53,7 @@ def consumer_config(settings: Settings, group: str) -> Config:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
-        "fetch.wait.max.ms": 50,
+        "fetch.wait.max.ms": 500,
         "fetch.queue.backoff.ms": 5,
         "queued.max.messages.kbytes": 16_384,
         "topic.metadata.refresh.interval.ms": 30_000,
