@@ -108,7 +108,6 @@ CREATE TABLE match_key (                      -- exact and blocking keys of ever
     record_id uuid NOT NULL,
     PRIMARY KEY (key, record_id)
 );
-CREATE INDEX match_key_by_record ON match_key (record_id);
 
 CREATE TABLE record_identifier (
     record_id        uuid NOT NULL,

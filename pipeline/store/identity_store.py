@@ -109,10 +109,18 @@ class PostgresIdentityStore:
     def reach(
         self, profiles: Collection[UUID], auto_merge: float, review: float
     ) -> tuple[frozenset[UUID], frozenset[UUID]]:
-        rows = self._tx.rows(
-            "reach", {"profiles": list(profiles), "auto_merge": auto_merge, "review": review}
-        )
-        return frozenset(p for p, near in rows if near), frozenset(p for p, near in rows if not near)
+        """Step by step, and not by a recursive query: the planner would read whole tables for it."""
+        reached: set[UUID] = set()
+        fringe: set[UUID] = set()
+        step = set(profiles)
+        while step:
+            reached |= step
+            near = self._tx.rows("neighbours", {"profiles": list(step), "least": review})
+            tied = self._tx.rows("must_linked", {"profiles": list(step)})
+            fringe.update(p for p, _ in near)
+            step = {p for p, best in near if best >= auto_merge} | {p for (p,) in tied}
+            step -= reached
+        return frozenset(reached), frozenset(fringe - reached)
 
     def lock_profiles(self, profiles: Collection[UUID]) -> dict[UUID, ProfileRow]:
         if not profiles:

@@ -49,40 +49,28 @@ FROM (
 ) held
 WHERE cardinality(held.records) > 0
 
--- name: reach
--- The profiles that hang together with the given ones by evidence that could merge or by a must-link (true), and those
--- that only share evidence worth a review with them (false).
-WITH RECURSIVE reached(profile_id) AS (
-    SELECT unnest(%(profiles)s::uuid[])
-    UNION
-    SELECT other.profile_id
-    FROM reached
-    JOIN identity_record mine USING (profile_id)
-    CROSS JOIN LATERAL (
-        SELECT e.high AS record_id FROM identity_evidence e
-        WHERE e.low = mine.record_id AND e.confidence >= %(auto_merge)s
-        UNION ALL
-        SELECT e.low FROM identity_evidence e
-        WHERE e.high = mine.record_id AND e.confidence >= %(auto_merge)s
-        UNION ALL
-        SELECT unnest(c.left_records || c.right_records) FROM identity_constraint c
-        WHERE c.kind = 'must_link' AND c.revoked_at IS NULL
-          AND (c.left_records @> ARRAY[mine.record_id] OR c.right_records @> ARRAY[mine.record_id])
-    ) linked
-    JOIN identity_record other ON other.record_id = linked.record_id
-)
-SELECT profile_id, true FROM reached
-UNION ALL
-SELECT DISTINCT other.profile_id, false
-FROM reached
-JOIN identity_record mine USING (profile_id)
+-- name: neighbours
+-- Profiles that share evidence of at least that confidence with one of these, and the best of it.
+SELECT other.profile_id, max(e.confidence)
+FROM identity_record mine
 CROSS JOIN LATERAL (
-    SELECT e.high AS record_id FROM identity_evidence e WHERE e.low = mine.record_id AND e.confidence >= %(review)s
+    SELECT high AS record_id, confidence FROM identity_evidence
+    WHERE low = mine.record_id AND confidence >= %(least)s
     UNION ALL
-    SELECT e.low FROM identity_evidence e WHERE e.high = mine.record_id AND e.confidence >= %(review)s
-) linked
-JOIN identity_record other ON other.record_id = linked.record_id
-WHERE other.profile_id NOT IN (SELECT profile_id FROM reached)
+    SELECT low, confidence FROM identity_evidence WHERE high = mine.record_id AND confidence >= %(least)s
+) e
+JOIN identity_record other ON other.record_id = e.record_id
+WHERE mine.profile_id = ANY(%(profiles)s::uuid[]) AND other.profile_id <> ALL(%(profiles)s::uuid[])
+GROUP BY other.profile_id
+
+-- name: must_linked
+-- Profiles that a must-link ties to one of these.
+SELECT DISTINCT other.profile_id
+FROM identity_record mine
+JOIN identity_constraint c ON c.kind = 'must_link' AND c.revoked_at IS NULL
+    AND (c.left_records @> ARRAY[mine.record_id] OR c.right_records @> ARRAY[mine.record_id])
+JOIN identity_record other ON other.record_id = ANY(c.left_records || c.right_records)
+WHERE mine.profile_id = ANY(%(profiles)s::uuid[]) AND other.profile_id <> ALL(%(profiles)s::uuid[])
 
 -- name: lock_profiles
 -- The profiles as they stand, locked until the end of the transaction.
