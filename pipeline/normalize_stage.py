@@ -34,15 +34,13 @@ from pipeline.stream.loop import run
 from pipeline.stream.positions import advance
 from pipeline.stream.process import calm_gc, stop_on_signals
 from pipeline.stream.publish import KafkaPublisher, Outgoing, Publisher
-from schemas.codec import Codec, load_codec
+from schemas.codec import HASHED_RECORD, ORDER, Codec, as_branch, load_codec
 
 STAGE = "normalize"
 RAW = "events.raw"
 NORMALIZED = "events.normalized"
 _RAW_CONTEXT = b"customer_raw_event:sealed:"
 _RECORD_CONTEXT = b"normalized:record:"
-_RECORD_NAME = "com.retailbrain.HashedRecord"
-_ORDER_NAME = "com.retailbrain.Order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +168,7 @@ class NormalizeStage:
         record = None
         if hashed.fields is not None:
             context = _RECORD_CONTEXT + event.raw_id.bytes
-            # naming the branch of the union spares the codec to find it by validating the record
-            record = _RECORD_NAME, {**hashed.fields, "sealed_record": seal(key, hashed.serialized, context)}
+            record = {**hashed.fields, "sealed_record": seal(key, hashed.serialized, context)}
         value = self._codec.encode(
             NORMALIZED,
             {
@@ -183,22 +180,22 @@ class NormalizeStage:
                 "accepted_at": event.accepted_at,
                 "request_id": event.request_id,
                 "correlation_id": event.correlation_id,
-                "record": record,
+                "record": as_branch(HASHED_RECORD, record),
                 "issues": [*hashed.issues, *(f"{i.field}:{i.reason}" for i in facts.issues)],
                 "channel": facts.channel or event.source,
                 "store": facts.store,
-                "order": _order(facts.order),
+                "order": as_branch(ORDER, _order(facts.order)),
                 "source_record_id": facts.record_id,
             },
         )
         return Outgoing(NORMALIZED, hashed.key or event.event_id.bytes, value)
 
 
-def _order(order: Order | None) -> tuple[str, dict[str, object]] | None:
+def _order(order: Order | None) -> dict[str, object] | None:
     if order is None:
         return None
     items = [{"sku": i.sku, "quantity": i.quantity, "price": i.price} for i in order.items]
-    return _ORDER_NAME, {"amount": order.amount, "currency": order.currency, "items": items}
+    return {"amount": order.amount, "currency": order.currency, "items": items}
 
 
 def main(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 import orjson
@@ -53,14 +53,13 @@ from pipeline.stream.deadletter import DeadLetters
 from pipeline.stream.loop import run
 from pipeline.stream.positions import advance
 from pipeline.stream.process import calm_gc, stop_on_signals
-from schemas.codec import Codec, load_codec
+from schemas.codec import ORDER, Codec, as_branch, load_codec
 
 STAGE = "resolve"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A decoded normalized event."""
+class Event(NamedTuple):
+    """A decoded normalized event. A tuple, since one is made an event and a dataclass takes three times as long."""
 
     event_id: UUID
     raw_id: UUID
@@ -348,7 +347,6 @@ _CARRIED = (
     "correlation_id",
     "channel",
     "store",
-    "order",
 )
 
 
@@ -364,6 +362,7 @@ def _linked(
         "committed_at": committed_at,
         "reasons": list(reasons),
         **{name: event.fields[name] for name in _CARRIED},
+        "order": as_branch(ORDER, event.fields["order"]),
     }
 
 

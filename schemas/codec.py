@@ -30,6 +30,14 @@ _HEADER = struct.Struct(">bI")
 _MAX_WRITERS = 4_096
 
 
+HASHED_RECORD, ORDER = "com.retailbrain.HashedRecord", "com.retailbrain.Order"
+
+
+def as_branch(record: str, value: object) -> object:
+    """A value of a union (null, record) with its branch named: the writer need not try the value on every branch."""
+    return None if value is None else (record, value)
+
+
 @dataclass(frozen=True, slots=True)
 class _Contract:
     schema: Schema

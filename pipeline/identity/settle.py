@@ -110,6 +110,11 @@ def settle(
     decisions: list[Decision] = []
     refusals: list[tuple[Edge, ReasonCode]] = []
     for component, edges in _dirty_components(standing, policy):
+        if len(component) == 1:  # by far the most: nobody else is near, so there is nothing to weigh
+            (alone,) = component
+            if home[alone] is None:
+                decisions.append(Created(new_id(), component))
+            continue
         found, refused = _decide_component(component, edges, standing, model, policy, new_id, revive or {})
         decisions += found
         refusals += refused

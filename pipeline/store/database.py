@@ -20,8 +20,8 @@ from pipeline.errors import ConfigurationError, StoreUnavailable, TransactionCon
 from pipeline.store.arrays import ArrayDumper
 
 set_json_loads(orjson.loads)
-# Our queries look up arrays of keys by their indexes. Left to itself, the planner at times reads and hashes a whole table
-# for an array of a thousand, or compiles a query that runs for a millisecond.
+# Our queries look up arrays of keys by their indexes. Left to itself, the planner at times reads and hashes a whole
+# table for an array of a thousand, or compiles a query that runs for a millisecond.
 _PLANNER = "-c jit=off -c random_page_cost=1.1 -c enable_hashjoin=off -c enable_mergejoin=off"
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
