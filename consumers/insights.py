@@ -18,7 +18,7 @@ import re
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import cast
@@ -30,6 +30,7 @@ from faust.streams import Stream
 from faust.types import TP, EventT, StreamT
 from redis.asyncio import Redis
 
+from consumers.bundles import Record, use_bundles
 from consumers.letters import Letters
 from consumers.live import LiveWindows
 from consumers.pane_table import PaneTable
@@ -48,6 +49,7 @@ from schemas.codec import Codec, load_codec
 STAGE = "insights"
 TOPIC = "events.linked"
 _MOST_EVENTS = 5_000  # read ahead of a fold
+_MOST_BUNDLES = 64  # fetched and waiting
 _EVERY_S = 1.0
 _QUIET_S = 10.0
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -85,11 +87,12 @@ class Insights:
         self._codec = codec
         self._letters = letters
         self._backoff = Backoff(settings)
-        self._hand: list[EventT[bytes]] = []
+        self._hand: list[EventT[Sequence[Record]]] = []
+        self._in_hand = 0
         self._full = asyncio.Event()
         self._room = asyncio.Event()
         self.app = faust_app(settings)
-        self._table = PaneTable(self.app, name="panes", partitions=partitions, value_type=bytes)
+        self._table = PaneTable(self.app, name="pane-blocks", partitions=partitions, value_type=bytes)
         self._table.on_recover(self._recovered)
         self.app.tables.add(self._table)
         self._panes = Panes(self._table)
@@ -98,11 +101,12 @@ class Insights:
         self.app.agent(topic, name="linked")(self._take)
         self.app.on_partitions_revoked.connect(self._revoked, weak=False)
 
-    async def _take(self, stream: StreamT[bytes]) -> None:
+    async def _take(self, stream: StreamT[Sequence[Record]]) -> None:
         """Read ahead. Events are acknowledged by `step` alone, once their effects are safe."""
-        async for event in cast(Stream[bytes], stream).noack().events():
-            self._hand.append(event)
-            if len(self._hand) >= _MOST_EVENTS:
+        async for bundle in cast(Stream[Sequence[Record]], stream).noack().events():
+            self._hand.append(bundle)
+            self._in_hand += _records([bundle])
+            if self._in_hand >= _MOST_EVENTS:
                 self._full.set()
                 self._room.clear()
                 await self._room.wait()
@@ -119,30 +123,30 @@ class Insights:
                 await asyncio.wait_for(self._full.wait(), _EVERY_S)
 
     async def _step(self) -> None:
-        events, self._hand = self._hand, []
+        bundles, self._hand, self._in_hand = self._hand, [], 0
         self._full.clear()
         self._room.set()
-        if not events:
+        if not bundles:
             return
         with metrics.STEP_SECONDS.labels(STAGE, "fold").time():
-            refused = self._fold(events)
+            refused = self._fold(bundles)
         with metrics.STEP_SECONDS.labels(STAGE, "safe").time():
             await self._table.safe()
             await self._refuse(refused)
-        for event in events:
-            event.ack()
-        metrics.BATCH_MESSAGES.labels(STAGE).observe(len(events))
+        for bundle in bundles:
+            bundle.ack()
+        metrics.BATCH_MESSAGES.labels(STAGE).observe(_records(bundles))
 
-    def _fold(self, events: Sequence[EventT[bytes]]) -> list[tuple[Message, Exception]]:
+    def _fold(self, bundles: Sequence[EventT[Sequence[Record]]]) -> list[tuple[Message, Exception]]:
         sales: dict[int, list[Sale]] = defaultdict(list)
         refused: list[tuple[Message, Exception]] = []
-        for event in events:
+        for record in (r for bundle in bundles for r in cast(Sequence[Record], bundle.value)):
             try:
-                if event.value:
-                    value = self._codec.decode(TOPIC, event.value)
-                    sales[event.message.partition].append(sale_of(event.message.offset, value))
+                if record.value:
+                    value = self._codec.decode(TOPIC, record.value)
+                    sales[record.partition].append(sale_of(record.offset, value))
             except BadMessage as exc:
-                refused.append((_message(event), exc))
+                refused.append((_message(record), exc))
         for partition, found in sales.items():
             for length, count in self._panes.fold(partition, found).items():
                 metrics.INSIGHTS_LATE.labels(str(length)).inc(count)
@@ -180,7 +184,8 @@ class Insights:
 
     async def _revoked(self, _app: object, /, *signal_args: set[TP], **_: object) -> None:
         gone = {(place.topic, place.partition) for places in signal_args for place in places}
-        self._hand = [e for e in self._hand if (e.message.topic, e.message.partition) not in gone]
+        self._hand = [b for b in self._hand if (b.message.topic, b.message.partition) not in gone]
+        self._in_hand = _records(self._hand)
         self._room.set()
 
 
@@ -201,7 +206,7 @@ class _Calm(logging.Filter):
 
 def faust_app(settings: Settings) -> faust.App:
     """The app on its broker; its id, and so its group and changelog, get the topic prefix."""
-    return faust.App(
+    app = faust.App(
         settings.topic(STAGE),
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap.split(",")],
         store="memory://",
@@ -215,13 +220,19 @@ def faust_app(settings: Settings) -> faust.App:
         broker_heartbeat_interval=3.0,
         stream_recovery_delay=0.0,
         producer_compression_type="lz4",
+        stream_buffer_maxsize=_MOST_BUNDLES,
     )
+    use_bundles(app)
+    return app
 
 
-def _message(event: EventT[bytes]) -> Message:
-    m = event.message
-    at = datetime.fromtimestamp(m.timestamp, UTC)
-    return Message(m.topic, m.partition, m.offset, at, m.key, m.value)
+def _records(bundles: Iterable[EventT[Sequence[Record]]]) -> int:
+    return sum(len(cast(Sequence[Record], bundle.value)) for bundle in bundles)
+
+
+def _message(record: Record) -> Message:
+    at = datetime.fromtimestamp(record.timestamp / 1_000, UTC)
+    return Message(record.topic, record.partition, record.offset, at, record.key, record.value)
 
 
 async def _partitions(settings: Settings, stopping: asyncio.Event) -> int | None:

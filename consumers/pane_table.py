@@ -7,13 +7,13 @@ from collections.abc import Awaitable
 
 import faust
 
-from consumers.panes import PaneKey
+from consumers.panes import BlockKey
 from pipeline.log import get_logger
 
 _RESEND_S = 1.0
 
 
-class PaneTable(faust.Table[PaneKey, bytes]):
+class PaneTable(faust.Table[BlockKey, bytes]):
     """A table whose keys name their partition, and whose changes are sent and waited for by `safe`.
 
     Faust sends each change of a table some time later, and its commit does not wait for all of them where the broker
@@ -21,23 +21,23 @@ class PaneTable(faust.Table[PaneKey, bytes]):
     once, and are acknowledged before anything is committed.
     """
 
-    def partition_for_key(self, key: PaneKey) -> int:
+    def partition_for_key(self, key: BlockKey) -> int:
         """The source's partition, so that one worker holds both."""
         return key[0]
 
-    def on_key_get(self, key: PaneKey) -> None:
+    def on_key_get(self, key: BlockKey) -> None:
         """Called by Faust when a value is read."""
 
-    def on_key_set(self, key: PaneKey, value: bytes) -> None:
+    def on_key_set(self, key: BlockKey, value: bytes) -> None:
         """Called by Faust when a value is set."""
         self._changed().add(key)
 
-    def on_key_del(self, key: PaneKey) -> None:
+    def on_key_del(self, key: BlockKey) -> None:
         """Called by Faust when a key goes."""
         self._changed().add(key)
 
-    def _changed(self) -> set[PaneKey]:
-        changed: set[PaneKey] = self.__dict__.setdefault("changed", set())
+    def _changed(self) -> set[BlockKey]:
+        changed: set[BlockKey] = self.__dict__.setdefault("changed", set())
         return changed
 
     async def safe(self) -> None:
@@ -56,7 +56,7 @@ class PaneTable(faust.Table[PaneKey, bytes]):
                 )
                 await asyncio.sleep(_RESEND_S)
 
-    async def _send(self, key: PaneKey) -> Awaitable[object]:
+    async def _send(self, key: BlockKey) -> Awaitable[object]:
         message = self.changelog_topic.as_future_message(
             key=key,
             value=self.data.get(key),  # None: a tombstone

@@ -23,9 +23,13 @@ from consumers.sketch import Sketch, union
 MINUTE_S = 60
 TEN_MINUTES_S = 600
 UNITS = 10_000  # money is counted in whole ten-thousandths, so that sums do not depend on their order
-MOST_GROUPS = 200  # of one pane; what comes on top counts for its channel and the whole
+MOST_GROUPS = 200  # of one stretch of time; what comes on top counts for its channel and the whole
 ALL = "*"  # a group's channel or store: any
 
+BLOCK_GROUPS = 16  # stored together: at most some 35 KB, rewritten whenever one of them changes
+
+Group = tuple[str, str]  # channel, store
+BlockKey = tuple[int, int, int, int]  # partition, pane length in s, start (epoch s), number of the block
 PaneKey = tuple[int, int, int, str, str]  # partition, pane length in s, start (epoch s), channel, store
 WindowKey = tuple[str, int, int, str, str]  # window name, start (epoch s), partition, channel, store
 
@@ -59,6 +63,7 @@ WINDOWS = {
         Window("sliding_hour", 3_600, 600, TEN_MINUTES_S, 288),
     )
 }
+_WINDOWS_OF = {s: [w for w in WINDOWS.values() if w.pane_s == s] for s in (MINUTE_S, TEN_MINUTES_S)}
 # by pane length, back from the partition's newest event; windows stay to be read for longer, but change no more
 RETENTION_S = {MINUTE_S: 1_800, TEN_MINUTES_S: 6 * 3_600}
 
@@ -77,6 +82,7 @@ class Sale:
 
 
 _HEAD = struct.Struct(">qqqI")
+_ENTRY = struct.Struct(">HHI")
 
 
 @dataclass(slots=True)
@@ -132,78 +138,127 @@ def total(panes: Sequence[Pane]) -> Pane:
     )
 
 
-class Panes:
-    """All panes of the partitions held, over a mapping that somebody else keeps safe."""
+@dataclass(slots=True)
+class _Stretch:
+    """A partition's panes of one stretch of time; `block_of` says where each is stored."""
 
-    def __init__(self, stored: MutableMapping[PaneKey, bytes]) -> None:
+    panes: dict[Group, Pane] = field(default_factory=dict)
+    block_of: dict[Group, int] = field(default_factory=dict)
+
+    def add(self, group: Group, pane: Pane, block: int) -> Pane:
+        """Take in the pane of a new group."""
+        self.panes[group] = pane
+        self.block_of[group] = block
+        return pane
+
+    def to_bytes(self, block: int) -> bytes:
+        """The groups of a block with their panes, in order of their names."""
+        parts = []
+        for group in sorted(group for group, number in self.block_of.items() if number == block):
+            channel, store = (name.encode() for name in group)
+            pane = self.panes[group].to_bytes()
+            parts += [_ENTRY.pack(len(channel), len(store), len(pane)), channel, store, pane]
+        return b"".join(parts)
+
+
+def read_block(data: bytes) -> Iterator[tuple[Group, Pane]]:
+    """The groups and panes of a stored block."""
+    at = 0
+    while at < len(data):
+        channel, store, pane = _ENTRY.unpack_from(data, at)
+        store_at = at + _ENTRY.size + channel
+        pane_at = store_at + store
+        names = data[at + _ENTRY.size : store_at], data[store_at:pane_at]
+        at = pane_at + pane
+        yield (names[0].decode(), names[1].decode()), Pane.from_bytes(data[pane_at:at])
+
+
+class Panes:
+    """All panes of the partitions held, over a mapping that somebody else keeps safe.
+
+    A stretch's groups are stored `BLOCK_GROUPS` together: a replay touches a hundred stretches a second, and each
+    value costs a message of the changelog.
+    """
+
+    def __init__(self, stored: MutableMapping[BlockKey, bytes]) -> None:
         self._stored = stored
-        self._panes: dict[PaneKey, Pane] = {}
-        self._by_start: dict[tuple[int, int], dict[int, set[PaneKey]]] = {}
+        self._stretches: dict[tuple[int, int], dict[int, _Stretch]] = {}
         self._newest: dict[tuple[int, int], int] = {}
         self.dirty: set[PaneKey] = set()
         self.reload()
 
     def reload(self) -> None:
         """The mapping was filled by somebody else: index it, and mark everything to be served anew."""
-        self._by_start.clear()
+        self._stretches.clear()
         self._newest.clear()
-        self._panes = {key: Pane.from_bytes(data) for key, data in self._stored.items()}
-        for key in self._panes:
-            self._index(key)
-        self.dirty = set(self._panes)
+        self.dirty.clear()
+        for (partition, length, start, block), data in self._stored.items():
+            stretch = self._stretch(partition, length, start)
+            for group, pane in read_block(data):
+                stretch.add(group, pane, block)
+        self._serve_all()
+
+    def _serve_all(self) -> None:
+        self.dirty = {
+            (*place, start, *group)
+            for place, stretches in self._stretches.items()
+            for start, stretch in stretches.items()
+            for group in stretch.panes
+        }
 
     def fold(self, partition: int, sales: Iterable[Sale]) -> dict[int, int]:
         """Fold a partition's events in, in order of offset. Returns how many came too late, by pane length."""
-        late = dict.fromkeys(RETENTION_S, 0)
-        changed: set[PaneKey] = set()
+        sales = list(sales)
+        return {length: self._fold(partition, length, sales) for length in RETENTION_S}
+
+    def _fold(self, partition: int, length: int, sales: Sequence[Sale]) -> int:
+        late = 0
+        changed: dict[int, set[Group]] = {}
         for sale in sales:
-            for length in RETENTION_S:
-                if sale.at < self._horizon(partition, length):
-                    late[length] += 1
-                    continue
-                for key in self._keys(partition, length, sale):
-                    if self._open(key).add(sale):
-                        changed.add(key)
-        self._expire(partition)
-        for key in changed & self._panes.keys():  # a batch of a replay may span more than is kept
-            self._stored[key] = self._panes[key].to_bytes()
-            self.dirty.add(key)
+            start = sale.at // length * length
+            if sale.at < self._horizon(partition, length):
+                late += 1
+                continue
+            stretch = self._stretch(partition, length, start)
+            for group in _groups(stretch, sale):
+                pane = stretch.panes.get(group) or stretch.add(
+                    group, Pane(), len(stretch.panes) // BLOCK_GROUPS
+                )
+                if pane.add(sale):
+                    changed.setdefault(start, set()).add(group)
+        self._expire(partition, length)
+        for start, groups in changed.items():
+            self._keep(partition, length, start, groups)
         return late
 
-    def _keys(self, partition: int, length: int, sale: Sale) -> Iterator[PaneKey]:
-        start = sale.at // length * length
-        yield partition, length, start, ALL, ALL
-        yield partition, length, start, sale.channel, ALL
-        key = partition, length, start, sale.channel, sale.store
-        groups = self._by_start[partition, length][start]
-        if key in groups or len(groups) < MOST_GROUPS:
-            yield key
+    def _keep(self, partition: int, length: int, start: int, groups: set[Group]) -> None:
+        stretch = self._stretches[partition, length].get(start)
+        if stretch is None:  # a batch of a replay may span more than is kept
+            return
+        for block in {stretch.block_of[group] for group in groups}:
+            self._stored[partition, length, start, block] = stretch.to_bytes(block)
+        self.dirty.update((partition, length, start, *group) for group in groups)
 
-    def _open(self, key: PaneKey) -> Pane:
-        pane = self._panes.get(key)
-        if pane is None:
-            pane = self._panes[key] = Pane()
-            self._index(key)
-        return pane
-
-    def _index(self, key: PaneKey) -> None:
-        partition, length, start, _, _ = key
+    def _stretch(self, partition: int, length: int, start: int) -> _Stretch:
         place = partition, length
-        self._by_start.setdefault(place, {}).setdefault(start, set()).add(key)
-        self._newest[place] = max(start, self._newest.get(place, start))
+        stretches = self._stretches.setdefault(place, {})
+        stretch = stretches.get(start)
+        if stretch is None:
+            stretch = stretches[start] = _Stretch()
+            self._newest[place] = max(start, self._newest.get(place, start))
+        return stretch
 
     def _horizon(self, partition: int, length: int) -> int:
         newest = self._newest.get((partition, length))
         return 0 if newest is None else newest - RETENTION_S[length]
 
-    def _expire(self, partition: int) -> None:
-        for length in RETENTION_S:
-            starts, horizon = self._by_start.get((partition, length), {}), self._horizon(partition, length)
-            for start in [s for s in starts if s + length <= horizon]:
-                for key in starts.pop(start):
-                    del self._panes[key]
-                    self._stored.pop(key, None)
-                    self.dirty.discard(key)
+    def _expire(self, partition: int, length: int) -> None:
+        stretches, horizon = self._stretches.get((partition, length), {}), self._horizon(partition, length)
+        for start in [s for s in stretches if s + length <= horizon]:
+            stretch = stretches.pop(start)
+            for block in set(stretch.block_of.values()):
+                self._stored.pop((partition, length, start, block), None)
+            self.dirty.difference_update((partition, length, start, *group) for group in stretch.panes)
 
     def newest(self) -> dict[int, int]:
         """The end of the newest minute of each partition."""
@@ -214,17 +269,26 @@ class Panes:
         touched = {
             (window.name, start, partition, channel, store)
             for partition, length, pane, channel, store in keys
-            for window in WINDOWS.values()
-            if window.pane_s == length
+            for window in _WINDOWS_OF[length]
             for start in window.starts(pane)
             if start + length > self._horizon(partition, length)
         }
         for name, start, partition, channel, store in touched:
-            window = WINDOWS[name]
+            window, group = WINDOWS[name], (channel, store)
+            stretches = self._stretches.get((partition, window.pane_s), {})
             found = [
                 pane
                 for at in window.panes(start)
-                if (pane := self._panes.get((partition, window.pane_s, at, channel, store))) is not None
+                if (stretch := stretches.get(at)) is not None
+                and (pane := stretch.panes.get(group)) is not None
             ]
             if found:
                 yield (name, start, partition, channel, store), total(found)
+
+
+def _groups(stretch: _Stretch, sale: Sale) -> Iterator[Group]:
+    yield ALL, ALL
+    yield sale.channel, ALL
+    group = sale.channel, sale.store
+    if group in stretch.panes or len(stretch.panes) < MOST_GROUPS:
+        yield group

@@ -7,15 +7,17 @@ import pytest
 
 from consumers.panes import (
     ALL,
+    BLOCK_GROUPS,
     MINUTE_S,
     MOST_GROUPS,
     TEN_MINUTES_S,
     WINDOWS,
+    BlockKey,
     Pane,
-    PaneKey,
     Panes,
     Sale,
     WindowKey,
+    read_block,
 )
 from consumers.sketch import hash64
 
@@ -65,6 +67,21 @@ def counted(
     return len(inside), sum(s.amount is not None for s in inside), euros, len({s.profile for s in inside})
 
 
+def kept(stored: dict[BlockKey, bytes]) -> dict[tuple[int, int, int, int, str, str], Pane]:
+    """Every stored pane by its block and group."""
+    return {(*key, *group): pane for key, data in stored.items() for group, pane in read_block(data)}
+
+
+def figures(stored: dict[BlockKey, bytes]) -> dict[tuple[int, int, int, str, str], bytes]:
+    """Every stored pane, wherever it is stored."""
+    return {(*key[:3], *key[4:]): pane.to_bytes() for key, pane in kept(stored).items()}
+
+
+def whole(stored: dict[BlockKey, bytes], length: int) -> Pane:
+    """The pane of all events in the stretch at T0."""
+    return next(p for k, p in kept(stored).items() if k[1:3] == (length, T0) and k[4:] == (ALL, ALL))
+
+
 def shown(panes: Panes) -> dict[WindowKey, Pane]:
     return dict(panes.windows(panes.dirty))
 
@@ -92,7 +109,7 @@ def test_every_window_holds_what_counting_one_by_one_gives(seed: int) -> None:
 
 def test_a_replay_from_any_offset_changes_nothing() -> None:
     sales = stream(7, 400, 1_800)
-    stored: dict[PaneKey, bytes] = {}
+    stored: dict[BlockKey, bytes] = {}
     Panes(stored).fold(0, sales)
     before = dict(stored)
     for start in (0, 1, 200, 399):
@@ -105,11 +122,11 @@ def test_a_replay_from_any_offset_changes_nothing() -> None:
 
 def test_a_crash_between_the_changes_of_a_batch_is_made_good_by_reading_it_again() -> None:
     sales = stream(8, 300, 1_800)
-    whole: dict[PaneKey, bytes] = {}
+    whole: dict[BlockKey, bytes] = {}
     Panes(whole).fold(0, sales)
-    stored: dict[PaneKey, bytes] = {}
+    stored: dict[BlockKey, bytes] = {}
     Panes(stored).fold(0, sales[:150])
-    after: dict[PaneKey, bytes] = dict(stored)
+    after: dict[BlockKey, bytes] = dict(stored)
     Panes(after).fold(0, sales[150:])
     half = sorted(after)[::2]
     stored |= {key: after[key] for key in half}  # only these reached the changelog
@@ -121,7 +138,7 @@ def test_the_way_a_stream_is_cut_into_batches_does_not_matter() -> None:
     sales = stream(9, 300, 30 * 3_600)
     results = []
     for size in (1, 7, 300):
-        stored: dict[PaneKey, bytes] = {}
+        stored: dict[BlockKey, bytes] = {}
         panes = Panes(stored)
         for start in range(0, len(sales), size):
             panes.fold(0, sales[start : start + size])
@@ -138,21 +155,32 @@ def test_partitions_are_counted_apart_and_one_may_lag_behind() -> None:
 
 
 def test_old_panes_go_and_what_comes_for_them_is_counted_as_late() -> None:
-    stored: dict[PaneKey, bytes] = {}
+    stored: dict[BlockKey, bytes] = {}
     panes = Panes(stored)
     panes.fold(0, [sale(1)])
     panes.fold(0, [sale(2, T0 + 3 * 3_600)])
     assert {key[2] for key in stored if key[1] == MINUTE_S} == {T0 + 3 * 3_600}
     assert panes.fold(0, [sale(3, T0)]) == {MINUTE_S: 1, TEN_MINUTES_S: 0}
-    assert Pane.from_bytes(stored[0, TEN_MINUTES_S, T0, ALL, ALL]).events == 2
+    assert whole(stored, TEN_MINUTES_S).events == 2
 
 
 def test_groups_without_end_are_bounded_and_still_count_for_the_whole() -> None:
-    stored: dict[PaneKey, bytes] = {}
+    stored: dict[BlockKey, bytes] = {}
     panes = Panes(stored)
     panes.fold(0, [sale(i, store=f"s{i}") for i in range(MOST_GROUPS + 100)])
-    assert len(stored) == 2 * MOST_GROUPS
-    assert Pane.from_bytes(stored[0, MINUTE_S, T0, ALL, ALL]).events == MOST_GROUPS + 100
+    assert len(kept(stored)) == 2 * MOST_GROUPS
+    assert max(Counter(key[:4] for key in kept(stored)).values()) == BLOCK_GROUPS
+    assert whole(stored, MINUTE_S).events == MOST_GROUPS + 100
+
+
+def test_a_crash_between_the_blocks_of_one_stretch_is_made_good_by_reading_it_again() -> None:
+    sales = [sale(i, store=f"s{i % 90}", profile=hash64(str(i % 7)), amount=i) for i in range(600)]
+    all_of_it: dict[BlockKey, bytes] = {}
+    Panes(all_of_it).fold(0, sales)
+    for kept_blocks in (sorted(all_of_it)[::2], sorted(all_of_it)[1::2]):
+        stored = {key: all_of_it[key] for key in kept_blocks}  # only these reached the changelog
+        Panes(stored).fold(0, sales)
+        assert figures(stored) == figures(all_of_it)
 
 
 def test_revenue_of_any_size_and_a_pane_in_bytes_come_back_the_same() -> None:
