@@ -125,7 +125,7 @@ def _compare(
         for r in (low, high):
             if r not in sides:
                 sides[r] = side((contents[r],))
-        comparison = compare(sides[low], sides[high], model, policy)
+        comparison = compare(sides[low], sides[high], model, policy, remembered)
         if comparison.weight >= remembered:
             edges[low, high] = Edge(low, high, comparison)
     return edges

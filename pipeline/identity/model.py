@@ -1,4 +1,7 @@
-"""The words of the core as frozen values. GLOSSARY.md says what each means."""
+"""The words of the core as frozen values. GLOSSARY.md says what each means.
+
+What is made by the million is a named tuple: a frozen dataclass takes several times as long to make.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from pipeline.codes import ReasonCode
+
+if TYPE_CHECKING:
+    from pipeline.identity.side import Side
 
 
 class IdentifierType(StrEnum):
@@ -64,8 +71,7 @@ class MatchKeyKind(IntEnum):
     NAME_BEGINNINGS = 14
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Identifier:
+class Identifier(NamedTuple):
     """A canonical identifier. Plaintext: lives in memory only."""
 
     type: IdentifierType
@@ -102,8 +108,7 @@ class CanonicalRecord:
         return not (self.identifiers or has(Trait.NATIONAL_ID) or (named and placed))
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class MatchKey:
+class MatchKey(NamedTuple):
     """A keyed hash, truncated to a signed 64-bit number, that brings likely matches together.
 
     A collision costs one comparison, never a wrong link: comparison looks at the values themselves.
@@ -117,13 +122,15 @@ class MatchKey:
 class IdentityRecord:
     """A distinct combination of identifiers and traits. Equal content has an equal id, whatever the order of arrival.
 
-    `products` are the hashes of distinct products its events bought; it only ever grows.
+    `products` are the hashes of distinct products its events bought; it only ever grows. `own_side` is no content: it
+    remembers what comparison makes of the record, so that a record that is compared again and again pays once.
     """
 
     record_id: UUID
     identifiers: tuple[Identifier, ...]
     traits: Mapping[Trait, str]
     products: frozenset[int] = frozenset()
+    own_side: Side | None = field(default=None, init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +142,7 @@ class RecordActivity:
     sources: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LevelWeight:
+class LevelWeight(NamedTuple):
     """One attribute's comparison: the level reached and its log2 match weight (bits)."""
 
     attribute: str
@@ -144,8 +150,7 @@ class LevelWeight:
     weight: float
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """The evidence between two sides (records or clusters of them).
 
     `weight` is the sum in bits including the prior; `confidence` the calibrated probability in [0, 1];
@@ -158,8 +163,7 @@ class Comparison:
     veto: ReasonCode | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """Two records and the evidence between them; `low < high`."""
 
     low: UUID

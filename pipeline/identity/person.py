@@ -5,8 +5,8 @@ String measures: Jaro-Winkler (Winkler 1990), optimal string alignment distance,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
@@ -22,53 +22,42 @@ ALIKE = 0.75
 _VOWELS = frozenset("aeiouy")
 _GENERATION = {"sr": 1, "i": 1, "jr": 2, "ii": 2, "iii": 3, "iv": 4}
 _UNSCALED = frozenset(("initial", "other_initial", "alike", "different"))
+_UNLIKE = frozenset(("alike", "different"))
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PersonName:
-    """A canonical name with its sounds, worked out once."""
+class PersonName(NamedTuple):
+    """A canonical name; an empty string is a part not given."""
 
     first: str
     middle: str
     last: str
     suffix: str
-    first_sound: str
-    last_sound: str
 
 
-@dataclass(frozen=True, slots=True)
-class NameEvidence:
-    """What two names say, part by part; None where a part is missing on one side."""
-
-    given: Level | None
-    family: Level | None
-    middle: Level | None
-    suffix: Level | None
-
-
-@lru_cache(maxsize=65_536)
-def person_name(first: str, middle: str, last: str, suffix: str) -> PersonName:
-    """A name with its sounds."""
-    return PersonName(first, middle, last, suffix, sound(first) if first else "", sound(last) if last else "")
+NameEvidence = tuple[Level | None, Level | None, Level | None, Level | None]
+"""What two names say of given name, surname, middle name and suffix; None where a part is missing on one side."""
 
 
 def names(a: PersonName, b: PersonName, model: Model) -> NameEvidence:
     """Part by part; where nothing agrees so, with given name and surname the wrong way round."""
-    given, family = _given(a, b, model), _family(a, b, model)
+    first, middle, last, suffix = a
+    other_first, other_middle, other_last, other_suffix = b
+    given = _given(a, b, model) if first and other_first else None
+    family = _family(last, other_last, model) if last and other_last else None
     if (given is None or given.weight < 0) and (family is None or family.weight < 0):
-        there, back = _crossed(a.first, b.last, model), _crossed(b.first, a.last, model)
+        there, back = _crossed(first, other_last, model), _crossed(other_first, last, model)
         if there is not None and back is not None:
             # the weightier first, so that the outcome is the same whichever side comes first
             more, less = (there, back) if there.weight >= back.weight else (back, there)
             given, family = more, Level("surname", "swapped", less.weight, 0.0)
-        elif given is None or family is None:
+        elif (given is None or family is None) and (there or back):
             # one of the two is incomplete: a single name in the other's place is all there can be
-            given, family = (there or back, None) if there or back else (given, family)
-    return NameEvidence(
+            given, family = there or back, None
+    return (
         given,
         family,
-        _middle(a.middle, b.middle, model) if a.middle and b.middle else None,
-        _suffix(a.suffix, b.suffix, model) if a.suffix and b.suffix else None,
+        _middle(middle, other_middle, model) if middle and other_middle else None,
+        _suffix(suffix, other_suffix, model) if suffix and other_suffix else None,
     )
 
 
@@ -91,7 +80,8 @@ def is_abbreviation(x: str, y: str) -> bool:
     return all(letter in rest for letter in short)
 
 
-def _level(x: str, y: str, sounds: tuple[str, str]) -> str:
+@lru_cache(maxsize=65_536)
+def _level(x: str, y: str) -> str:
     if x == y:
         return "initial" if len(x) == 1 else "exact"
     if len(x) == 1 or len(y) == 1:
@@ -100,7 +90,7 @@ def _level(x: str, y: str, sounds: tuple[str, str]) -> str:
         return "close"
     if not set(x.split()).isdisjoint(y.split()):
         return "part"
-    if sounds[0] == sounds[1]:
+    if sound(x) == sound(y):
         return "sound"
     return "alike" if JaroWinkler.similarity(x, y) >= ALIKE else "different"
 
@@ -114,29 +104,37 @@ def _weighed(attribute: str, level: str, x: str, y: str, statistics: NameStatist
     return Level(attribute, level, rarity + declared.weight, declared.household)
 
 
-def _given(a: PersonName, b: PersonName, model: Model) -> Level | None:
+def _given(a: PersonName, b: PersonName, model: Model) -> Level:
     x, y = a.first, b.first
-    if not x or not y:
-        return None
-    level = _level(x, y, (a.first_sound, b.first_sound))
+    found = _given_names(x, y, model)
+    if (
+        (a.middle or b.middle)
+        and found.level in _UNLIKE
+        and (y in a.middle.split() or x in b.middle.split())
+        and _level(x, y) in _UNLIKE
+    ):
+        return _weighed("given_name", "middle", x, y, model.given_names, model)
+    return found
+
+
+@lru_cache(maxsize=65_536)
+def _given_names(x: str, y: str, model: Model) -> Level:
+    level = _level(x, y)
     if level in ("exact", "initial", "other_initial"):
         pass
     elif not model.formal_names(x).isdisjoint(model.formal_names(y)) or is_abbreviation(x, y):
         level = "nickname"
-    elif level in ("close", "sound") and x != y and model.is_given_name(x) and model.is_given_name(y):
+    elif level in ("close", "sound") and model.is_given_name(x) and model.is_given_name(y):
         level = "alike"
-    elif level in _UNSCALED and (y in a.middle.split() or x in b.middle.split()):
-        level = "middle"
     return _weighed("given_name", level, x, y, model.given_names, model)
 
 
-def _family(a: PersonName, b: PersonName, model: Model) -> Level | None:
-    if not a.last or not b.last:
-        return None
-    level = _level(a.last, b.last, (a.last_sound, b.last_sound))
-    return _weighed("surname", level, a.last, b.last, model.surnames, model)
+@lru_cache(maxsize=65_536)
+def _family(x: str, y: str, model: Model) -> Level:
+    return _weighed("surname", _level(x, y), x, y, model.surnames, model)
 
 
+@lru_cache(maxsize=65_536)
 def _crossed(given: str, family: str, model: Model) -> Level | None:
     """A given name that stands where the other side has its surname; None where it does not."""
     if len(given) < 2 or len(family) < 2 or not is_close(given, family):

@@ -22,7 +22,11 @@ _STEEPEST = 1000.0
 
 def confidence(weight: float) -> float:
     """The probability of a match whose log2 odds are `weight` bits: 1 / (1 + 2**-weight)."""
-    return float(1.0 / (1.0 + 2.0 ** -max(-_STEEPEST, min(_STEEPEST, weight))))
+    if weight > _STEEPEST:
+        weight = _STEEPEST
+    elif weight < -_STEEPEST:
+        weight = -_STEEPEST
+    return float(1.0 / (1.0 + 2.0**-weight))
 
 
 def bits(probability: float) -> float:
@@ -33,7 +37,8 @@ def bits(probability: float) -> float:
 def against_both(strangers: float, household: float) -> float:
     """The log2 odds of one person against two strangers or two of a household: -log2(2**-s + 2**-h)."""
     low, high = (strangers, household) if strangers < household else (household, strangers)
-    return low - log2(1.0 + 2.0 ** -min(_STEEPEST, high - low))
+    apart = high - low
+    return low - log2(1.0 + 2.0 ** -(apart if apart < _STEEPEST else _STEEPEST))
 
 
 class Level(NamedTuple):
@@ -60,13 +65,14 @@ class NameStatistics:
         return self.bits.get(name, self.unlisted)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """A versioned set of match weights in bits.
 
     `prior` is the log2 odds that two candidates are one person rather than strangers before anything is compared,
     `household_prior` rather than members of one household. An agreeing level of a name counts the rarity of the name
-    plus the level's weight. `given_names` and `nicknames` tell as well which given names exist.
+    plus the level's weight. `given_names` and `nicknames` tell as well which given names exist. A model equals itself
+    only, so that what is remembered of names may be remembered by model.
     """
 
     version: str

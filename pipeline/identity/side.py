@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.identity.model import IdentifierType, IdentityRecord, Trait
-from pipeline.identity.person import PersonName, person_name
+from pipeline.identity.person import PersonName
 from pipeline.identity.similarity import Place
 
 MAX_VALUES = 12
 """Most distinct values of one attribute a side is compared by: a bound on the work, taken in sorted order."""
 
+# an enum's member is looked up by a method, a name of the module is not
+_EMAIL, _PHONE, _WHATSAPP = IdentifierType.EMAIL, IdentifierType.PHONE, IdentifierType.WHATSAPP
+_FIRST, _MIDDLE, _LAST, _SUFFIX = Trait.FIRST_NAME, Trait.MIDDLE_NAME, Trait.LAST_NAME, Trait.NAME_SUFFIX
+_NUMBER, _STREET, _UNIT = Trait.STREET_NUMBER, Trait.STREET, Trait.UNIT
+_CITY, _STATE, _POSTCODE = Trait.CITY, Trait.STATE, Trait.POSTCODE
+_BORN, _GENDER, _IDS, _EMPLOYER = Trait.DATE_OF_BIRTH, Trait.GENDER, Trait.NATIONAL_ID, Trait.EMPLOYER
+_NONE: frozenset[str] = frozenset()
 
-@dataclass(frozen=True, slots=True)
-class Side:
+
+class Side(NamedTuple):
     """The union of what some records say. Every tuple is sorted and distinct: equal content is an equal Side.
 
-    `lines` are the phone numbers of phones and WhatsApp accounts alike.
+    `lines` are the phone numbers of phones and WhatsApp accounts alike; `others` the identifiers that are neither
+    lines nor e-mail addresses.
     """
 
     identifiers: Mapping[IdentifierType, frozenset[str]]
-    lines: frozenset[str]
+    emails: tuple[str, ...]
+    lines: tuple[str, ...]
+    others: Mapping[IdentifierType, frozenset[str]]
     names: tuple[PersonName, ...]
     births: tuple[tuple[str, ...], ...]
     genders: tuple[str, ...]
@@ -33,57 +43,61 @@ class Side:
 
 def side(records: Iterable[IdentityRecord]) -> Side:
     """The side that some records (one or a cluster) make together."""
-    sides = [_of_record(record) for record in records]
+    sides = [record.own_side or _remembered(record) for record in records]
     return sides[0] if len(sides) == 1 else join(sides)
+
+
+def _remembered(record: IdentityRecord) -> Side:
+    made = _of_record(record)
+    # the record stays what it is: its side follows from its content
+    object.__setattr__(record, "own_side", made)
+    return made
 
 
 def _of_record(record: IdentityRecord) -> Side:
     get = record.traits.get
-    first, last = get(Trait.FIRST_NAME, ""), get(Trait.LAST_NAME, "")
-    street, city, postcode = get(Trait.STREET, ""), get(Trait.CITY, ""), get(Trait.POSTCODE, "")
-    born, ids, gender, employer = (
-        get(Trait.DATE_OF_BIRTH),
-        get(Trait.NATIONAL_ID),
-        get(Trait.GENDER),
-        get(Trait.EMPLOYER),
-    )
+    first, last = get(_FIRST, ""), get(_LAST, "")
+    street, city, postcode = get(_STREET, ""), get(_CITY, ""), get(_POSTCODE, "")
+    born, gender, ids, employer = get(_BORN), get(_GENDER), get(_IDS), get(_EMPLOYER)
     identifiers: dict[IdentifierType, frozenset[str]] = {}
-    for identifier in record.identifiers:
-        identifiers[identifier.type] = identifiers.get(identifier.type, frozenset()) | {identifier.value}
-    name = (
-        person_name(first, get(Trait.MIDDLE_NAME, ""), last, get(Trait.NAME_SUFFIX, ""))
-        if first or last
-        else None
-    )
+    for kind, value in record.identifiers:
+        held = identifiers.get(kind)
+        identifiers[kind] = frozenset((value,)) if held is None else held | {value}
+    emails, lines, others = _parted(identifiers)
     return Side(
-        identifiers=identifiers,
-        lines=_lines(identifiers),
-        names=() if name is None else (name,),
-        births=(tuple(born.split("|")),) if born else (),
-        genders=(gender,) if gender else (),
-        places=(
-            (
-                Place(
-                    get(Trait.STREET_NUMBER, ""),
-                    street,
-                    get(Trait.UNIT, ""),
-                    city,
-                    get(Trait.STATE, ""),
-                    postcode,
-                ),
-            )
-            if street or city or postcode
-            else ()
-        ),
-        national_ids=frozenset(ids.split("|")) if ids else frozenset(),
-        employers=(employer,) if employer else (),
-        products=record.products,
+        identifiers,
+        emails,
+        lines,
+        others,
+        (PersonName(first, get(_MIDDLE, ""), last, get(_SUFFIX, "")),) if first or last else (),
+        (tuple(born.split("|")),) if born else (),
+        (gender,) if gender else (),
+        (Place(get(_NUMBER, ""), street, get(_UNIT, ""), city, get(_STATE, ""), postcode),)
+        if street or city or postcode
+        else (),
+        frozenset(ids.split("|")) if ids else _NONE,
+        (employer,) if employer else (),
+        record.products,
     )
 
 
-def _lines(identifiers: Mapping[IdentifierType, frozenset[str]]) -> frozenset[str]:
-    phones = identifiers.get(IdentifierType.PHONE, frozenset())
-    return phones | identifiers.get(IdentifierType.WHATSAPP, frozenset())
+def _parted(
+    identifiers: Mapping[IdentifierType, frozenset[str]],
+) -> tuple[tuple[str, ...], tuple[str, ...], dict[IdentifierType, frozenset[str]]]:
+    """E-mail addresses, lines, and the rest by type."""
+    emails, lines, others = _NONE, _NONE, {}
+    for kind, values in identifiers.items():
+        if kind is _EMAIL:
+            emails = values
+        elif kind is _PHONE or kind is _WHATSAPP:
+            lines = lines | values if lines else values
+        else:
+            others[kind] = values
+    return _in_order(emails), _in_order(lines), others
+
+
+def _in_order(values: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(values)) if len(values) > 1 else tuple(values)
 
 
 def join(sides: Sequence[Side]) -> Side:
@@ -91,15 +105,18 @@ def join(sides: Sequence[Side]) -> Side:
     identifiers: dict[IdentifierType, frozenset[str]] = {}
     for s in sides:
         for kind, values in s.identifiers.items():
-            identifiers[kind] = identifiers.get(kind, frozenset()) | values
+            identifiers[kind] = identifiers[kind] | values if kind in identifiers else values
+    emails, lines, others = _parted(identifiers)
     return Side(
         identifiers=identifiers,
-        lines=_lines(identifiers),
+        emails=emails,
+        lines=lines,
+        others=others,
         names=tuple(sorted({n for s in sides for n in s.names})),
         births=tuple(sorted({b for s in sides for b in s.births})),
         genders=tuple(sorted({g for s in sides for g in s.genders})),
         places=tuple(sorted({p for s in sides for p in s.places})),
-        national_ids=frozenset().union(*(s.national_ids for s in sides)),
+        national_ids=_NONE.union(*(s.national_ids for s in sides)),
         employers=tuple(sorted({e for s in sides for e in s.employers})),
         products=frozenset().union(*(s.products for s in sides)),
     )

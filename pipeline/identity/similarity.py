@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
@@ -15,11 +15,10 @@ CLOSE_WORD = 0.88
 
 _MONTH, _YEAR = 35, 366  # days, generously
 _GENERATION = 12 * _YEAR
-_SHORTEST_USER = 4
+_SHORTEST_USER, _LONG_USER = 4, 5
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A canonical address; an empty string is a part not given."""
 
     number: str
@@ -32,16 +31,20 @@ class Place:
 
 def births(a: tuple[str, ...], b: tuple[str, ...], model: Model) -> Level:
     """The best level over all readings of ambiguous dates."""
-    if a == b or not set(a).isdisjoint(b):
-        return model.level("date_of_birth", "exact")
-    return max(
-        (model.level("date_of_birth", _birth(x, y)) for x in a for y in b), key=lambda found: found.weight
-    )
+    levels = model.levels["date_of_birth"]
+    if a == b:
+        return levels["exact"]
+    if len(a) == 1 and len(b) == 1:
+        return levels[_birth(a[0], b[0])]
+    if not set(a).isdisjoint(b):
+        return levels["exact"]
+    return max((levels[_birth(x, y)] for x in a for y in b), key=lambda found: found.weight)
 
 
 def _birth(x: str, y: str) -> str:
-    same_year, same_month, same_day = x[:4] == y[:4], x[5:7] == y[5:7], x[8:] == y[8:]
-    if same_year and x[5:7] == y[8:] and x[8:] == y[5:7]:
+    year, month, day = x[:4], x[5:7], x[8:]
+    same_year, same_month, same_day = year == y[:4], month == y[5:7], day == y[8:]
+    if same_year and month == y[8:] and day == y[5:7]:
         return "swapped"
     if OSA.distance(x, y, score_cutoff=1) <= 1:
         return "digit"
@@ -63,14 +66,14 @@ def _days(born: str) -> int:
 
 def places(a: Place, b: Place, model: Model) -> Level | None:
     """From one address down to one town; None where nothing comparable is given."""
-    near = _near(a, b)
-    if a.street and b.street and (a.street == b.street or _is_close_street(a.street, b.street)):
-        return model.level("address", _same_street(a, b, near))
-    if near == "postcode" and a.number and a.number == b.number:
-        return model.level("address", "number_postcode")
-    if near:
-        return model.level("address", near)
-    return None
+    number, street, _, city, _, code = a
+    other_number, other_street, _, other_city, _, other_code = b
+    near = _near(city, code, other_city, other_code)
+    if street and other_street and (street == other_street or _is_close_street(street, other_street)):
+        return model.levels["address"][_same_street(a, b, near)]
+    if near == "postcode" and number and number == other_number:
+        near = "number_postcode"
+    return model.levels["address"][near] if near else None
 
 
 def _same_street(a: Place, b: Place, near: str) -> str:
@@ -83,17 +86,19 @@ def _same_street(a: Place, b: Place, near: str) -> str:
     return "exact" if a.street == b.street and near != "apart" else "close"
 
 
-def _near(a: Place, b: Place) -> str:
-    same_city = bool(a.city and b.city) and (
-        a.city == b.city or JaroWinkler.similarity(a.city, b.city) >= CLOSE_WORD
-    )
-    if a.postcode and b.postcode:
-        if a.postcode == b.postcode:
-            return "postcode"
-        return "city" if same_city or OSA.distance(a.postcode, b.postcode, score_cutoff=1) <= 1 else "apart"
-    if a.city and b.city:
-        return "city" if same_city else "apart"
-    return ""
+def _near(city: str, code: str, other_city: str, other_code: str) -> str:
+    if code and code == other_code:
+        return "postcode"
+    if city and other_city and (city == other_city or _is_close_word(city, other_city)):
+        return "city"
+    if code and other_code:
+        return "city" if OSA.distance(code, other_code, score_cutoff=1) <= 1 else "apart"
+    return "apart" if city and other_city else ""
+
+
+@lru_cache(maxsize=16_384)
+def _is_close_word(x: str, y: str) -> bool:
+    return JaroWinkler.similarity(x, y) >= CLOSE_WORD
 
 
 @lru_cache(maxsize=16_384)
@@ -119,6 +124,11 @@ def _national_id(x: tuple[str, str, str], y: tuple[str, str, str]) -> str:
     return "close" if close else "different"
 
 
+def genders(a: str, b: str, model: Model) -> Level:
+    """Same or different."""
+    return model.level("gender", "exact" if a == b else "different")
+
+
 def employers(a: str, b: str, model: Model) -> Level:
     """Same or different; people change jobs, so the latter says little."""
     same = a == b or OSA.normalized_similarity(a, b) >= 0.8
@@ -128,32 +138,38 @@ def employers(a: str, b: str, model: Model) -> Level:
 def emails(a: str, b: str, model: Model, roles: frozenset[str]) -> Level:
     """Exact, role (a firm's mailbox), close (slips of the pen), user (the same one elsewhere), or different."""
     user, _, domain = a.partition("@")
-    other, _, elsewhere = b.partition("@")
+    levels = model.levels["email"]
     if a == b:
-        level = "role" if user in roles else "exact"
-    elif user in roles or other in roles:
-        level = "different"
-    elif _is_close_address(user, domain, other, elsewhere):
-        level = "close"
-    else:
-        level = "user" if user == other and len(user) >= _SHORTEST_USER else "different"
-    return model.level("email", level)
+        return levels["role" if user in roles else "exact"]
+    other, _, elsewhere = b.partition("@")
+    if user in roles or other in roles:
+        return levels["different"]
+    if _is_close_address(user, domain, other, elsewhere):
+        return levels["close"]
+    return levels["user" if user == other and len(user) >= _SHORTEST_USER else "different"]
 
 
 def _is_close_address(user: str, domain: str, other: str, elsewhere: str) -> bool:
     """One slip of the pen in a short user name, two in a longer one; three in all."""
-    in_user = OSA.distance(user, other, score_cutoff=2)
-    if in_user > (2 if min(len(user), len(other)) >= 5 else 0):
-        return False
+    in_user = 0
+    if user != other:
+        if len(user) < _LONG_USER or len(other) < _LONG_USER:
+            return False
+        in_user = OSA.distance(user, other, score_cutoff=2)
+        if in_user > 2:
+            return False
+    if domain == elsewhere:
+        return True
     # short domains differ by little although they are two providers (aol.com, gol.com)
     in_domain = OSA.distance(domain, elsewhere, score_cutoff=3)
-    return in_domain == 0 or (in_user + in_domain <= 3 and in_domain * 4 <= min(len(domain), len(elsewhere)))
+    return in_user + in_domain <= 3 and in_domain * 4 <= min(len(domain), len(elsewhere))
 
 
 def lines(a: str, b: str, model: Model) -> Level:
     """Phone numbers: exact, tail (the last seven digits), close (one digit), or different."""
+    levels = model.levels["phone"]
     if a == b:
-        return model.level("phone", "exact")
+        return levels["exact"]
     if a[-7:] == b[-7:]:
-        return model.level("phone", "tail")
-    return model.level("phone", "close" if OSA.distance(a, b, score_cutoff=1) <= 1 else "different")
+        return levels["tail"]
+    return levels["close" if OSA.distance(a, b, score_cutoff=1) <= 1 else "different"]
