@@ -7,6 +7,8 @@ changes nothing. consumers/lua/fold.lua says how; consumers/lua/recommend.lua ma
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import TypedDict, cast
 
@@ -19,13 +21,14 @@ from consumers.redis_port import script_text, translated
 from pipeline.settings import Settings
 from schemas.topics import topics
 
-MOST_ITEMS = 200  # items counted a profile: bounds what one profile can cost at 200 x 200 pairs
+MOST_ITEMS = 40  # items counted a profile: bounds what one more can cost at 40 pairs
 LONGEST_LIST = 50
-BREADTH = 100  # neighbours looked at an item
+BREADTH = 20  # neighbours looked at an item
 LIST_TTL_S = 3_600  # other people's purchases reach a list within the hour, its own at once
 _CHUNK = 50  # facts a script call: bounds how long Redis does nothing else
-_LISTS_A_BATCH = 20
+_LISTS_A_CALL = 10
 _LISTS_AT_REST = 100
+_SHARE_OF_TIME = 0.05  # for lists that nobody asked for yet
 
 
 class Fact(TypedDict, total=False):
@@ -48,6 +51,8 @@ class RecommendationCounts:
     def __init__(self, redis: Redis) -> None:
         self._fold = redis.register_script(script_text("fold"))
         self._recommend = redis.register_script(script_text("recommend"))
+        self._rested = -math.inf
+        self._lists_s = 0.0
         # an erased profile is remembered for as long as an old event may come again and name it
         self._remember_s = 3_600 * (topics()["events.linked"].retention_hours or 24 * 365) + 86_400
 
@@ -58,23 +63,26 @@ class RecommendationCounts:
         return None if value is None else _items(value)
 
     def apply(self, facts: Sequence[Fact]) -> None:
-        """See `Projection`. A few stale lists are made anew on the way."""
+        """See `Projection`. Lists become stale; who reads a stale one makes it anew."""
         for start in range(0, len(facts), _CHUNK):
             chunk = orjson.dumps(facts[start : start + _CHUNK])
             with translated():
                 self._fold(args=[MOST_ITEMS, self._remember_s, chunk])
-        if facts:
-            self._make_lists(_LISTS_A_BATCH)
 
     def rest(self) -> None:
-        """See `Projection`: the lists that became stale under load."""
+        """See `Projection`: makes stale lists, for a twentieth of the time."""
+        started = time.monotonic()
+        if started < self._rested + self._lists_s * (1 / _SHARE_OF_TIME - 1):
+            return
         made = 0
-        while made < _LISTS_AT_REST and self._make_lists(_LISTS_A_BATCH) == _LISTS_A_BATCH:
-            made += _LISTS_A_BATCH
+        while made < _LISTS_AT_REST and self._make_lists() == _LISTS_A_CALL:
+            made += _LISTS_A_CALL
+        self._rested = time.monotonic()
+        self._lists_s = self._rested - started
 
-    def _make_lists(self, most: int) -> int:
+    def _make_lists(self) -> int:
         with translated():
-            return cast(int, self._recommend(args=[LONGEST_LIST, BREADTH, LIST_TTL_S, most]))
+            return cast(int, self._recommend(args=[LONGEST_LIST, BREADTH, LIST_TTL_S, _LISTS_A_CALL]))
 
 
 def _state(profile_id: str, value: Mapping[str, object] | None) -> Fact:

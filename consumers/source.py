@@ -24,6 +24,7 @@ from pipeline.stream.kafka import ConsumerErrors, consumer, consumer_config
 _BATCH_BYTES = 8 * 2**20
 _CHUNK = 100
 _IDLE_S = 0.25
+_LINGER_OVER_WORK = 4
 _REPORT_S = 1.0
 _PATIENCE_S = 15.0
 
@@ -58,6 +59,7 @@ class RedisSource:
         self._collected: dict[Place, _Held] = {}
         self._hand: list[Message] = []
         self._paused = False
+        self._handed_over = time.monotonic()
         self._reported = 0.0
         self._unreported = False
         self._errors = ConsumerErrors()
@@ -73,9 +75,16 @@ class RedisSource:
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────
 
     def collect(self) -> tuple[Message, ...]:
-        """Up to `batch_max_events` or 8 MiB, waiting at most `batch_linger_ms` after the first message."""
+        """Up to `batch_max_events` or 8 MiB.
+
+        After the first message it waits for `_LINGER_OVER_WORK` times what the last batch took, within
+        `batch_linger_ms` and `batch_linger_max_ms`: quick at leisure, and cheap under load.
+        """
+        least, most = self._settings.batch_linger_ms / 1_000, self._settings.batch_linger_max_ms / 1_000
+        worked = _LINGER_OVER_WORK * (time.monotonic() - self._handed_over)
+        linger = min(max(least, worked), max(least, most))
         size = self._read(1, 0.0 if self._hand else _IDLE_S)
-        deadline = time.monotonic() + self._settings.batch_linger_ms / 1_000
+        deadline = time.monotonic() + linger
         while self._hand and size < _BATCH_BYTES:
             wanted = min(_CHUNK, self._settings.batch_max_events - len(self._hand))
             if wanted <= 0 or time.monotonic() >= deadline:
@@ -84,6 +93,7 @@ class RedisSource:
         self._report_now_and_then()
         messages, self._hand = tuple(self._hand), []
         self._collected = dict(self._held)
+        self._handed_over = time.monotonic()
         return messages
 
     def _read(self, count: int, seconds: float) -> int:

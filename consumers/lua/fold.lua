@@ -7,7 +7,7 @@
 --   rb:rec:owned:{profile}   SET  the items counted for the profile
 --   rb:rec:popular           ZSET item -> profiles that own it
 --   rb:rec:co:{item}         ZSET other item -> profiles that own both
---   rb:rec:{profile}         its list, made from the counts by recommend.lua;  rb:rec:stale SET lists to make anew
+--   rb:rec:{profile}         its list, made from the counts by recommend.lua; rb:rec:stale SET lists that are behind
 --
 -- ARGV: most items counted a profile; seconds an erased profile is remembered; JSON list of facts, each one of
 --   {k='items', p=profile, v=version, r=record, s=[sku, ...]}
@@ -39,41 +39,140 @@ local function keep_pending(profile, pending)
     end
 end
 
+local function sample(items) -- an even one that does not depend on the order things came in
+    if #items <= MOST then return items end
+    local hash = {}
+    for _, item in ipairs(items) do hash[item] = redis.sha1hex(item) end
+    table.sort(items, function(a, b) return hash[a] < hash[b] end)
+    for i = #items, MOST + 1, -1 do items[i] = nil end
+    return items
+end
+
+local function bump(key, member, by)
+    if tonumber(redis.call('ZINCRBY', key, by, member)) <= 0 then redis.call('ZREM', key, member) end
+end
+
+local function count(item, others, first, by)
+    local key = 'rb:rec:co:' .. item
+    for i = first, #others do
+        bump(key, others[i], by)
+        bump('rb:rec:co:' .. others[i], item, by)
+    end
+end
+
+-- Bring the counts from what the profile owned to what it owns now.
+local function change(profile, owned, owns)
+    local key, before, now = 'rb:rec:owned:' .. profile, {}, {}
+    local kept, added, removed = {}, {}, {}
+    for _, item in ipairs(owned) do before[item] = true end
+    for _, item in ipairs(owns) do
+        now[item] = true
+        local list = before[item] and kept or added
+        list[#list + 1] = item
+    end
+    for _, item in ipairs(owned) do
+        if not now[item] then removed[#removed + 1] = item end
+    end
+    if #added + #removed == 0 then return end
+    for i, item in ipairs(removed) do
+        redis.call('SREM', key, item)
+        bump('rb:rec:popular', item, -1)
+        count(item, kept, 1, -1)
+        count(item, removed, i + 1, -1)
+    end
+    for i, item in ipairs(added) do
+        redis.call('SADD', key, item)
+        bump('rb:rec:popular', item, 1)
+        count(item, kept, 1, 1)
+        count(item, added, i + 1, 1)
+    end
+    if next(now) then
+        redis.call('SADD', 'rb:rec:stale', profile)
+    else
+        redis.call('UNLINK', 'rb:rec:' .. profile)
+        redis.call('SREM', 'rb:rec:stale', profile)
+    end
+end
+
+-- Items came on top. The smallest hashes of all its items are among those of what it owned and what came.
+local function grow(profile, items)
+    if touched[profile] then return end
+    local owned, owns, seen = redis.call('SMEMBERS', 'rb:rec:owned:' .. profile), {}, {}
+    for i, item in ipairs(owned) do
+        owns[i] = item
+        seen[item] = true
+    end
+    for _, item in ipairs(items) do
+        if not seen[item] then
+            owns[#owns + 1] = item
+            seen[item] = true
+        end
+    end
+    if #owns > #owned then change(profile, owned, sample(owns)) end
+end
+
+-- Items may have gone: everything anew.
+local function settle(profile)
+    local _, records, pending = state(profile)
+    for record in pairs(pending) do records[record] = true end
+    local seen, items = {}, {}
+    for record in pairs(records) do
+        for _, item in ipairs(redis.call('SMEMBERS', 'rb:rec:items:' .. record)) do
+            if not seen[item] then
+                seen[item] = true
+                items[#items + 1] = item
+            end
+        end
+    end
+    change(profile, redis.call('SMEMBERS', 'rb:rec:owned:' .. profile), sample(items))
+end
+
 local fold = {}
 
 function fold.items(fact)
-    local holders = 'rb:rec:holders:' .. fact.r
-    local version, _, pending = state(fact.p)
+    local found = redis.call('HMGET', 'rb:rec:state:' .. fact.p, 'version', 'pending')
+    local version, holders, moved = tonumber(found[1]) or 0, 'rb:rec:holders:' .. fact.r, false
     if fact.v > version then -- the state that tells of this link is still on its way
+        local pending = found[2] and cjson.decode(found[2]) or {}
         pending[fact.r] = math.max(fact.v, pending[fact.r] or 0)
         keep_pending(fact.p, pending)
-        redis.call('SADD', holders, fact.p)
-        touch(fact.p)
+        moved = redis.call('SADD', holders, fact.p) == 1
     elseif version == ERASED and redis.call('EXISTS', holders) == 0 then
         return
     end
-    if redis.call('SADD', 'rb:rec:items:' .. fact.r, unpack(fact.s)) > 0 then
-        for _, profile in ipairs(redis.call('SMEMBERS', holders)) do touch(profile) end
+    local key, new = 'rb:rec:items:' .. fact.r, {}
+    for _, item in ipairs(fact.s) do
+        if redis.call('SADD', key, item) == 1 then new[#new + 1] = item end
     end
+    if moved then grow(fact.p, redis.call('SMEMBERS', key)) end
+    if #new == 0 then return end
+    for _, profile in ipairs(redis.call('SMEMBERS', holders)) do grow(profile, new) end
 end
 
 function fold.state(fact)
     local version, records, pending = state(fact.p)
     if fact.v <= version then return end
-    local now = {}
+    local now, waited = {}, next(pending)
     for _, record in ipairs(fact.r) do now[record] = true end
     for record, since in pairs(pending) do
         records[record] = true
         if since > fact.v then now[record] = true else pending[record] = nil end
     end
-    for record in pairs(records) do
-        if not now[record] then redis.call('SREM', 'rb:rec:holders:' .. record, fact.p) end
-    end
-    for record in pairs(now) do redis.call('SADD', 'rb:rec:holders:' .. record, fact.p) end
     redis.call('HSET', 'rb:rec:state:' .. fact.p, 'version', fact.v, 'records', table.concat(fact.r, ' '),
         'merged_into', fact.m)
-    keep_pending(fact.p, pending)
-    touch(fact.p)
+    if waited then keep_pending(fact.p, pending) end
+    for record in pairs(records) do
+        if not now[record] then
+            redis.call('SREM', 'rb:rec:holders:' .. record, fact.p)
+            touch(fact.p)
+        end
+    end
+    for record in pairs(now) do
+        if not records[record] then
+            redis.call('SADD', 'rb:rec:holders:' .. record, fact.p)
+            grow(fact.p, redis.call('SMEMBERS', 'rb:rec:items:' .. record))
+        end
+    end
 end
 
 function fold.gone(fact)
@@ -90,67 +189,6 @@ function fold.gone(fact)
     redis.call('HSET', 'rb:rec:state:' .. fact.p, 'version', string.format('%.0f', ERASED))
     redis.call('EXPIRE', 'rb:rec:state:' .. fact.p, REMEMBER)
     touch(fact.p)
-end
-
-local function items_of(profile)
-    local _, records, pending = state(profile)
-    for record in pairs(pending) do records[record] = true end
-    local keys, seen, items = {}, {}, {}
-    for record in pairs(records) do keys[#keys + 1] = 'rb:rec:items:' .. record end
-    for first = 1, #keys, 1000 do
-        for _, item in ipairs(redis.call('SUNION', unpack(keys, first, math.min(first + 999, #keys)))) do
-            if not seen[item] then
-                seen[item] = redis.sha1hex(item)
-                items[#items + 1] = item
-            end
-        end
-    end
-    if #items > MOST then -- an even sample that does not depend on the order things came in
-        table.sort(items, function(a, b) return seen[a] < seen[b] end)
-        for i = #items, MOST + 1, -1 do items[i] = nil end
-    end
-    return items
-end
-
-local function bump(key, member, by)
-    if tonumber(redis.call('ZINCRBY', key, by, member)) <= 0 then redis.call('ZREM', key, member) end
-end
-
-local function count(item, others, by)
-    for _, other in ipairs(others) do
-        bump('rb:rec:co:' .. item, other, by)
-        bump('rb:rec:co:' .. other, item, by)
-    end
-end
-
--- Bring the counts from what the profile owned to what it owns now.
-local function settle(profile)
-    local key, before, now = 'rb:rec:owned:' .. profile, {}, {}
-    local kept, added, removed = {}, {}, {}
-    for _, item in ipairs(redis.call('SMEMBERS', key)) do before[item] = true end
-    for _, item in ipairs(items_of(profile)) do
-        now[item] = true
-        local list = before[item] and kept or added
-        list[#list + 1] = item
-    end
-    for item in pairs(before) do
-        if not now[item] then removed[#removed + 1] = item end
-    end
-    if #added + #removed == 0 then return end
-    for i, item in ipairs(removed) do
-        redis.call('SREM', key, item)
-        bump('rb:rec:popular', item, -1)
-        count(item, kept, -1)
-        count(item, {unpack(removed, i + 1)}, -1)
-    end
-    for i, item in ipairs(added) do
-        redis.call('SADD', key, item)
-        bump('rb:rec:popular', item, 1)
-        count(item, kept, 1)
-        count(item, {unpack(added, i + 1)}, 1)
-    end
-    redis.call('UNLINK', 'rb:rec:' .. profile)
-    redis.call(next(now) and 'SADD' or 'SREM', 'rb:rec:stale', profile)
 end
 
 for _, fact in ipairs(FACTS) do fold[fact.k](fact) end
