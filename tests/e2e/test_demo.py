@@ -16,8 +16,13 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
 
 from infra.embedded.stack import Stack
+from schemas.topics import topics
 
 ROOT = Path(__file__).parents[2]
 EVENTS, RECORDS = 8_974, 5_000
@@ -120,6 +125,39 @@ def test_the_demo_again_changes_nothing_and_tells_a_story(
 
 
 @pytest.mark.usefixtures("first")
+def test_a_client_nobody_here_wrote_reads_every_output_topic(retail_brain: CommandLine) -> None:
+    addresses = Stack(retail_brain.home).last_addresses()
+    producer = Producer({"bootstrap.servers": addresses.kafka_bootstrap})
+    producer.produce("events.raw", b"neither Avro nor JSON")
+    assert producer.flush(20) == 0
+    deserialize = AvroDeserializer(
+        SchemaRegistryClient({"url": f"http://127.0.0.1:{addresses.gateway_port}"})
+    )
+    consumer = Consumer(
+        {
+            "bootstrap.servers": addresses.kafka_bootstrap,
+            "group.id": "somebody-else",
+            "group.protocol": "consumer",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    wanted = {name for name in topics() if name != "events.raw"}
+    consumer.subscribe(sorted(wanted))
+    read: dict[str, dict[str, Any]] = {}
+    deadline = time.monotonic() + 60
+    while set(read) != wanted:
+        assert time.monotonic() < deadline, f"nothing came from {wanted - set(read)}"
+        message = consumer.poll(1)
+        if message is not None and message.error() is None:
+            context = SerializationContext(message.topic(), MessageField.VALUE)
+            read[message.topic()] = deserialize(message.value(), context)
+    consumer.close()
+    assert read["events.dead-letter"]["reason"] == "undecodable"
+    assert read["profiles.updates"]["version"] >= 1
+    assert read["events.linked"]["profile_id"]
+
+
+@pytest.mark.usefixtures("first")
 def test_a_file_goes_in_and_who_is_whom_comes_out(retail_brain: CommandLine, tmp_path: Path) -> None:
     file, mapping, out = tmp_path / "people.csv", tmp_path / "mapping.yaml", tmp_path / "clusters.csv"
     mapping.write_text(
@@ -127,11 +165,11 @@ def test_a_file_goes_in_and_who_is_whom_comes_out(retail_brain: CommandLine, tmp
     )
     file.write_text(
         "id,mail,name\n"
-        "a,ann.lee@example.com,Ann Lee\n"
-        "b,Ann.Lee@example.com,Ann M. Lee\n"
-        "c,bob@example.org,Bob Ray\n"
-        ",nobody@example.org,No Id\n"
-        f"d,dee@example.org,{'x' * 5_000}\n"
+        "a,ann.lee@mailbox.net,Ann Lee\n"
+        "b,Ann.Lee@mailbox.net,Ann M. Lee\n"
+        "c,bob@mailbox.net,Bob Ray\n"
+        ",someone@mailbox.net,No Id\n"
+        f"d,dee@mailbox.net,{'x' * 5_000}\n"
     )
     done = json.loads(retail_brain.run("ingest", str(file), "--mapping", str(mapping), "--json"))
     assert (done["accepted"], done["refused"], done["bad_lines"], done["known_before"]) == (3, 1, 1, 0)
