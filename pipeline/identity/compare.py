@@ -52,11 +52,11 @@ def _levels(a: Side, b: Side, model: Model, policy: Policy) -> list[Level]:
     """The level of each attribute that both sides hold, in the order in which their weights are added up."""
     found = _names(a.names, b.names, model) if a.names and b.names else []
     if a.births and b.births:
-        _add(found, _typical(a.births, b.births, similarity.births, model))
+        found.append(_typical(a.births, b.births, similarity.births, model))
     if a.places and b.places:
         _add(found, _best(a.places, b.places, similarity.places, model))
     if a.genders and b.genders:
-        _add(found, _typical(a.genders, b.genders, similarity.genders, model))
+        found.append(_typical(a.genders, b.genders, similarity.genders, model))
     if a.national_ids and b.national_ids:
         _add(found, similarity.national_ids(a.national_ids, b.national_ids, model))
     if a.employers and b.employers:
@@ -106,16 +106,14 @@ def _rank(level: Level) -> tuple[float, float, str]:
 
 def _typical(
     a: Sequence[_Value], b: Sequence[_Value], level: Callable[[_Value, _Value, Model], Level], model: Model
-) -> Level | None:
+) -> Level:
     """Halfway between the best and the mean weight over all pairs of values, named by the best pair's level."""
     if len(a) == 1 and len(b) == 1:
         return level(a[0], b[0], model)
     return _typical_of([level(x, y, model) for x in a[:MAX_VALUES] for y in b[:MAX_VALUES]])
 
 
-def _typical_of(found: Sequence[Level]) -> Level | None:
-    if not found:
-        return None
+def _typical_of(found: Sequence[Level]) -> Level:
     best = max(found, key=_rank)
     # sorted: the sums are the same whichever side comes first
     weight, household = sum(sorted(f.weight for f in found)), sum(sorted(f.household for f in found))
@@ -155,7 +153,8 @@ def _name_parts(
 
 
 def _typical_name(parts: Sequence[Level | None]) -> Level | None:
-    return _typical_of([level for level in parts if level is not None])
+    known = [level for level in parts if level is not None]
+    return _typical_of(known) if known else None
 
 
 def _identifiers(a: Side, b: Side, model: Model, policy: Policy) -> list[Level]:
@@ -177,7 +176,9 @@ def _identifiers(a: Side, b: Side, model: Model, policy: Policy) -> list[Level]:
     if len(found) > 1:
         found.sort(key=_against)
         repeat = model.limits["repeat"]
-        return [_repeated(f, repeat) if n and f.weight > 0 else f for n, f in enumerate(found)]
+        for n in range(1, len(found)):
+            if found[n].weight > 0:
+                found[n] = _repeated(found[n], repeat)
     return found
 
 

@@ -63,12 +63,17 @@ def names(a: PersonName, b: PersonName, model: Model) -> NameEvidence:
 
 def is_close(x: str, y: str) -> bool:
     """One word with a slip of the pen or two: alike, one stroke apart, or the same letters in another order."""
-    if JaroWinkler.similarity(x, y) >= CLOSE:
-        return True
-    shortest = min(len(x), len(y))
-    if shortest > 2 and OSA.distance(x, y, score_cutoff=1) <= 1:
-        return True
-    return shortest == len(x) == len(y) > 3 and sorted(x) == sorted(y)
+    return JaroWinkler.similarity(x, y) >= CLOSE or _is_slip(x, y)
+
+
+def _is_slip(x: str, y: str) -> bool:
+    length, other = len(x), len(y)
+    if length == other:
+        if length > 3 and x[0] in y and x[-1] in y and sorted(x) == sorted(y):
+            return True
+    elif not -2 < length - other < 2:
+        return False
+    return length > 2 and other > 2 and OSA.distance(x, y, score_cutoff=1) <= 1
 
 
 def is_abbreviation(x: str, y: str) -> bool:
@@ -80,19 +85,19 @@ def is_abbreviation(x: str, y: str) -> bool:
     return all(letter in rest for letter in short)
 
 
-@lru_cache(maxsize=65_536)
 def _level(x: str, y: str) -> str:
     if x == y:
         return "initial" if len(x) == 1 else "exact"
     if len(x) == 1 or len(y) == 1:
         return "initial" if x[0] == y[0] else "other_initial"
-    if is_close(x, y):
+    likeness = JaroWinkler.similarity(x, y)
+    if likeness >= CLOSE or _is_slip(x, y):
         return "close"
-    if not set(x.split()).isdisjoint(y.split()):
+    if (" " in x or " " in y) and not set(x.split()).isdisjoint(y.split()):
         return "part"
     if sound(x) == sound(y):
         return "sound"
-    return "alike" if JaroWinkler.similarity(x, y) >= ALIKE else "different"
+    return "alike" if likeness >= ALIKE else "different"
 
 
 def _weighed(attribute: str, level: str, x: str, y: str, statistics: NameStatistics, model: Model) -> Level:
@@ -117,7 +122,7 @@ def _given(a: PersonName, b: PersonName, model: Model) -> Level:
     return found
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def _given_names(x: str, y: str, model: Model) -> Level:
     level = _level(x, y)
     if level in ("exact", "initial", "other_initial"):
@@ -129,12 +134,11 @@ def _given_names(x: str, y: str, model: Model) -> Level:
     return _weighed("given_name", level, x, y, model.given_names, model)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def _family(x: str, y: str, model: Model) -> Level:
     return _weighed("surname", _level(x, y), x, y, model.surnames, model)
 
 
-@lru_cache(maxsize=65_536)
 def _crossed(given: str, family: str, model: Model) -> Level | None:
     """A given name that stands where the other side has its surname; None where it does not."""
     if len(given) < 2 or len(family) < 2 or not is_close(given, family):

@@ -89,28 +89,28 @@ def _same_street(a: Place, b: Place, near: str) -> str:
 def _near(city: str, code: str, other_city: str, other_code: str) -> str:
     if code and code == other_code:
         return "postcode"
-    if city and other_city and (city == other_city or _is_close_word(city, other_city)):
+    if city and other_city and (
+        city == other_city or JaroWinkler.similarity(city, other_city) >= CLOSE_WORD
+    ):
         return "city"
     if code and other_code:
         return "city" if OSA.distance(code, other_code, score_cutoff=1) <= 1 else "apart"
     return "apart" if city and other_city else ""
 
 
-@lru_cache(maxsize=16_384)
-def _is_close_word(x: str, y: str) -> bool:
-    return JaroWinkler.similarity(x, y) >= CLOSE_WORD
-
-
-@lru_cache(maxsize=16_384)
 def _is_close_street(x: str, y: str) -> bool:
     p, q = x.replace(" ", ""), y.replace(" ", "")
     if OSA.normalized_similarity(p, q) >= 0.75:
         return True
-    return min(len(p), len(q)) >= 6 and (p.startswith(q) or q.startswith(p))
+    return len(p) >= 6 and len(q) >= 6 and (p.startswith(q) or q.startswith(p))
 
 
 def national_ids(a: frozenset[str], b: frozenset[str], model: Model) -> Level | None:
     """The best over the ids of one kind, each `kind:value`; None where the kinds differ."""
+    if len(a) == 1 and len(b) == 1:
+        (x,), (y,) = a, b
+        level = _national_id(x.partition(":"), y.partition(":"))
+        return model.level("national_id", level) if level else None
     found = {_national_id(x.partition(":"), y.partition(":")) for x in a for y in b} - {""}
     return max((model.level("national_id", level) for level in found), key=lambda f: f.weight, default=None)
 
@@ -120,7 +120,7 @@ def _national_id(x: tuple[str, str, str], y: tuple[str, str, str]) -> str:
         return ""
     if x[2] == y[2]:
         return "exact"
-    close = min(len(x[2]), len(y[2])) >= 6 and OSA.distance(x[2], y[2], score_cutoff=1) <= 1
+    close = len(x[2]) >= 6 and len(y[2]) >= 6 and OSA.distance(x[2], y[2], score_cutoff=1) <= 1
     return "close" if close else "different"
 
 
