@@ -6,7 +6,7 @@ offset folded into it. So a crash at any instant loses no event and counts none 
 
 Windows go by event time. What is live is measured from the newest event seen, not from the clock, so that a replay
 of old events shows what a dashboard would have shown then; what comes later than its pane is kept is counted in a
-metric. Changed windows go to Redis once a second (consumers/live.py).
+metric. Changed windows go to Redis once a second, less often where that takes long (consumers/live.py).
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ TOPIC = "events.linked"
 _MOST_EVENTS = 5_000  # read ahead of a fold
 _MOST_BUNDLES = 64  # fetched and waiting
 _EVERY_S = 1.0
+_MOST_EVERY_S = 5.0
+_SERVING_SHARE = 0.1  # of the time at most, within those bounds
 _QUIET_S = 10.0
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NO_CURRENCY = "XXX"  # ISO 4217's own
@@ -112,13 +114,15 @@ class Insights:
                 await self._room.wait()
 
     async def work(self) -> None:
-        """Fold what was read, make it safe, acknowledge it; serve it once a second. For ever."""
-        served = 0.0
+        """Fold what was read, make it safe, acknowledge it; serve it every second, or few under load. For ever."""
+        due = 0.0
         while True:
             await self._step()
-            if time.monotonic() - served >= _EVERY_S:
-                served = time.monotonic()
+            started = time.monotonic()
+            if started >= due:
                 await self._serve()
+                took = time.monotonic() - started
+                due = started + min(max(_EVERY_S, took / _SERVING_SHARE), _MOST_EVERY_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), _EVERY_S)
 

@@ -55,10 +55,9 @@ class Sketch:
 
 def union(sketches: Iterable[Sketch]) -> Sketch:
     """The sketch of everything that any of them saw."""
-    merged: list[int] = []
+    merged: set[int] = set()
     for sketch in sketches:
-        merged += sketch._hashes
-    merged.sort()
+        merged.update(sketch._hashes)
     result = Sketch()
-    result._hashes = array("Q", list(dict.fromkeys(merged))[:K])
+    result._hashes = array("Q", sorted(merged)[:K])
     return result

@@ -15,7 +15,7 @@
 --   {k='gone',  p=profile}
 local MOST, REMEMBER, FACTS = tonumber(ARGV[1]), tonumber(ARGV[2]), cjson.decode(ARGV[3])
 local ERASED = 9007199254740991
-local touched, order = {}, {}
+local touched, order, stale = {}, {}, {}
 
 local function touch(profile)
     if not touched[profile] then
@@ -80,14 +80,14 @@ local function change(profile, owned, owns)
         count(item, kept, 1, -1)
         count(item, removed, i + 1, -1)
     end
+    if #added > 0 then redis.call('SADD', key, unpack(added)) end -- no more than MOST
     for i, item in ipairs(added) do
-        redis.call('SADD', key, item)
         bump('rb:rec:popular', item, 1)
         count(item, kept, 1, 1)
         count(item, added, i + 1, 1)
     end
     if next(now) then
-        redis.call('SADD', 'rb:rec:stale', profile)
+        stale[#stale + 1] = profile
     else
         redis.call('UNLINK', 'rb:rec:' .. profile)
         redis.call('SREM', 'rb:rec:stale', profile)
@@ -96,7 +96,7 @@ end
 
 -- Items came on top. The smallest hashes of all its items are among those of what it owned and what came.
 local function grow(profile, items)
-    if touched[profile] then return end
+    if touched[profile] or #items == 0 then return end
     local owned, owns, seen = redis.call('SMEMBERS', 'rb:rec:owned:' .. profile), {}, {}
     for i, item in ipairs(owned) do
         owns[i] = item
@@ -125,6 +125,13 @@ local function settle(profile)
         end
     end
     change(profile, redis.call('SMEMBERS', 'rb:rec:owned:' .. profile), sample(items))
+end
+
+local function keep_stale()
+    for first = 1, #stale, 1000 do
+        redis.call('SADD', 'rb:rec:stale', unpack(stale, first, math.min(first + 999, #stale)))
+    end
+    stale = {}
 end
 
 local fold = {}
@@ -192,5 +199,7 @@ function fold.gone(fact)
 end
 
 for _, fact in ipairs(FACTS) do fold[fact.k](fact) end
+keep_stale()
 for _, profile in ipairs(order) do settle(profile) end
+keep_stale()
 return #order
