@@ -6,16 +6,39 @@ date by names and postcode, given name and surname the wrong way round by keys t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import lru_cache
 
 import jellyfish
 
-from pipeline.identity.hashing import keyed_number
+from pipeline.identity.hashing import keyed_numbers
 from pipeline.identity.model import CanonicalRecord, IdentifierType, MatchKey, MatchKeyKind, Trait
 
-_LINE_TYPES = frozenset((IdentifierType.PHONE, IdentifierType.WHATSAPP))
 _SHORTEST_USER = 4
+
+# an enum's member is looked up by a method, a name of the module is not
+_IDENTIFIER, _EMAIL_USER, _EMAIL_LETTERS = (
+    MatchKeyKind.IDENTIFIER,
+    MatchKeyKind.EMAIL_USER,
+    MatchKeyKind.EMAIL_LETTERS,
+)
+_PHONE_TAIL, _NATIONAL_ID = MatchKeyKind.PHONE_TAIL, MatchKeyKind.NATIONAL_ID
+_DATE_OF_BIRTH, _NAME_DATE_OF_BIRTH = MatchKeyKind.DATE_OF_BIRTH, MatchKeyKind.NAME_DATE_OF_BIRTH
+_DATE_OF_BIRTH_POSTCODE = MatchKeyKind.DATE_OF_BIRTH_POSTCODE
+_NAMES, _NAME_LETTERS = MatchKeyKind.NAMES, MatchKeyKind.NAME_LETTERS
+_NAME_BEGINNINGS, _NAME_POSTCODE = MatchKeyKind.NAME_BEGINNINGS, MatchKeyKind.NAME_POSTCODE
+_NAME_CITY, _ADDRESS, _SURNAME_ADDRESS = (
+    MatchKeyKind.NAME_CITY,
+    MatchKeyKind.ADDRESS,
+    MatchKeyKind.SURNAME_ADDRESS,
+)
+_EMAIL, _LINE_TYPES = IdentifierType.EMAIL, frozenset((IdentifierType.PHONE, IdentifierType.WHATSAPP))
+_FIRST, _LAST, _BORN, _IDS = Trait.FIRST_NAME, Trait.LAST_NAME, Trait.DATE_OF_BIRTH, Trait.NATIONAL_ID
+_NUMBER, _STREET, _CITY, _POSTCODE = Trait.STREET_NUMBER, Trait.STREET, Trait.CITY, Trait.POSTCODE
+
+_DOMAINS = {kind: str(kind.value) for kind in MatchKeyKind}
+# a WhatsApp account is a phone line: both must meet
+_MEETING = {kind: "phone" if kind in _LINE_TYPES else kind.value for kind in IdentifierType}
 
 Combination = tuple[MatchKeyKind, str]
 
@@ -35,70 +58,67 @@ def letters(text: str) -> str:
 
 def match_keys(record: CanonicalRecord, secret: bytes) -> tuple[MatchKey, ...]:
     """Every key under which this record can be found: sorted, distinct, identifiers included."""
-    combinations = {*_of_identifiers(record), *_of_person(record), *_of_address(record)}
-    keyed = sorted((kind, keyed_number(secret, _DOMAINS[kind], text)) for kind, text in combinations)
-    return tuple(MatchKey(kind, key) for kind, key in keyed)
+    found = {*_of_identifiers(record), *_of_person(record.traits), *_of_address(record.traits)}
+    keys = keyed_numbers(secret, [(_DOMAINS[kind], text) for kind, text in found])
+    return tuple(sorted([MatchKey(kind, key) for (kind, _), key in zip(found, keys, strict=True)]))
 
 
-_DOMAINS = {kind: str(kind.value) for kind in MatchKeyKind}
-
-
-def _of_identifiers(record: CanonicalRecord) -> Iterator[Combination]:
-    for identifier in record.identifiers:
-        # a WhatsApp account is a phone line: both must meet
-        kind = "phone" if identifier.type in _LINE_TYPES else identifier.type.value
-        yield MatchKeyKind.IDENTIFIER, f"{kind}\x1f{identifier.value}"
-        if identifier.type is IdentifierType.EMAIL:
-            user, _, domain = identifier.value.partition("@")
+def _of_identifiers(record: CanonicalRecord) -> list[Combination]:
+    found: list[Combination] = []
+    for kind, value in record.identifiers:
+        found.append((_IDENTIFIER, f"{_MEETING[kind]}\x1f{value}"))
+        if kind is _EMAIL:
+            user, _, domain = value.partition("@")
             if len(user) >= _SHORTEST_USER:
-                yield MatchKeyKind.EMAIL_USER, user
-            yield MatchKeyKind.EMAIL_LETTERS, f"{letters(user)}@{domain}"
-        elif identifier.type in _LINE_TYPES:
-            yield MatchKeyKind.PHONE_TAIL, identifier.value[-7:]
+                found.append((_EMAIL_USER, user))
+            found.append((_EMAIL_LETTERS, f"{letters(user)}@{domain}"))
+        elif kind in _LINE_TYPES:
+            found.append((_PHONE_TAIL, value[-7:]))
+    return found
 
 
-def _of_person(record: CanonicalRecord) -> Iterator[Combination]:
-    get = record.traits.get
-    first, last, code, town = (
-        get(Trait.FIRST_NAME, ""),
-        get(Trait.LAST_NAME, ""),
-        get(Trait.POSTCODE, ""),
-        get(Trait.CITY, ""),
-    )
+def _of_person(traits: Mapping[Trait, str]) -> list[Combination]:
+    get = traits.get
+    first, last, code, town = get(_FIRST, ""), get(_LAST, ""), get(_POSTCODE, ""), get(_CITY, "")
     given, family = sound(first) if first else "", sound(last) if last else ""
-    for born in get(Trait.DATE_OF_BIRTH, "").split("|"):
+    # one kind for both names: they may stand the wrong way round
+    sounds = [name for name in (given, family) if name]
+    found: list[Combination] = []
+    for born in get(_BORN, "").split("|"):
         if not born:
             break
-        yield MatchKeyKind.DATE_OF_BIRTH, born
-        # one kind for both names: they may stand the wrong way round
-        for name in (given, family):
-            if name:
-                yield MatchKeyKind.NAME_DATE_OF_BIRTH, f"{name}|{born}"
+        found.append((_DATE_OF_BIRTH, born))
+        found += [(_NAME_DATE_OF_BIRTH, f"{name}|{born}") for name in sounds]
         if code:
-            yield MatchKeyKind.DATE_OF_BIRTH_POSTCODE, f"{born}|{code}"
+            found.append((_DATE_OF_BIRTH_POSTCODE, f"{born}|{code}"))
     if given and family:
-        yield MatchKeyKind.NAMES, "|".join(sorted((given, family)))
-        yield MatchKeyKind.NAME_LETTERS, "|".join(sorted((letters(first), letters(last))))
-        yield MatchKeyKind.NAME_BEGINNINGS, "|".join(sorted((first[:3], last[:3])))
+        found.append((_NAMES, _either_way(given, family)))
+        found.append((_NAME_LETTERS, _either_way(letters(first), letters(last))))
+        found.append((_NAME_BEGINNINGS, _either_way(first[:3], last[:3])))
     if family and code:
-        yield MatchKeyKind.NAME_POSTCODE, f"{family}|{code}"
+        found.append((_NAME_POSTCODE, f"{family}|{code}"))
     if town:
         place = sound(town)
-        for name in (given, family):
-            if name:
-                yield MatchKeyKind.NAME_CITY, f"{name}|{place}"
-    for number in get(Trait.NATIONAL_ID, "").split("|"):
+        found += [(_NAME_CITY, f"{name}|{place}") for name in sounds]
+    for number in get(_IDS, "").split("|"):
         if number:
-            yield MatchKeyKind.NATIONAL_ID, number.rpartition(":")[2]
+            found.append((_NATIONAL_ID, number.rpartition(":")[2]))
+    return found
 
 
-def _of_address(record: CanonicalRecord) -> Iterator[Combination]:
-    get = record.traits.get
-    number, street, last = get(Trait.STREET_NUMBER, ""), get(Trait.STREET, ""), get(Trait.LAST_NAME, "")
+def _either_way(x: str, y: str) -> str:
+    return f"{x}|{y}" if x <= y else f"{y}|{x}"
+
+
+def _of_address(traits: Mapping[Trait, str]) -> list[Combination]:
+    get = traits.get
+    number, street, last = get(_NUMBER, ""), get(_STREET, ""), get(_LAST, "")
     if not street:
-        return
+        return []
     stem = max(street.split(), key=len)[:4]
+    found: list[Combination] = []
     if number:
-        yield MatchKeyKind.ADDRESS, f"{number}|{stem}|{get(Trait.POSTCODE) or get(Trait.CITY, '')}"
+        found.append((_ADDRESS, f"{number}|{stem}|{get(_POSTCODE) or get(_CITY, '')}"))
     if last:
-        yield MatchKeyKind.SURNAME_ADDRESS, f"{sound(last)}|{number or stem}"
+        found.append((_SURNAME_ADDRESS, f"{sound(last)}|{number or stem}"))
+    return found

@@ -25,8 +25,14 @@ _GENDERS = {
     "m": "m", "male": "m", "man": "m", "boy": "m", "f": "f", "female": "f", "woman": "f", "girl": "f",
     "x": "x", "nonbinary": "x", "non binary": "x", "other": "x", "diverse": "x", "d": "x",
 }  # fmt: skip
+# an enum's member is looked up by a method, a name of the module is not
+_EMAIL, _PHONE, _WHATSAPP = IdentifierType.EMAIL, IdentifierType.PHONE, IdentifierType.WHATSAPP
+_FIRST, _MIDDLE, _LAST, _SUFFIX = Trait.FIRST_NAME, Trait.MIDDLE_NAME, Trait.LAST_NAME, Trait.NAME_SUFFIX
+_STREET, _NUMBER, _UNIT, _CITY = Trait.STREET, Trait.STREET_NUMBER, Trait.UNIT, Trait.CITY
+_STATE, _POSTCODE, _COUNTRY = Trait.STATE, Trait.POSTCODE, Trait.COUNTRY
 _FIELD_NAME = re.compile(r"[a-z][a-z_]{0,40}")
-_TYPES = {t.value: t for t in IdentifierType}
+_TYPES, _TRAITS = {t.value: t for t in IdentifierType}, {t.value: t for t in Trait}
+_TYPE_NAMES, _TRAIT_NAMES = {t: t.value for t in IdentifierType}, {t: t.value for t in Trait}
 
 
 def canonicalize(
@@ -94,15 +100,13 @@ def _canonical(kind: IdentifierType, value: str, policy: Policy, region: str) ->
     cleaned = clean(value)
     if not cleaned or cleaned.casefold() in policy.placeholders:
         return ReasonCode.PLACEHOLDER if cleaned else ReasonCode.INVALID_IDENTIFIER
-    match kind:
-        case IdentifierType.PHONE:
-            return contacts.phone(cleaned, region)
-        case IdentifierType.WHATSAPP:
-            return contacts.whatsapp(cleaned, region)
-        case IdentifierType.EMAIL:
-            return contacts.email(cleaned, policy)
-        case _:
-            return contacts.opaque(cleaned)
+    if kind is _PHONE:
+        return contacts.phone(cleaned, region)
+    if kind is _EMAIL:
+        return contacts.email(cleaned, policy)
+    if kind is _WHATSAPP:
+        return contacts.whatsapp(cleaned, region)
+    return contacts.opaque(cleaned)
 
 
 def _traits(given: Mapping[str, str], policy: Policy, today: date, issues: list[Issue]) -> dict[Trait, str]:
@@ -131,10 +135,10 @@ def _names(given: Mapping[str, str]) -> dict[Trait, str]:
     last, of_last = names.name_part(given["last_name"]) if "last_name" in given else (whole.last, "")
     stated = names.suffix_of(given["name_suffix"]) if "name_suffix" in given else ""
     parts = (
-        (Trait.FIRST_NAME, first),
-        (Trait.MIDDLE_NAME, middle),
-        (Trait.LAST_NAME, last),
-        (Trait.NAME_SUFFIX, stated or of_last or of_first or whole.suffix),
+        (_FIRST, first),
+        (_MIDDLE, middle),
+        (_LAST, last),
+        (_SUFFIX, stated or of_last or of_first or whole.suffix),
     )
     return {trait: value for trait, value in parts if value}
 
@@ -149,17 +153,17 @@ def _address(given: Mapping[str, str], issues: list[Issue]) -> dict[Trait, str]:
         return {}
     found = addresses.of_traits(given)
     code = found.postcode
-    if code and set(code) <= {"0"}:
+    if code and not code.strip("0"):
         issues.append(Issue("traits.postcode", ReasonCode.PLACEHOLDER))
         code = ""
     parts = (
-        (Trait.STREET, found.street),
-        (Trait.STREET_NUMBER, found.number),
-        (Trait.UNIT, found.unit),
-        (Trait.CITY, found.city),
-        (Trait.STATE, found.state),
-        (Trait.POSTCODE, code),
-        (Trait.COUNTRY, found.country),
+        (_STREET, found.street),
+        (_NUMBER, found.number),
+        (_UNIT, found.unit),
+        (_CITY, found.city),
+        (_STATE, found.state),
+        (_POSTCODE, code),
+        (_COUNTRY, found.country),
     )
     return {trait: value for trait, value in parts if value}
 
@@ -182,8 +186,8 @@ def national_ids(text: str) -> str:
 def serialize(record: CanonicalRecord) -> bytes:
     """The canonical bytes of a record: equal content gives equal bytes. Issues are no part of it."""
     content = {
-        "i": [[i.type.value, i.value] for i in record.identifiers],
-        "t": {t.value: v for t, v in record.traits.items()},
+        "i": [(_TYPE_NAMES[kind], value) for kind, value in record.identifiers],
+        "t": {_TRAIT_NAMES[t]: v for t, v in record.traits.items()},
     }
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
@@ -191,5 +195,5 @@ def serialize(record: CanonicalRecord) -> bytes:
 def deserialize(serialized: bytes) -> tuple[tuple[Identifier, ...], Mapping[Trait, str]]:
     """What `serialize` wrote. Raises ValueError or KeyError where the bytes are not its own."""
     content = orjson.loads(serialized)
-    identifiers = tuple(Identifier(IdentifierType(kind), value) for kind, value in content["i"])
-    return identifiers, {Trait(name): value for name, value in content["t"].items()}
+    identifiers = tuple([Identifier(_TYPES[kind], value) for kind, value in content["i"]])
+    return identifiers, {_TRAITS[name]: value for name, value in content["t"].items()}

@@ -89,9 +89,7 @@ def _same_street(a: Place, b: Place, near: str) -> str:
 def _near(city: str, code: str, other_city: str, other_code: str) -> str:
     if code and code == other_code:
         return "postcode"
-    if city and other_city and (
-        city == other_city or JaroWinkler.similarity(city, other_city) >= CLOSE_WORD
-    ):
+    if city and other_city and (city == other_city or JaroWinkler.similarity(city, other_city) >= CLOSE_WORD):
         return "city"
     if code and other_code:
         return "city" if OSA.distance(code, other_code, score_cutoff=1) <= 1 else "apart"
