@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from hashlib import sha1
 from typing import cast
 from uuid import UUID
 
@@ -120,7 +121,7 @@ def test_an_erased_profile_leaves_no_count_and_an_old_event_does_not_bring_it_ba
     assert owned_in(redis) == {}
     assert counts_in(redis) == expected_counts({})
     assert list(redis.scan_iter("rb:rec:*")) == [f"rb:rec:state:{uid('a')}"]
-    assert cast(int, redis.ttl(f"rb:rec:state:{uid('a')}")) > 0
+    assert redis.ttl(f"rb:rec:state:{uid('a')}") > 0
 
 
 def test_a_profile_with_very_many_items_is_bounded_and_the_bound_does_not_depend_on_order(
@@ -138,6 +139,37 @@ def test_a_profile_with_very_many_items_is_bounded_and_the_bound_does_not_depend
     popular, together = counts_in(redis)
     assert len(popular) == MOST_ITEMS
     assert len(together) == MOST_ITEMS * (MOST_ITEMS - 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_beyond_the_bound_every_order_and_replay_still_end_in_the_same_sample(
+    redis: Redis, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = 4
+    monkeypatch.setattr("consumers.recommendations.MOST_ITEMS", bound)
+    told = history(seed, 400)
+    fold(redis, interleave(told, seed))
+    fold(redis, told[len(told) // 2 :], batch=11)
+    everything = expected_items(told)
+    assert any(len(items) > bound for items in everything.values())
+    sampled = {
+        profile: set(sorted(items, key=lambda item: sha1(item.encode()).hexdigest())[:bound])
+        for profile, items in everything.items()
+    }
+    assert owned_in(redis) == sampled
+    assert counts_in(redis) == expected_counts(sampled)
+
+
+def test_lists_nobody_asked_for_are_made_at_leisure_and_never_while_folding(redis: Redis) -> None:
+    told = history(3, 300)
+    projection = RecommendationCounts(redis)
+    projection.apply(facts(told, projection))
+    waiting = redis.scard("rb:rec:stale")
+    assert waiting == len(owned_in(redis)) > 0
+    assert not list(redis.scan_iter("rb:rec:????????-*"))
+    projection.rest()
+    projection.rest()  # at once after the first: not its time yet
+    assert redis.scard("rb:rec:stale") == max(0, waiting - 100)
 
 
 async def read(redis: Redis, profile: str, limit: int = 10) -> Recommendations | None:
