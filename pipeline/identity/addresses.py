@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pipeline.identity.text import ascii_of, clean, words
 
@@ -105,8 +105,7 @@ _COUNTRIES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """The canonical parts of an address; an empty string is a part not given."""
 
     number: str = ""
@@ -116,6 +115,9 @@ class Address:
     state: str = ""
     postcode: str = ""
     country: str = ""
+
+
+_NOWHERE = Address()
 
 
 @lru_cache(maxsize=4096)
@@ -237,14 +239,15 @@ def _street_and_city(line: str) -> tuple[str, str]:
 
 def of_traits(traits: Mapping[str, str]) -> Address:
     """The address of an event's traits: the separate parts first, what is missing from the whole line."""
-    line = whole(traits["address"]) if "address" in traits else Address()
-    named = street_line(traits["street"]) if "street" in traits else Address()
-    number = "".join(words(traits.get("street_number", ""))) or named.number or line.number
+    line = whole(traits["address"]) if "address" in traits else _NOWHERE
+    named = street_line(traits["street"]) if "street" in traits else _NOWHERE
+    own_number = "".join(words(traits["street_number"])) if "street_number" in traits else ""
+    own_unit = "".join(words(traits["unit"])) if "unit" in traits else ""
     lone_number = not named.street and "street_number" in traits
     return Address(
-        number=number,
+        number=own_number or named.number or line.number,
         street=named.street or ("" if lone_number and not line.street else line.street),
-        unit="".join(words(traits.get("unit", ""))) or named.unit or line.unit,
+        unit=own_unit or named.unit or line.unit,
         city=city(traits["city"]) if "city" in traits else line.city,
         state=state(traits["state"]) if "state" in traits else line.state,
         postcode=postcode(traits["postcode"]) if "postcode" in traits else line.postcode,

@@ -64,7 +64,7 @@ def whatsapp(text: str, region: str) -> str | ReasonCode:
 
 def email(text: str, policy: Policy) -> str | ReasonCode:
     """Lower case, without display name and plus tag, one spelling for a provider's aliases; or why not."""
-    angled = _ANGLED.search(text)
+    angled = _ANGLED.search(text) if ">" in text else None
     lowered = (angled[1] if angled else text).strip().casefold().removeprefix("mailto:")
     if len(lowered) > _MAX_EMAIL:
         return ReasonCode.TOO_LONG

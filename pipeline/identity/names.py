@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pipeline.identity.text import ascii_of, clean, words
 
@@ -96,8 +96,7 @@ _PARTICLES = frozenset(
 _EAST_ASIAN_LENGTHS = range(2, 5)
 
 
-@dataclass(frozen=True, slots=True)
-class NameParts:
+class NameParts(NamedTuple):
     """The canonical parts of a name; an empty string is a part not given."""
 
     first: str = ""

@@ -30,6 +30,7 @@ _EMAIL, _PHONE, _WHATSAPP = IdentifierType.EMAIL, IdentifierType.PHONE, Identifi
 _FIRST, _MIDDLE, _LAST, _SUFFIX = Trait.FIRST_NAME, Trait.MIDDLE_NAME, Trait.LAST_NAME, Trait.NAME_SUFFIX
 _STREET, _NUMBER, _UNIT, _CITY = Trait.STREET, Trait.STREET_NUMBER, Trait.UNIT, Trait.CITY
 _STATE, _POSTCODE, _COUNTRY = Trait.STATE, Trait.POSTCODE, Trait.COUNTRY
+_NAMELESS = names.NameParts()
 _FIELD_NAME = re.compile(r"[a-z][a-z_]{0,40}")
 _TYPES, _TRAITS = {t.value: t for t in IdentifierType}, {t.value: t for t in Trait}
 _TYPE_NAMES, _TRAIT_NAMES = {t: t.value for t in IdentifierType}, {t: t.value for t in Trait}
@@ -129,7 +130,7 @@ def _traits(given: Mapping[str, str], policy: Policy, today: date, issues: list[
 
 def _names(given: Mapping[str, str]) -> dict[Trait, str]:
     """Name traits: the separate parts where given, what is missing from the full name."""
-    whole = names.full_name(given["full_name"]) if "full_name" in given else names.NameParts()
+    whole = names.full_name(given["full_name"]) if "full_name" in given else _NAMELESS
     first, of_first = names.name_part(given["first_name"]) if "first_name" in given else (whole.first, "")
     middle = names.name_part(given["middle_name"])[0] if "middle_name" in given else whole.middle
     last, of_last = names.name_part(given["last_name"]) if "last_name" in given else (whole.last, "")

@@ -173,3 +173,26 @@ def test_a_chain_of_names_does_not_join_its_ends() -> None:
     other = side([record(3, {**born, "first_name": "Augusta"})])
     direct = compare(side([record(2, {**born, "first_name": "A"})]), other, model(), policy())
     assert compare(chain, other, model(), policy()).weight < direct.weight
+
+
+def test_below_the_floor_only_weight_and_confidence_are_told() -> None:
+    a, b = (
+        side([record(1, {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1984-05-01"})]),
+        side([record(2, {"first_name": "Zoltan", "last_name": "Kowalski", "date_of_birth": "1951-11-30"})]),
+    )
+    whole = compare(a, b, model(), policy())
+    told = compare(a, b, model(), policy(), floor=whole.weight + 1)
+    assert (told.weight, told.confidence, told.levels, told.veto) == (
+        whole.weight,
+        whole.confidence,
+        (),
+        None,
+    )
+    assert compare(a, b, model(), policy(), floor=whole.weight) == whole
+
+
+def test_a_record_remembers_its_side_and_stays_equal() -> None:
+    one, other = (record(1, {"first_name": "Ann", "last_name": "Lee"}) for _ in range(2))
+    assert side([one]) is side([one])
+    assert one == other
+    assert "own_side" not in repr(one)
