@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 from pipeline.errors import BrokerUnavailable, ConfigurationError
 from pipeline.settings import Settings
@@ -99,12 +100,24 @@ def _differences(client: AdminClient, wanted: dict[str, Topic]) -> list[str]:
     resources = {ConfigResource(ResourceType.TOPIC, name): topic for name, topic in wanted.items()}
     if not resources:
         return found
-    for resource, future in client.describe_configs(list(resources), request_timeout=TIMEOUT_S).items():
-        try:
-            actual = future.result()
-        except KafkaException as exc:
-            raise BrokerUnavailable(f"topic {resource.name}: {exc.args[0].str()}") from exc
+    for resource, actual in _described(client, list(resources)).items():
         for key, value in _config(resources[resource]).items():
             if actual[key].value != value:
                 found.append(f"{resource.name} has {key}={actual[key].value}, {value} is declared")
     return found
+
+
+def _described(
+    client: AdminClient, resources: list[ConfigResource]
+) -> dict[ConfigResource, dict[str, ConfigEntry]]:
+    """The configuration of topics; waits for those that were created so lately that the broker does not know them."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        futures = client.describe_configs(resources, request_timeout=TIMEOUT_S)
+        try:
+            return {resource: future.result() for resource, future in futures.items()}
+        except KafkaException as exc:
+            error: KafkaError = exc.args[0]
+            if error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
+                raise BrokerUnavailable(f"topics cannot be described: {error.str()}") from exc
+            time.sleep(0.1)

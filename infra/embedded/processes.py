@@ -111,13 +111,15 @@ def _gone(recorded: Recorded, within_s: float) -> bool:
 def working_in(folder: Path, program: Path) -> list[Recorded]:
     """The processes that run `program` inside `folder`: ours, though no record names them."""
 
-    def ours(process: psutil.Process) -> bool:
+    def ours(pid: int) -> bool:
         try:
+            # a fresh object each time: those of process_iter remember the program, also of a child not yet started
+            process = psutil.Process(pid)
             return bool(process.exe() == str(program) and process.cwd() == str(folder))
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
 
-    return [record(process.pid) for process in psutil.process_iter() if ours(process)]
+    return [record(pid) for pid in psutil.pids() if ours(pid)]
 
 
 def last_lines(log: Path, count: int = 15, worth: Callable[[str], bool] = bool) -> str:
