@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     batch_max_events: int = Field(1_000, ge=1, description="Most events in one transaction.")
     batch_linger_ms: int = Field(20, ge=0, description="Wait for a batch to fill, at leisure.")
     batch_linger_max_ms: int = Field(
-        250, ge=0, description="Longest wait for a batch to fill, while batches take long."
+        100, ge=0, description="Longest wait for a batch to fill, while batches take long."
     )
     retry_initial_ms: int = Field(50, ge=1, description="First back-off after a failed transaction.")
     retry_max_ms: int = Field(10_000, ge=1, description="Longest back-off.")
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     review_threshold: float = Field(0.45, gt=0, lt=1, description="From here a steward is asked.")
     policy_file: Path | None = Field(None, description="Identifier policies; unset: shipped.")
     model_file: Path | None = Field(None, description="Match weights; unset: shipped.")
-    record_cache_size: int = Field(20_000, ge=0, description="Identity records a worker keeps in memory.")
+    record_cache_size: int = Field(30_000, ge=0, description="Identity records a worker keeps in memory.")
 
     # privacy
     key_ring_file: Path | None = Field(

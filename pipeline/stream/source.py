@@ -96,11 +96,11 @@ class KafkaSource:
     def collect(self) -> tuple[Message, ...]:
         """Up to `batch_max_events` or 16 MiB.
 
-        After the first message it waits for twice the time that the last batch took, within `batch_linger_ms` and
+        After the first message it waits for the time that the last batch took, within `batch_linger_ms` and
         `batch_linger_max_ms`: quick answers at leisure, large and therefore cheap batches under load.
         """
         least, most = self._settings.batch_linger_ms / 1_000, self._settings.batch_linger_max_ms / 1_000
-        linger = min(max(least, 2 * (time.monotonic() - self._handed_over)), max(least, most))
+        linger = min(max(least, time.monotonic() - self._handed_over), max(least, most))
         size = self._read(1, 0.0 if self._hand else _IDLE_S)
         deadline = time.monotonic() + linger
         while self._hand and size < _BATCH_BYTES:
