@@ -61,9 +61,13 @@ def gather(
     pairs, overfull = _candidate_pairs(new, store, policy)
     grown = store.new_products({r: a.products for r, a in known.items() if a.products})
     pairs |= set(store.open_pairs(grown)) if grown else set()
-    edges = _compare(pairs, new, known, store, model, policy)
+    edges, bought = _compare(pairs, new, known, store, model, policy)
     last_seen = {r: a.activity.last_seen for r, a in known.items()}
     scope = _lock(new, edges, seen, also, store, policy)
+    if grown and not pairs.issuperset(store.open_pairs(grown)):
+        raise TransactionConflict("evidence came for a record whose purchases grew")
+    if bought and any(content.products != bought[r] for r, content in store.contents(bought).items()):
+        raise TransactionConflict("purchases came for a record while it was compared")
     standing_known = store.known(last_seen)
     if any(k.reorders and k.profile_id not in scope.loaded for k in standing_known.values()):
         raise TransactionConflict("a profile's records changed their order before its lock was had")
@@ -106,10 +110,14 @@ def _compare(
     store: IdentityStore,
     model: Model,
     policy: Policy,
-) -> dict[tuple[UUID, UUID], Edge]:
-    """Evidence worth remembering: what more purchases in common could still lift to a review included."""
+) -> tuple[dict[tuple[UUID, UUID], Edge], dict[UUID, frozenset[int]]]:
+    """Evidence worth remembering: what more purchases in common could still lift to a review included.
+
+    And what the stored records it rests on had bought then, for it may grow before they are locked.
+    """
     stored = {r for pair in pairs for r in pair if r not in new}
     contents = store.contents(stored) if stored else {}
+    before = {r: content.products for r, content in contents.items()}
     for r, arrival in new.items():
         assert arrival.record is not None
         contents[r] = arrival.record
@@ -128,7 +136,8 @@ def _compare(
         comparison = compare(sides[low], sides[high], model, policy, remembered)
         if comparison.weight >= remembered:
             edges[low, high] = Edge(low, high, comparison)
-    return edges
+    ends = {r for pair in edges for r in pair}
+    return edges, {r: products for r, products in before.items() if r in ends}
 
 
 def with_products(record: IdentityRecord, products: frozenset[int]) -> IdentityRecord:
@@ -173,7 +182,7 @@ def _lock(
     reordered = frozenset(k.profile_id for k in seen.values() if k.reorders)
     rows = store.lock_profiles(inner | fringe | reordered | edge_of)
     members = store.members(inner | reordered) if inner or reordered else frozenset()
-    store.lock_records(members | seen.keys())
+    store.lock_records(members | seen.keys() | {r for e in edges.values() for r in (e.low, e.high)})
     return _Scope(inner, inner | reordered, rows, members)
 
 
@@ -204,9 +213,10 @@ def _load(
     ends = {r for e in edges.values() for r in (e.low, e.high)} - records.keys()
     outside |= {r: s.profile_id for r, s in (store.standing(ends) if ends else {}).items()}
     all_edges = {**known_edges, **edges}
-    _unmoved(all_edges.values(), outside, scope, policy)
+    _unmoved(all_edges.values(), outside, records, scope, policy)
     dirty = set(new)
-    dirty |= {r for e in edges.values() for r in (e.low, e.high) if r in records}
+    # what was loaded for its golden record alone came without its evidence: it is not to be clustered
+    dirty |= {r for e in edges.values() for r in (e.low, e.high)}.intersection(inner_members)
     dirty |= {r for r in inner_members if standing[r].profile_id in also}
     return Neighbourhood(
         profiles={p: row for p, row in scope.rows.items() if p in scope.loaded},
@@ -237,13 +247,21 @@ def _stored_edges(
     return found, outside
 
 
-def _unmoved(edges: Iterable[Edge], outside: Mapping[UUID, UUID], scope: _Scope, policy: Policy) -> None:
+def _unmoved(
+    edges: Iterable[Edge],
+    outside: Mapping[UUID, UUID],
+    records: Mapping[UUID, StoredRecord],
+    scope: _Scope,
+    policy: Policy,
+) -> None:
+    """Every profile that evidence leads to must be locked, and one that could be merged be there to be clustered."""
     for edge in edges:
         for r in (edge.low, edge.high):
-            home = outside.get(r)
+            home = records[r].profile_id if r in records else outside.get(r)
             if home is None or edge.comparison.confidence < policy.review:
                 continue
-            if home not in scope.rows or edge.comparison.confidence >= policy.auto_merge:
+            mergeable = edge.comparison.confidence >= policy.auto_merge
+            if home not in scope.rows or (mergeable and home not in scope.inner):
                 raise TransactionConflict("the neighbourhood moved before its locks were had")
 
 

@@ -1,0 +1,55 @@
+"""A batch may touch a profile in two ways at once; neither may harm it."""
+
+from __future__ import annotations
+
+import copy
+from datetime import timedelta
+
+import pytest
+
+from pipeline.identity.model import RecordActivity, Split
+from pipeline.identity.settle import settle
+from pipeline.ids import new_id
+from pipeline.inprocess import resolve_batch
+from pipeline.matching import Arrival, gather
+from pipeline.store.memory import MemoryIdentityStore
+from tests.support.people import START, model, person, policy
+
+ANN = {"first_name": "Ann", "last_name": "Lee"}
+
+
+@pytest.mark.parametrize("identifier", [{"phone": "+14155559999"}, {"email": "zed@other.net"}])
+@pytest.mark.parametrize(
+    "traits",
+    [
+        ANN | {"postcode": "94107"},
+        ANN | {"date_of_birth": "1984-05-02"},
+        ANN | {"date_of_birth": "1984-01-05"},
+        ANN | {"date_of_birth": "1985-05-01", "postcode": "94107"},
+        {"first_name": "Bob", "last_name": "Lee", "date_of_birth": "1984-05-01", "postcode": "94107"},
+    ],
+)
+def test_a_reordered_profile_is_not_split_by_a_doubtful_neighbour(
+    identifier: dict[str, str], traits: dict[str, str]
+) -> None:
+    store = MemoryIdentityStore()
+    first = person({"email": "ann.lee@mailbox.net"}, **ANN, date_of_birth="1984-05-01", postcode="94107")
+    second = person({"email": "ann.lee@mailbox.net", "phone": "+14155552671"}, minute=5, **ANN)
+    for p in (first, second):
+        resolve_batch(store, {p.record_id: p.arrival}, model(), policy(), new_id, START)
+    assert len(store.partition()) == 1
+    # one batch: the first record is seen again, later than the second, and somebody a little alike arrives
+    at = START + timedelta(minutes=9)
+    again = Arrival(RecordActivity(at, at, ("web",)), frozenset())
+    other = person(identifier, minute=8, **traits)
+    standing = copy.deepcopy(store)
+    found = gather(
+        {other.record_id: other.arrival},
+        {first.record_id: again},
+        standing.known({first.record_id: at}),
+        standing,
+        model(),
+        policy(),
+    )
+    decisions = settle(found.neighbourhood, model(), policy(), new_id, START).decisions
+    assert not [d for d in decisions if isinstance(d, Split)]
