@@ -18,7 +18,7 @@ from gateway.limiter import Limiter
 from pipeline import metrics
 from pipeline.codes import ErrorCode
 
-_TRACE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+_TRACE_ID = re.compile(rb"[A-Za-z0-9._:/=-]{1,128}")
 _PROTECTED = "/v1/"
 
 

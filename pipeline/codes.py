@@ -47,6 +47,7 @@ class ReasonCode(StrEnum):
     MISSING_FIELD = "missing_field"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     TOO_MANY_IDENTIFIERS = "too_many_identifiers"
+    DATA_KEY_MISSING = "data_key_missing"
     PROCESSING_FAILED = "processing_failed"
 
 
@@ -82,6 +83,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.MISSING_FIELD: "A required field is absent.",
     ReasonCode.PAYLOAD_TOO_LARGE: "The payload is over 256 KiB.",
     ReasonCode.TOO_MANY_IDENTIFIERS: "More identifiers than one event may hold.",
+    ReasonCode.DATA_KEY_MISSING: "The key that opens the event was destroyed: its person is to be forgotten.",
     ReasonCode.PROCESSING_FAILED: "This message alone makes processing fail, again and again.",
 }
 

@@ -23,7 +23,7 @@ IdentifierName = Literal[
     "phone", "email", "loyalty_id", "crm_id", "whatsapp", "marketplace_id", "device_id", "cookie_id"
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-TraceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/+=@-]{1,128}$")]
+TraceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/=-]{1,128}$")]
 SourceId = Annotated[str, Field(pattern=r"^[^\s\p{C}]{1,128}$")]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 

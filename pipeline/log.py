@@ -4,26 +4,43 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from pathlib import Path
 from typing import cast
 
 import orjson
 import structlog
-from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from pipeline.settings import Settings
+
+_FRAMES, _MOST_PLACES = 20, 60
 
 
 def _to_json(value: object, **_: object) -> str:
     return orjson.dumps(value, default=str).decode()
 
 
+def _where(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """An exception as its type and the places it came through: its text may quote a customer's data."""
+    info = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    error = info[1] if isinstance(info, tuple) else info
+    places: list[str] = []
+    while isinstance(error, BaseException) and len(places) < _MOST_PLACES:
+        places.append(type(error).__name__)
+        frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+        places += [f"{'/'.join(Path(f.filename).parts[-2:])}:{f.lineno} {f.name}" for f in frames]
+        error = error.__cause__ or error.__context__
+    return {**event, "exception": places} if places else event
+
+
 def _renderers(terminal: bool) -> list[Processor]:
     if terminal:
-        return [structlog.dev.ConsoleRenderer()]
+        return [_where, structlog.dev.ConsoleRenderer()]
     return [
-        # without the frames' local variables: they may hold a customer's data
-        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=20)),
+        _where,
         structlog.processors.EventRenamer("message"),
         structlog.processors.JSONRenderer(serializer=_to_json),
     ]
@@ -67,7 +84,11 @@ def to_stderr() -> None:
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        processors=[structlog.processors.add_log_level, structlog.dev.ConsoleRenderer(colors=False)],
+        processors=[
+            structlog.processors.add_log_level,
+            _where,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
     )
 
 

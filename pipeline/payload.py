@@ -20,7 +20,7 @@ from pipeline.identity.model import Issue
 MAX_ITEMS = 500
 _PLACE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SKU = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_RECORD_ID = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
+_RECORD_ID = re.compile(r"[A-Za-z0-9._:/=-]{1,128}")  # stored in clear: an e-mail address is not taken
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")  # shops send prices as text, to keep them exact
 

@@ -18,7 +18,7 @@ RAW_NAMESPACE = UUID("c2b6f2f4-9f3e-5a55-8a57-3f0d1e7b6a90")  # never change: id
 _EARLIEST_ACCEPTED = datetime(2000, 1, 1, tzinfo=UTC)
 _EARLIEST_OCCURRED = datetime(1970, 1, 1, tzinfo=UTC)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_TRACE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_TRACE_ID = re.compile(r"[A-Za-z0-9._:/=-]{1,128}")
 _EVENT_ID = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
 
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple, cast
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from pipeline import metrics
 from pipeline.announce import Announcer, versions_of
 from pipeline.codes import ReasonCode
 from pipeline.configuration import load_model, load_policy
-from pipeline.errors import BadMessage, StoreUnavailable
+from pipeline.errors import BadMessage
 from pipeline.identity.model import (
     Created,
     IdentityRecord,
@@ -73,7 +73,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a record's events: the profile, the decision and the reasons."""
+    """What became of a record's events: the decision and the reasons."""
 
     decision: str
     reasons: tuple[ReasonCode, ...]
@@ -110,7 +110,8 @@ class ResolveStage:
         self._months.ensure(self._database, (e.accepted_at for e in events))
         with self._database.transaction() as tx:
             advance(tx, STAGE, batch.positions)
-            self._resolve(tx, events)
+            count = self._resolve(tx, events)
+        count()  # only what is committed counts
 
     def bury(self, message: Message, at: Advance, error: Exception) -> None:
         """Send one message that cannot be processed to the dead letters, and go on behind it."""
@@ -140,10 +141,11 @@ class ResolveStage:
                 ReasonCode.SCHEMA_VIOLATION, "event_id, raw_id and record_id must be UUIDs"
             ) from exc
 
-    def _resolve(self, tx: Transaction, events: Sequence[Event]) -> None:
+    def _resolve(self, tx: Transaction, events: Sequence[Event]) -> Callable[[], None]:
+        """All effects of a batch; returns what counts them."""
         fresh = self._claim(tx, events)
         if not fresh:
-            return
+            return lambda: None
         now = datetime.now(UTC)
         author = Author(STAGE, "automatic", self._model.version, self._policy.version, now, self._new_id)
         store = PostgresIdentityStore(tx, self._cache)
@@ -175,7 +177,7 @@ class ResolveStage:
         announcer.reviews(reviews, versions)
         outcomes = _outcomes(arrivals, new, found, settlement)
         self._write_events(tx, announcer, fresh, homes, versions, outcomes)
-        _count(fresh, found, settlement, outcomes, len(reviews))
+        return partial(_count, fresh, found, settlement, outcomes, len(reviews))
 
     def _claim(self, tx: Transaction, events: Iterable[Event]) -> list[Event]:
         """Those of the events that were never linked before, each once."""
@@ -228,7 +230,8 @@ class ResolveStage:
         opened: dict[UUID, Arrival] = {}
         for raw_id, r in brought.items():
             if raw_id not in keys:
-                raise StoreUnavailable("the data key of a raw event is not there yet")
+                # normalize stores keys before it publishes, so it was there once
+                raise BadMessage(ReasonCode.DATA_KEY_MISSING, "the data key of the raw event is gone")
             wrapped, version = keys[raw_id]
             record = cast(Mapping[str, object], by_record[r][0].fields["record"])
             plain = open_sealed(

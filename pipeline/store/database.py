@@ -51,6 +51,8 @@ def translated() -> Iterator[None]:
     """Driver errors as ours: StoreUnavailable (away), TransactionConflict (lost a race); others pass as they are."""
     try:
         yield
+    except (pg.ProgramLimitExceeded, pg.StatementTooComplex, pg.TooManyColumns, pg.TooManyArguments):
+        raise  # the driver counts them as operational, but they are the data's fault and never pass
     except (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable) as exc:
         raise TransactionConflict(type(exc).__name__) from exc
     except (

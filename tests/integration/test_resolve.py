@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from pipeline.errors import Conflict, NotFound, PositionFenced
+from pipeline.codes import ReasonCode
+from pipeline.errors import BadMessage, Conflict, NotFound, PositionFenced
 from tests.support.pipeline import StagesOnPostgres, event
 
 ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
@@ -138,6 +139,15 @@ def test_raw_events_refuse_to_be_changed(stages: StagesOnPostgres) -> None:
     ):
         with pytest.raises(psycopg.errors.RestrictViolation, match="immutable"):
             stages.rows(change)
+
+
+def test_an_event_whose_data_key_was_destroyed_is_refused_by_reason(stages: StagesOnPostgres) -> None:
+    values = stages.normalized(event(1, {"email": "anna@mailbox.net"}))
+    stages.rows("DELETE FROM data_key RETURNING 1")
+    with pytest.raises(BadMessage) as refused:
+        stages.deliver(values)
+    assert refused.value.reason is ReasonCode.DATA_KEY_MISSING
+    assert stages.rows("SELECT count(*) FROM event_index") == [(0,)]
 
 
 def test_no_plaintext_is_stored(stages: StagesOnPostgres) -> None:

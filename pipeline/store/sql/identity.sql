@@ -241,7 +241,3 @@ UPDATE identity_merge_log SET rolled_back = true, rolled_back_at = %s, rolled_ba
 -- name: insert_constraint
 INSERT INTO identity_constraint (constraint_id, kind, left_records, right_records, actor, reason, created_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s)
-
--- name: profiles_of
--- The profiles of these records.
-SELECT record_id, profile_id FROM identity_record WHERE record_id = ANY(%s::uuid[])
