@@ -1,0 +1,129 @@
+"""What became of a batch's events: the rows that are stored, the messages that tell of it, the metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+import orjson
+
+from pipeline import metrics
+from pipeline.codes import ReasonCode
+from pipeline.identity.model import Created, Linked, Merged, Review, Split
+from pipeline.identity.settle import Settlement
+from pipeline.matching import Arrival, Found
+from pipeline.normalized_event import Event
+from schemas.codec import ORDER, as_branch
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a record's events: the decision and the reasons."""
+
+    decision: str
+    reasons: tuple[ReasonCode, ...]
+
+
+NOBODY = Outcome("rejected", (ReasonCode.NO_IDENTITY,))
+EVENT_TYPES = (
+    "uuid", "uuid", "uuid", "timestamptz", "timestamptz", "timestamptz", "text", "text", "text", "text",
+    "float8", "text", "jsonb", "text", "text[]", "text", "text", "text",
+)  # fmt: skip
+
+
+def outcomes_of(
+    arrivals: Mapping[UUID, Arrival], new: Mapping[UUID, Arrival], found: Found, settlement: Settlement
+) -> dict[UUID, Outcome]:
+    """The decision each record's events are stored with."""
+    outcomes: dict[UUID, Outcome] = {
+        r: Outcome("linked", (ReasonCode.KNOWN_RECORD,)) for r in arrivals if r not in new
+    }
+    merged = {d.target for d in settlement.decisions if isinstance(d, Merged)}
+    for decision in settlement.decisions:
+        match decision:
+            case Created(records=records):
+                kind, reason = "created", ReasonCode.NEW_CUSTOMER
+            case Linked(profile_id=profile, records=records, reason=reason):
+                kind = "merged" if profile in merged else "linked"
+            case Merged() | Split() | Review():
+                continue
+        for r in records:
+            overfull = (ReasonCode.BLOCK_OVERFULL,) if r in found.overfull else ()
+            outcomes[r] = Outcome(kind, (reason, *overfull))
+    return outcomes
+
+
+def event_row(
+    event: Event, decision: str, reasons: Sequence[str], committed_at: datetime
+) -> tuple[object, ...]:
+    """The row of an event, for columns of `EVENT_TYPES`."""
+    f = event.fields
+    order = cast(Mapping[str, object] | None, f["order"])
+    return (
+        event.event_id, event.raw_id, event.record_id, event.occurred_at, event.accepted_at, committed_at,
+        event.source, f["event_type"], f["channel"], f["store"],
+        order["amount"] if order else None, order["currency"] if order else None,
+        orjson.dumps(order["items"]).decode() if order and order["items"] else None,
+        decision, list(reasons), f["source_record_id"], f["request_id"], f["correlation_id"],
+    )  # fmt: skip
+
+
+_CARRIED = (
+    "source",
+    "event_type",
+    "occurred_at",
+    "accepted_at",
+    "request_id",
+    "correlation_id",
+    "channel",
+    "store",
+)
+
+
+def linked_event(
+    event: Event, home: UUID, version: int, decision: str, reasons: Sequence[str], committed_at: datetime
+) -> Mapping[str, object]:
+    """The message on events.linked."""
+    return {
+        "event_id": str(event.event_id),
+        "profile_id": str(home),
+        "profile_version": version,
+        "record_id": str(event.record_id),
+        "decision": decision,
+        "committed_at": committed_at,
+        "reasons": list(reasons),
+        **{name: event.fields[name] for name in _CARRIED},
+        "order": as_branch(ORDER, event.fields["order"]),
+    }
+
+
+def count(
+    events: Sequence[Event],
+    found: Found,
+    settlement: Settlement,
+    outcomes: Mapping[UUID, Outcome],
+    reviews: int,
+) -> None:
+    """Count what was committed."""
+    now = time.time()
+    for event in events:
+        metrics.ACCEPTED_TO_COMMITTED.observe(max(0.0, now - event.accepted_at.timestamp()))
+    metrics.EVENTS_RESOLVED.inc(len(events))
+    metrics.COMPARISONS.inc(found.compared)
+    for outcome in outcomes.values():
+        metrics.DECISIONS.labels(outcome.decision, outcome.reasons[0]).inc()
+    for decision in settlement.decisions:
+        if isinstance(decision, Merged):
+            metrics.DECISIONS.labels("merged", "profiles").inc()
+        elif isinstance(decision, Split):
+            metrics.DECISIONS.labels("split", decision.reason).inc()
+        else:
+            assert isinstance(decision, Linked | Created)
+    for keys in found.overfull.values():
+        for key in keys:
+            metrics.KEYS_SKIPPED.labels(key.kind.name.lower()).inc()
+    metrics.REVIEW_CHANGES.inc(reviews)
