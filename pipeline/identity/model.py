@@ -9,13 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from pipeline.codes import ReasonCode
-
-if TYPE_CHECKING:
-    from pipeline.identity.side import Side
 
 
 class IdentifierType(StrEnum):
@@ -130,7 +127,7 @@ class IdentityRecord:
     identifiers: tuple[Identifier, ...]
     traits: Mapping[Trait, str]
     products: frozenset[int] = frozenset()
-    own_side: Side | None = field(default=None, init=False, compare=False, repr=False)
+    own_side: object | None = field(default=None, init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

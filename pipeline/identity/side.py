@@ -43,7 +43,7 @@ class Side(NamedTuple):
 
 def side(records: Iterable[IdentityRecord]) -> Side:
     """The side that some records (one or a cluster) make together."""
-    sides = [record.own_side or _remembered(record) for record in records]
+    sides = [own if isinstance(own := record.own_side, Side) else _remembered(record) for record in records]
     return sides[0] if len(sides) == 1 else join(sides)
 
 
