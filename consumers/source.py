@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
@@ -20,6 +18,7 @@ from pipeline.settings import Settings
 from pipeline.stream.backoff import Backoff
 from pipeline.stream.batch import Batch, Message, Place, batch_of
 from pipeline.stream.kafka import ConsumerErrors, consumer, consumer_config
+from pipeline.stream.source import message_of
 
 _BATCH_BYTES = 8 * 2**20
 _CHUNK = 100
@@ -98,7 +97,7 @@ class RedisSource:
 
     def _read(self, count: int, seconds: float) -> int:
         """Take messages into the hand; rebalances happen in here. Returns their bytes."""
-        read = [_message(m) for m in self._consumer.consume(count, seconds) if self._is_message(m)]
+        read = [message_of(m) for m in self._consumer.consume(count, seconds) if self._is_message(m)]
         self._hand += [m for m in read if (m.topic, m.partition) in self._held]
         return sum(len(m.value) for m in read if m.value)
 
@@ -251,16 +250,3 @@ class RedisSource:
             self._held.pop((partition.topic, partition.partition), None)
             metrics.forget_lag(self._name, partition.topic, partition.partition)
         self._hand = [m for m in self._hand if (m.topic, m.partition) in self._held]
-
-
-def _message(message: KafkaMessage) -> Message:
-    _, milliseconds = message.timestamp()
-    return Message(
-        # the client types these as optional for messages that were not sent yet; a consumed one has them all
-        cast(str, message.topic()),
-        cast(int, message.partition()),
-        cast(int, message.offset()),
-        datetime.fromtimestamp(milliseconds / 1_000, UTC),
-        message.key(),
-        message.value(),
-    )

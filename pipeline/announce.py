@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pipeline.identity.settle import ProfileAfter
 from pipeline.store.database import Transaction
-from pipeline.store.identity_writer import Author, LoggedMerge, ReviewChange
+from pipeline.store.identity_writer import Author, LoggedMerge
+from pipeline.store.review_writer import ReviewChange
 from pipeline.stream.outbox import write_outbox
 from schemas.codec import Codec
 

@@ -36,6 +36,7 @@ from pipeline.store.database import Database, Transaction
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter
 from pipeline.store.months import Months
+from pipeline.store.review_writer import ReviewWriter
 from pipeline.stream.batch import Advance, Batch, Message
 from pipeline.stream.deadletter import DeadLetters
 from pipeline.stream.loop import run
@@ -111,7 +112,7 @@ class ResolveStage:
         writer.moves(settlement, new)
         writer.activity(known, {r: a.products for r, a in arrivals.items() if a.products})
         writer.evidence(found.edges)
-        reviews = writer.reviews(settlement)
+        reviews = ReviewWriter(tx, author).write(settlement)
         homes = {r: settlement.moves.get(r) or found.known[r].profile_id for r in arrivals}
         versions = versions_of(
             tx, [*homes.values(), *settlement.profiles, *(p for c in reviews for p in (c.low, c.high))]

@@ -21,6 +21,7 @@ from pipeline.privacy.keyring import KeyRing
 from pipeline.store.database import Database, Transaction
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, IdentityWriter
+from pipeline.store.review_writer import ReviewWriter
 from schemas.codec import Codec
 
 _ATTEMPTS = 5
@@ -99,7 +100,7 @@ def _undo(
     logged = writer.merge_log(settlement.decisions, found.neighbourhood, settlement, split_kind="rolled_back")
     writer.profiles(settlement)
     writer.moves(settlement, ())
-    reviews = writer.reviews(settlement)
+    reviews = ReviewWriter(tx, author).write(settlement)
     entry = next((e for e in logged if e.kind == "rolled_back" and e.target == source), None)
     if entry is None:
         raise Conflict("the records of this merge no longer stand together: there is nothing to undo")

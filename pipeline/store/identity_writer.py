@@ -1,4 +1,4 @@
-"""Writes a settlement: profiles, records, evidence, reviews, merge log. A few set-based statements a batch."""
+"""Writes a settlement: profiles, records, evidence, merge log. A few set-based statements a batch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ import orjson
 
 from pipeline.identity.model import (
     CanonicalRecord,
-    Comparison,
     Decision,
     Edge,
-    LevelWeight,
     MatchKey,
     Merged,
-    Review,
     Split,
 )
 from pipeline.identity.normalize import serialize
@@ -27,6 +24,7 @@ from pipeline.matching import Arrival
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import seal
 from pipeline.store.database import Transaction
+from pipeline.store.edge_details import edge_details, with_levels
 from pipeline.store.identity_store import record_context
 
 _EVIDENCE_SHOWN = 5
@@ -64,33 +62,6 @@ class LoggedMerge:
     records: frozenset[UUID]
     confidence: float | None
     details: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewChange:
-    """A review as it stands after the transaction."""
-
-    review_id: UUID
-    status: str
-    reason: str
-    low: UUID
-    high: UUID
-    confidence: float
-    details: str
-    model_version: str
-    policy_version: str
-
-
-def edge_details(edge: Edge) -> dict[str, object]:
-    """An edge as stored in scoring details: no value, only levels and weights."""
-    return {
-        "low": str(edge.low),
-        "high": str(edge.high),
-        "weight": round(edge.comparison.weight, 3),
-        "confidence": round(edge.comparison.confidence, 6),
-        "veto": edge.comparison.veto,
-        "levels": [[v.attribute, v.level, round(v.weight, 3)] for v in edge.comparison.levels],
-    }
 
 
 class IdentityWriter:
@@ -225,7 +196,9 @@ class IdentityWriter:
         snapshots = self._snapshots({p for d in moving for p in (d.source, d.target)}, standing)
         for d in moving:
             edges = _between(d, standing, settlement)
-            details = orjson.dumps({"evidence": [edge_details(e) for e in self._with_levels(edges)]}).decode()
+            details = orjson.dumps(
+                {"evidence": [edge_details(e) for e in with_levels(self._tx, edges)]}
+            ).decode()
             entry = LoggedMerge(
                 self._author.new_id(),
                 "merged" if isinstance(d, Merged) else split_kind,
@@ -269,87 +242,6 @@ class IdentityWriter:
             p: _snapshot(p, standing.profiles.get(p), sorted(members[p]), identifiers[p]) for p in profiles
         }
 
-    def _with_levels(self, edges: Sequence[Edge]) -> list[Edge]:
-        bare = [e for e in edges if not e.comparison.levels]
-        if not bare:
-            return list(edges)
-        from_store = {
-            (low, high): levels
-            for low, high, levels in self._tx.rows(
-                "evidence_levels", ([e.low for e in bare], [e.high for e in bare])
-            )
-        }
-        return [e if e.comparison.levels else _leveled(e, from_store.get((e.low, e.high), [])) for e in edges]
-
-    def reviews(self, settlement: Settlement) -> list[ReviewChange]:
-        """Make the pending reviews of the settled profiles what they should be; returns those that changed."""
-        if not settlement.reviewed:
-            return []
-        pending = {
-            (low, high): (review, low_record, high_record, reason, confidence)
-            for review, low, high, low_record, high_record, reason, confidence in self._tx.rows(
-                "pending_reviews", {"profiles": list(settlement.reviewed)}
-            )
-        }
-        wanted = {(r.low, r.high): r for r in settlement.reviews}
-        retired = [row[0] for pair, row in pending.items() if pair not in wanted]
-        added = [(self._author.new_id(), r) for pair, r in wanted.items() if pair not in pending]
-        changed = [
-            (pending[pair][0], r)
-            for pair, r in wanted.items()
-            if pair in pending
-            and pending[pair][1:] != (r.edge.low, r.edge.high, r.reason, r.edge.comparison.confidence)
-        ]
-        return (
-            self._retire(retired) + self._put("insert_reviews", added) + self._put("update_reviews", changed)
-        )
-
-    def _retire(self, retired: Sequence[UUID]) -> list[ReviewChange]:
-        if not retired:
-            return []
-        rows = self._tx.rows("retire_reviews", (self._author.now, list(retired)))
-        return [
-            ReviewChange(review, "obsolete", reason, low, high, confidence, details, model, policy)
-            for review, low, high, reason, confidence, details, model, policy in rows
-        ]
-
-    def _put(self, query: str, reviews: Sequence[tuple[UUID, Review]]) -> list[ReviewChange]:
-        if not reviews:
-            return []
-        edges = self._with_levels([r.edge for _, r in reviews])
-        details = [orjson.dumps({"evidence": [edge_details(e)]}).decode() for e in edges]
-        a = self._author
-        self._tx.run(
-            query,
-            {
-                "ids": [i for i, _ in reviews],
-                "low": [r.low for _, r in reviews],
-                "high": [r.high for _, r in reviews],
-                "low_record": [r.edge.low for _, r in reviews],
-                "high_record": [r.edge.high for _, r in reviews],
-                "reason": [r.reason for _, r in reviews],
-                "confidence": [r.edge.comparison.confidence for _, r in reviews],
-                "details": details,
-                "model": a.model_version,
-                "policy": a.policy_version,
-                "now": a.now,
-            },
-        )
-        return [
-            ReviewChange(
-                i,
-                "pending",
-                r.reason,
-                r.low,
-                r.high,
-                r.edge.comparison.confidence,
-                d,
-                a.model_version,
-                a.policy_version,
-            )
-            for (i, r), d in zip(reviews, details, strict=True)
-        ]
-
 
 def _golden(profile: ProfileAfter) -> str:
     return orjson.dumps({a: str(r) for a, r in sorted(profile.golden.items())}).decode()
@@ -385,12 +277,3 @@ def _between(decision: Merged | Split, standing: Neighbourhood, settlement: Sett
         or (e.high in decision.records and e.low in others)
     ]
     return sorted(edges, key=lambda e: (-e.comparison.weight, e.low, e.high))[:_EVIDENCE_SHOWN]
-
-
-def _leveled(edge: Edge, levels: Sequence[tuple[str, str, float]]) -> Edge:
-    c = edge.comparison
-    return Edge(
-        edge.low,
-        edge.high,
-        Comparison(c.weight, c.confidence, tuple(LevelWeight(*v) for v in levels), c.veto),
-    )

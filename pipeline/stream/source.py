@@ -123,7 +123,7 @@ class KafkaSource:
             if error is not None:
                 self._errors.meet(error)
                 continue
-            message = _message(raw)
+            message = message_of(raw)
             held = self._held.get((message.topic, message.partition))
             if held is not None:
                 if held.read is not None and message.offset != held.read:
@@ -271,7 +271,8 @@ class KafkaSource:
         self._hand = [m for m in self._hand if (m.topic, m.partition) in self._held]
 
 
-def _message(message: KafkaMessage) -> Message:
+def message_of(message: KafkaMessage) -> Message:
+    """A consumed message as ours."""
     _, milliseconds = message.timestamp()
     return Message(
         # the client types these as optional for messages that were not sent yet; a consumed one has them all

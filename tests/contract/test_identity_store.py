@@ -19,6 +19,7 @@ from pipeline.store.database import Database
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter
 from pipeline.store.memory import MemoryIdentityStore
+from pipeline.store.review_writer import ReviewWriter
 from tests.support.people import START, Person, model, person, policy, ring
 
 ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
@@ -66,7 +67,8 @@ class OnPostgres:
         new = {r: a for r, a in arrivals.items() if r not in stored}
         found = gather(new, known, stored, store, model(), policy())
         settlement = settle(found.neighbourhood, model(), policy(), new_id, START)
-        writer = IdentityWriter(self._tx, ring(), Author("test", "test", "m", "p", START, new_id))
+        author = Author("test", "test", "m", "p", START, new_id)
+        writer = IdentityWriter(self._tx, ring(), author)
         writer.merge_log(settlement.decisions, found.neighbourhood, settlement)
         writer.profiles(settlement)
         hashed = {
@@ -76,7 +78,7 @@ class OnPostgres:
         writer.moves(settlement, new)
         writer.activity(known, {r: a.products for r, a in arrivals.items()})
         writer.evidence(found.edges)
-        writer.reviews(settlement)
+        ReviewWriter(self._tx, author).write(settlement)
 
     def forbid(self, one: Person, other: Person) -> None:
         self._tx.run(
