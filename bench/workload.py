@@ -16,6 +16,7 @@ from bench.names import Names, names
 
 Event = dict[str, object]
 _EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+_STEP = timedelta(milliseconds=1)  # between two events: a thousand a second by the events' own clock
 _SKUS = 5_000
 _CHANNELS = ("web", "web", "app", "pos", "crm", "loyalty")
 
@@ -137,7 +138,7 @@ class Workload:
             "source": record.source,
             "event_type": "purchase" if "items" in payload else "page_view",
             "event_id": str(UUID(int=draw.getrandbits(128), version=4)),
-            "occurred_at": (_EPOCH + timedelta(seconds=self._sent)).isoformat(),
+            "occurred_at": (_EPOCH + self._sent * _STEP).isoformat(),
             "identifiers": record.identifiers,
             "traits": record.traits,
             "payload": payload,

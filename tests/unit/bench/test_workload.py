@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from datetime import datetime, timedelta
+from itertools import islice, pairwise
 from typing import cast
 
 import pytest
@@ -39,6 +40,12 @@ def test_shares_are_as_stated() -> None:
     assert repeated / 10_000 == pytest.approx(0.70, abs=0.02)
     assert changed / 10_000 == pytest.approx(0.15, abs=0.02)
     assert new / 10_000 == pytest.approx(0.15, abs=0.02)
+
+
+def test_event_time_passes_at_a_millisecond_an_event() -> None:
+    workload = Workload(1)
+    times = [datetime.fromisoformat(str(e["occurred_at"])) for e in workload.warm_up(1_001)]
+    assert {later - earlier for earlier, later in pairwise(times)} == {timedelta(milliseconds=1)}
 
 
 def test_event_ids_differ() -> None:
