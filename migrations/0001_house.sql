@@ -105,6 +105,7 @@ CREATE INDEX identity_record_by_profile ON identity_record (profile_id);
 CREATE TABLE match_key (                      -- exact and blocking keys of every record
     key       bigint NOT NULL,
     kind      smallint NOT NULL,
+    record_kinds integer NOT NULL,            -- the kinds of all the record's keys as a bit set
     record_id uuid NOT NULL,
     PRIMARY KEY (key, record_id)
 );

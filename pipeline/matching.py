@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from pipeline.errors import TransactionConflict
+from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.compare import Side, compare, side
 from pipeline.identity.model import Edge, IdentityRecord, MatchKey, MatchKeyKind, RecordActivity
 from pipeline.identity.policy import Policy
@@ -78,7 +79,7 @@ def gather(
 def _candidate_pairs(
     new: Mapping[UUID, Arrival], store: IdentityStore, policy: Policy
 ) -> tuple[set[tuple[UUID, UUID]], dict[UUID, tuple[MatchKey, ...]]]:
-    """Pairs of a new record and any other that share a key which still tells people apart."""
+    """Pairs of a new record and any other that share keys which still tell people apart, and enough of them."""
     local: defaultdict[int, list[UUID]] = defaultdict(list)
     kinds: dict[int, MatchKeyKind] = {}
     for r, arrival in new.items():
@@ -87,19 +88,31 @@ def _candidate_pairs(
             kinds[match_key.key] = match_key.kind
     caps = {key: policy.block_cap(kind) for key, kind in kinds.items()}
     stored = store.holders(caps) if caps else {}
-    pairs: set[tuple[UUID, UUID]] = set()
+    held = {r: kinds_of(arrival.keys) for r, arrival in new.items()}
+    shared: defaultdict[UUID, dict[UUID, int]] = defaultdict(dict)
     overfull: defaultdict[UUID, list[MatchKey]] = defaultdict(list)
     for key, mine in local.items():
-        others = stored.get(key, [])
+        others = stored.get(key, ())
         if len(others) + len(mine) > caps[key]:
             for r in mine:
                 overfull[r].append(MatchKey(kinds[key], key))
             continue
         if not others and len(mine) == 1:
             continue
+        held.update(others)
+        bit = 1 << kinds[key]
         for i, r in enumerate(mine):
-            pairs.update((r, o) if r < o else (o, r) for o in others)
-            pairs.update((r, o) if r < o else (o, r) for o in mine[i + 1 :])
+            found = shared[r]
+            for o, _ in others:
+                found[o] = found.get(o, 0) | bit
+            for o in mine[i + 1 :]:
+                found[o] = found.get(o, 0) | bit
+    pairs = {
+        (r, o) if r < o else (o, r)
+        for r, found in shared.items()
+        for o, bits_ in found.items()
+        if worth_comparing(bits_, held[r] & held[o])
+    }
     return pairs, {r: tuple(k) for r, k in overfull.items()}
 
 

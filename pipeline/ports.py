@@ -40,6 +40,10 @@ class Evidence:
     high_profile: UUID
 
 
+Holder = tuple[UUID, int]
+"""A record that holds a key, and the kinds of all its keys as a bit set (pipeline/identity/candidates.py)."""
+
+
 class IdentityStore(Protocol):
     """Reads and locks of one transaction. Locks last until its end."""
 
@@ -55,8 +59,8 @@ class IdentityStore(Protocol):
     def lock_keys(self, keys: Collection[int]) -> None:
         """Keep every other transaction with a new record under one of these keys out until this one ends."""
 
-    def holders(self, most: Mapping[int, int]) -> dict[int, list[UUID]]:
-        """For each key the records that hold it, cut off one after `most`."""
+    def holders(self, most: Mapping[int, int]) -> dict[int, list[Holder]]:
+        """For each key the records that hold it, cut off one after `most`. Keys that nobody holds are missing."""
 
     def contents(self, records: Collection[UUID]) -> dict[UUID, IdentityRecord]:
         """The opened records with all products stored so far. A record whose data key was destroyed is missing."""

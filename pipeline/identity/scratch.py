@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, combinations
 from uuid import UUID
 
 from pipeline.codes import ReasonCode
+from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.cluster import cluster
 from pipeline.identity.compare import compare, side
 from pipeline.identity.graph import connected
@@ -58,17 +59,19 @@ def overfull_keys(records: KeyedRecords, policy: Policy) -> frozenset[MatchKey]:
 
 
 def candidate_pairs(records: KeyedRecords, policy: Policy) -> frozenset[tuple[UUID, UUID]]:
-    """Every pair (low, high) of records that share a match key which is not over-full."""
+    """Every pair (low, high) of records that share match keys which are not over-full, and enough of them."""
     blocks: dict[MatchKey, list[UUID]] = defaultdict(list)
     for record_id in sorted(records):
         for key in records[record_id][1]:
             blocks[key].append(record_id)
+    shared: defaultdict[tuple[UUID, UUID], int] = defaultdict(int)
+    for key, members in blocks.items():
+        if 1 < len(members) <= policy.block_cap(key.kind):
+            for pair in combinations(members, 2):
+                shared[pair] |= 1 << key.kind
+    held = {record_id: kinds_of(keys) for record_id, (_, keys) in records.items()}
     return frozenset(
-        (low, high)
-        for key, members in blocks.items()
-        if 1 < len(members) <= policy.block_cap(key.kind)
-        for n, low in enumerate(members)
-        for high in members[n + 1 :]
+        (low, high) for (low, high), kinds in shared.items() if worth_comparing(kinds, held[low] & held[high])
     )
 
 

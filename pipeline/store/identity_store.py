@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +18,7 @@ from pipeline.identity.model import (
 )
 from pipeline.identity.normalize import deserialize
 from pipeline.identity.settle import ProfileRow
-from pipeline.ports import Evidence, Known, Standing
+from pipeline.ports import Evidence, Holder, Known, Standing
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import open_sealed
 from pipeline.store.database import Transaction
@@ -95,8 +95,11 @@ class PostgresIdentityStore:
         if stripes:
             self._tx.run("lock_key_stripes", (_STRIPE_LOCK, stripes))
 
-    def holders(self, most: Mapping[int, int]) -> dict[int, list[UUID]]:
-        return dict(self._tx.rows("key_holders", (list(most), list(most.values()))))
+    def holders(self, most: Mapping[int, int]) -> dict[int, list[Holder]]:
+        found: defaultdict[int, list[Holder]] = defaultdict(list)
+        for key, record, kinds in self._tx.rows("key_holders", (list(most), list(most.values()))):
+            found[key].append((record, kinds))
+        return found
 
     def contents(self, records: Collection[UUID]) -> dict[UUID, IdentityRecord]:
         if not records:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 
+from pipeline.identity.candidates import kinds_of
 from pipeline.identity.model import (
     CanonicalRecord,
     Decision,
@@ -136,8 +137,13 @@ class IdentityWriter:
         )
         self._tx.copy(
             "copy_match_keys",
-            ("int8", "int2", "uuid"),
-            [(k.key, int(k.kind), r) for r, c in hashed.items() for k in {k.key: k for k in c.keys}.values()],
+            ("int8", "int2", "int4", "uuid"),
+            [
+                (k.key, int(k.kind), kinds, r)
+                for r, c in hashed.items()
+                for kinds in (kinds_of(c.keys),)
+                for k in {k.key: k for k in c.keys}.values()
+            ],
         )
 
     def moves(self, settlement: Settlement, new: Collection[UUID]) -> None:

@@ -11,10 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from pipeline.identity.candidates import kinds_of
 from pipeline.identity.model import Comparison, Constraint, ConstraintKind, Edge, IdentityRecord, Review
 from pipeline.identity.settle import ProfileRow, Settlement, StoredRecord
 from pipeline.matching import Arrival, Found, fold_activity, with_products
-from pipeline.ports import Evidence, Known, Standing
+from pipeline.ports import Evidence, Holder, Known, Standing
 
 
 class MemoryIdentityStore:
@@ -26,7 +27,7 @@ class MemoryIdentityStore:
         self.reviews: dict[tuple[UUID, UUID], Review] = {}
         self.rules: list[Constraint] = []
         self._members: defaultdict[UUID, set[UUID]] = defaultdict(set)
-        self._keys: defaultdict[int, list[UUID]] = defaultdict(list)
+        self._keys: defaultdict[int, list[Holder]] = defaultdict(list)
         self._edges: dict[tuple[UUID, UUID], Edge] = {}
         self._edges_of: defaultdict[UUID, set[tuple[UUID, UUID]]] = defaultdict(set)
 
@@ -57,7 +58,7 @@ class MemoryIdentityStore:
     def lock_keys(self, keys: Collection[int]) -> None:
         """Nothing to keep out."""
 
-    def holders(self, most: Mapping[int, int]) -> dict[int, list[UUID]]:
+    def holders(self, most: Mapping[int, int]) -> dict[int, list[Holder]]:
         return {key: self._keys[key][: limit + 1] for key, limit in most.items() if key in self._keys}
 
     def contents(self, records: Collection[UUID]) -> dict[UUID, IdentityRecord]:
@@ -129,8 +130,9 @@ class MemoryIdentityStore:
             )
         for r, arrival in new.items():
             self.records[r] = found.neighbourhood.records[r]
+            kinds = kinds_of(arrival.keys)
             for key in {k.key for k in arrival.keys}:
-                self._keys[key].append(r)
+                self._keys[key].append((r, kinds))
         for r, profile in settlement.moves.items():
             before = self.records[r].profile_id
             if before is not None:

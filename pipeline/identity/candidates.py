@@ -1,0 +1,58 @@
+"""Which pairs that share a match key are worth a comparison (meta-blocking: Papadakis et al. 2014).
+
+A pair is judged before anything is opened, by the kinds of keys alone: those the two share speak for it, and each
+attribute that both have and that gave no key in common speaks against it. Ann from Leeds and Ann from Leeds are
+compared where little else is known of them, but not where date of birth, address and e-mail are known and all differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from pipeline.identity.model import MatchKey, MatchKeyKind
+
+_Kind = MatchKeyKind
+_AGAINST = tuple(
+    sum(1 << kind for kind in kinds)
+    for kinds in (
+        (_Kind.DATE_OF_BIRTH,),
+        (_Kind.EMAIL_USER, _Kind.EMAIL_LETTERS),
+        (_Kind.PHONE_TAIL,),
+        (_Kind.NAMES, _Kind.NAME_LETTERS, _Kind.NAME_BEGINNINGS),
+        (_Kind.ADDRESS, _Kind.SURNAME_ADDRESS),
+        (_Kind.NAME_POSTCODE, _Kind.DATE_OF_BIRTH_POSTCODE),
+        (_Kind.NATIONAL_ID,),
+    )
+)
+"""The attributes, each as the kinds of keys that come of it."""
+
+_FOR = {
+    _Kind.NAME_CITY: 3,
+    _Kind.NAME_BEGINNINGS: 3,
+    _Kind.NAMES: 3,
+    _Kind.NAME_LETTERS: 3,
+    _Kind.SURNAME_ADDRESS: 3,
+    _Kind.DATE_OF_BIRTH: 4,
+}
+"""How many attributes must speak against a pair to outweigh a key of a kind that strangers share often."""
+
+
+def kinds_of(keys: Iterable[MatchKey]) -> int:
+    """The kinds of a record's keys as a bit set: bit n is kind n."""
+    found = 0
+    for key in keys:
+        found |= 1 << key.kind
+    return found
+
+
+@lru_cache(maxsize=65_536)
+def worth_comparing(shared: int, both: int) -> bool:
+    """Whether two records are candidates. Bit sets of kinds: of the keys they share, and of those both have."""
+    support = 0
+    for kind in MatchKeyKind:
+        if shared >> kind & 1:
+            if kind not in _FOR:
+                return True
+            support += _FOR[kind]
+    return support > sum(1 for kinds in _AGAINST if both & kinds and not shared & kinds)
