@@ -47,9 +47,9 @@ CREATE TABLE event (
     source_record_id text,                  -- the source's own opaque id of the record, where it sent one
     request_id   text,
     correlation_id text,
-    PRIMARY KEY (event_id, accepted_at)
+    PRIMARY KEY (accepted_at, event_id)     -- time first: new rows go to the right edge of the index
 ) PARTITION BY RANGE (accepted_at);
-CREATE INDEX event_by_record ON event (record_id, occurred_at DESC);
+CREATE INDEX event_by_record ON event (record_id);
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -106,18 +106,18 @@ CREATE TABLE match_key (                      -- exact and blocking keys of ever
     key       bigint NOT NULL,
     kind      smallint NOT NULL,
     record_kinds integer NOT NULL,            -- the kinds of all the record's keys as a bit set
-    record_id uuid NOT NULL,
-    PRIMARY KEY (key, record_id)
+    record_id uuid NOT NULL
 );
+CREATE INDEX match_key_by_key ON match_key (key);  -- the record's own row, written with them, keeps them single
 
 CREATE TABLE record_identifier (
     record_id        uuid NOT NULL,
     type             text NOT NULL,
     value_hash       bytea NOT NULL,
     hash_key_version smallint NOT NULL,
-    PRIMARY KEY (record_id, type, value_hash)
+    PRIMARY KEY (value_hash, type, record_id)
 );
-CREATE INDEX record_identifier_by_value ON record_identifier (type, value_hash);
+CREATE INDEX record_identifier_by_record ON record_identifier (record_id);
 
 -- A profile's identifiers follow from its records: a merge or an unmerge leaves nothing behind.
 CREATE VIEW profile_identifier AS
@@ -219,3 +219,5 @@ CREATE TABLE outbox (                          -- one row a topic and transactio
     payloads   bytea[] NOT NULL,               -- an empty one is a tombstone
     created_at timestamptz NOT NULL DEFAULT now()
 );
+-- They live for a moment: to compress them would cost more than all else that is done to them.
+ALTER TABLE outbox ALTER keys SET STORAGE EXTERNAL, ALTER payloads SET STORAGE EXTERNAL;

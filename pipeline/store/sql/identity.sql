@@ -172,7 +172,8 @@ FROM unnest(%s::uuid[], %s::uuid[]) m(record_id, profile_id) WHERE r.record_id =
 -- Fold the batch's events into the activity of stored records. Each fold commutes.
 UPDATE identity_record r
 SET first_seen = least(r.first_seen, t.first_seen), last_seen = greatest(r.last_seen, t.last_seen),
-    sources = ARRAY(SELECT DISTINCT s FROM unnest(r.sources || string_to_array(t.sources, ',')) s ORDER BY s)
+    sources = CASE WHEN r.sources @> string_to_array(t.sources, ',') THEN r.sources
+        ELSE ARRAY(SELECT DISTINCT s FROM unnest(r.sources || string_to_array(t.sources, ',')) s ORDER BY s) END
 FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::text[]) t(record_id, first_seen, last_seen, sources)
 WHERE r.record_id = t.record_id
   AND (t.first_seen < r.first_seen OR t.last_seen > r.last_seen
