@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from consumers.live import Partial, read_field, read_value
 from consumers.panes import ALL, UNITS, WINDOWS
-from consumers.recommendations import BREADTH, LIST_TTL_S, LONGEST_LIST, MOST_ITEMS
+from consumers.recommendations import LIST_TTL_S, LONGEST_LIST, MOST_ITEMS, MOST_OWNERS
 from consumers.redis_port import script_text, translated
 from pipeline.errors import BadInput
 
@@ -68,14 +68,10 @@ async def _survivor(redis: Redis, profile_id: str) -> str | None:
 
 
 async def _list(redis: Redis, profile_id: str) -> tuple[Suggestion, ...]:
-    pipe = redis.pipeline(transaction=False)
-    pipe.get(f"rb:rec:{profile_id}")
-    pipe.sismember("rb:rec:stale", profile_id)
-    made, stale = await pipe.execute()
-    if made is None or stale:
+    made = await cast(Awaitable[str | None], redis.get(f"rb:rec:{profile_id}"))
+    if made is None:
         recommend = redis.register_script(script_text("recommend"))
-        await recommend(args=[LONGEST_LIST, BREADTH, LIST_TTL_S, 0, profile_id])
-        made = await cast(Awaitable[str | None], redis.get(f"rb:rec:{profile_id}")) or "[]"
+        made = cast(str, await recommend(args=[LONGEST_LIST, MOST_OWNERS, LIST_TTL_S, profile_id]))
     return tuple(
         Suggestion(item["sku"], float(item["score"]), item["because"]) for item in orjson.loads(made)
     )

@@ -1,14 +1,12 @@
-"""Recommendations: item-to-item co-purchase counts in Redis, and a list of items for each profile.
+"""Recommendations: which profiles own which items, in Redis; a profile's list is made of it when it is read.
 
-The counts are a pure function of two facts, which items each record bought (`events.linked`) and which records each
-profile holds (`profiles.updates`). So they follow merges, splits and rollbacks exactly, and a replay from any offset
+Who owns what is a pure function of two facts, which items each record bought (`events.linked`) and which records each
+profile holds (`profiles.updates`). So it follows merges, splits and rollbacks exactly, and a replay from any offset
 changes nothing. consumers/lua/fold.lua says how; consumers/lua/recommend.lua makes the lists.
 """
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import TypedDict, cast
 
@@ -21,14 +19,11 @@ from consumers.redis_port import script_text, translated
 from pipeline.settings import Settings
 from schemas.topics import topics
 
-MOST_ITEMS = 40  # items counted a profile: bounds what one more can cost at 40 pairs
+MOST_ITEMS = 40  # items counted a profile
 LONGEST_LIST = 50
-BREADTH = 20  # neighbours looked at an item
+MOST_OWNERS = 400  # looked at for a list: bounds what it costs to a few milliseconds
 LIST_TTL_S = 3_600  # other people's purchases reach a list within the hour, its own at once
-_CHUNK = 50  # facts a script call: bounds how long Redis does nothing else
-_LISTS_A_CALL = 10
-_LISTS_AT_REST = 100
-_SHARE_OF_TIME = 0.05  # for lists that nobody asked for yet
+_CHUNK = 100  # facts a script call: bounds how long Redis does nothing else
 
 
 class Fact(TypedDict, total=False):
@@ -42,7 +37,7 @@ class Fact(TypedDict, total=False):
     m: str
 
 
-class RecommendationCounts:
+class Ownership:
     """The projection (`consumers.loop.Projection`) behind recommendations."""
 
     name = "recommendations"
@@ -50,9 +45,6 @@ class RecommendationCounts:
 
     def __init__(self, redis: Redis) -> None:
         self._fold = redis.register_script(script_text("fold"))
-        self._recommend = redis.register_script(script_text("recommend"))
-        self._rested = -math.inf
-        self._lists_s = 0.0
         # an erased profile is remembered for as long as an old event may come again and name it
         self._remember_s = 3_600 * (topics()["events.linked"].retention_hours or 24 * 365) + 86_400
 
@@ -63,26 +55,11 @@ class RecommendationCounts:
         return None if value is None else _items(value)
 
     def apply(self, facts: Sequence[Fact]) -> None:
-        """See `Projection`. Lists become stale; who reads a stale one makes it anew."""
+        """See `Projection`. The lists of profiles that changed go; who reads one makes it anew."""
         for start in range(0, len(facts), _CHUNK):
             chunk = orjson.dumps(facts[start : start + _CHUNK])
             with translated():
                 self._fold(args=[MOST_ITEMS, self._remember_s, chunk])
-
-    def rest(self) -> None:
-        """See `Projection`: makes stale lists, for a twentieth of the time."""
-        started = time.monotonic()
-        if started < self._rested + self._lists_s * (1 / _SHARE_OF_TIME - 1):
-            return
-        made = 0
-        while made < _LISTS_AT_REST and self._make_lists() == _LISTS_A_CALL:
-            made += _LISTS_A_CALL
-        self._rested = time.monotonic()
-        self._lists_s = self._rested - started
-
-    def _make_lists(self) -> int:
-        with translated():
-            return cast(int, self._recommend(args=[LONGEST_LIST, BREADTH, LIST_TTL_S, _LISTS_A_CALL]))
 
 
 def _state(profile_id: str, value: Mapping[str, object] | None) -> Fact:
@@ -110,4 +87,4 @@ def _items(value: Mapping[str, object]) -> Fact | None:
 
 def main(settings: Settings) -> None:
     """Run the recommendations consumer until SIGTERM."""
-    run(settings, RecommendationCounts)
+    run(settings, Ownership)

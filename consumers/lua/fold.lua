@@ -1,13 +1,14 @@
--- Fold facts into the co-purchase counts. What results is a function of two things only: which items each record
--- bought, and which records each profile holds. So messages may come again, late, or from any offset.
+-- Fold facts into who owns what. What results is a function of two things only: which items each record bought, and
+-- which records each profile holds. So messages may come again, late, or from any offset. How often items are owned
+-- together is counted when a list is made (recommend.lua): kept up to date, it would cost a write a pair of items.
 --
 --   rb:rec:items:{record}    SET  what the record bought
 --   rb:rec:holders:{record}  SET  profiles that hold it (one; two or none while a move is on its way)
 --   rb:rec:state:{profile}   HASH version, records, merged_into; pending: records linked by a newer version
 --   rb:rec:owned:{profile}   SET  the items counted for the profile
---   rb:rec:popular           ZSET item -> profiles that own it
---   rb:rec:co:{item}         ZSET other item -> profiles that own both
---   rb:rec:{profile}         its list, made from the counts by recommend.lua; rb:rec:stale SET lists that are behind
+--   rb:rec:owners:{item}     ZSET the profiles they are counted for, by a hash: the first ones are an even sample
+--   rb:rec:popular           ZSET item -> how many that are
+--   rb:rec:{profile}         its list while nothing it rests on of its own has changed, made by recommend.lua
 --
 -- ARGV: most items counted a profile; seconds an erased profile is remembered; JSON list of facts, each one of
 --   {k='items', p=profile, v=version, r=record, s=[sku, ...]}
@@ -15,7 +16,7 @@
 --   {k='gone',  p=profile}
 local MOST, REMEMBER, FACTS = tonumber(ARGV[1]), tonumber(ARGV[2]), cjson.decode(ARGV[3])
 local ERASED = 9007199254740991
-local touched, order, stale = {}, {}, {}
+local touched, order, changed = {}, {}, {}
 
 local function touch(profile)
     if not touched[profile] then
@@ -48,50 +49,34 @@ local function sample(items) -- an even one that does not depend on the order th
     return items
 end
 
-local function bump(key, member, by)
-    if tonumber(redis.call('ZINCRBY', key, by, member)) <= 0 then redis.call('ZREM', key, member) end
-end
-
-local function count(item, others, first, by)
-    local key = 'rb:rec:co:' .. item
-    for i = first, #others do
-        bump(key, others[i], by)
-        bump('rb:rec:co:' .. others[i], item, by)
-    end
-end
-
--- Bring the counts from what the profile owned to what it owns now.
+-- Bring who owns what from what the profile owned to what it owns now.
 local function change(profile, owned, owns)
-    local key, before, now = 'rb:rec:owned:' .. profile, {}, {}
-    local kept, added, removed = {}, {}, {}
+    local key, before, now, added, removed = 'rb:rec:owned:' .. profile, {}, {}, {}, {}
     for _, item in ipairs(owned) do before[item] = true end
     for _, item in ipairs(owns) do
         now[item] = true
-        local list = before[item] and kept or added
-        list[#list + 1] = item
+        if not before[item] then added[#added + 1] = item end
     end
     for _, item in ipairs(owned) do
         if not now[item] then removed[#removed + 1] = item end
     end
     if #added + #removed == 0 then return end
-    for i, item in ipairs(removed) do
+    for _, item in ipairs(removed) do
         redis.call('SREM', key, item)
-        bump('rb:rec:popular', item, -1)
-        count(item, kept, 1, -1)
-        count(item, removed, i + 1, -1)
+        redis.call('ZREM', 'rb:rec:owners:' .. item, profile)
+        if tonumber(redis.call('ZINCRBY', 'rb:rec:popular', -1, item)) <= 0 then
+            redis.call('ZREM', 'rb:rec:popular', item)
+        end
     end
-    if #added > 0 then redis.call('SADD', key, unpack(added)) end -- no more than MOST
-    for i, item in ipairs(added) do
-        bump('rb:rec:popular', item, 1)
-        count(item, kept, 1, 1)
-        count(item, added, i + 1, 1)
+    if #added > 0 then
+        local hash = tonumber(string.sub(redis.sha1hex(profile), 1, 12), 16)
+        redis.call('SADD', key, unpack(added)) -- no more than MOST
+        for _, item in ipairs(added) do
+            redis.call('ZADD', 'rb:rec:owners:' .. item, hash, profile)
+            redis.call('ZINCRBY', 'rb:rec:popular', 1, item)
+        end
     end
-    if next(now) then
-        stale[#stale + 1] = profile
-    else
-        redis.call('UNLINK', 'rb:rec:' .. profile)
-        redis.call('SREM', 'rb:rec:stale', profile)
-    end
+    changed[#changed + 1] = 'rb:rec:' .. profile
 end
 
 -- Items came on top. The smallest hashes of all its items are among those of what it owned and what came.
@@ -127,13 +112,6 @@ local function settle(profile)
     change(profile, redis.call('SMEMBERS', 'rb:rec:owned:' .. profile), sample(items))
 end
 
-local function keep_stale()
-    for first = 1, #stale, 1000 do
-        redis.call('SADD', 'rb:rec:stale', unpack(stale, first, math.min(first + 999, #stale)))
-    end
-    stale = {}
-end
-
 local fold = {}
 
 function fold.items(fact)
@@ -147,13 +125,14 @@ function fold.items(fact)
     elseif version == ERASED and redis.call('EXISTS', holders) == 0 then
         return
     end
-    local key, new = 'rb:rec:items:' .. fact.r, {}
-    for _, item in ipairs(fact.s) do
-        if redis.call('SADD', key, item) == 1 then new[#new + 1] = item end
+    local key = 'rb:rec:items:' .. fact.r
+    local new = 0
+    for first = 1, #fact.s, 1000 do
+        new = new + redis.call('SADD', key, unpack(fact.s, first, math.min(first + 999, #fact.s)))
     end
     if moved then grow(fact.p, redis.call('SMEMBERS', key)) end
-    if #new == 0 then return end
-    for _, profile in ipairs(redis.call('SMEMBERS', holders)) do grow(profile, new) end
+    if new == 0 then return end
+    for _, profile in ipairs(redis.call('SMEMBERS', holders)) do grow(profile, fact.s) end
 end
 
 function fold.state(fact)
@@ -199,7 +178,8 @@ function fold.gone(fact)
 end
 
 for _, fact in ipairs(FACTS) do fold[fact.k](fact) end
-keep_stale()
 for _, profile in ipairs(order) do settle(profile) end
-keep_stale()
+for first = 1, #changed, 1000 do
+    redis.call('UNLINK', unpack(changed, first, math.min(first + 999, #changed)))
+end
 return #order
