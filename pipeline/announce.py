@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 from uuid import UUID
 
 from pipeline.identity.settle import ProfileAfter
@@ -22,10 +23,11 @@ class Announcer:
         self._codec = codec
         self._author = author
 
-    def _send(self, topic: str, messages: Sequence[tuple[UUID, Mapping[str, object]]]) -> None:
-        if messages:
-            payloads = [self._codec.encode(topic, value) for _, value in messages]
-            write_outbox(self._tx, topic, [str(k).encode() for k, _ in messages], payloads)
+    def _send(self, topic: str, values: Sequence[Mapping[str, object]], key: str = "profile_id") -> None:
+        """Messages in their order; the field `key` is their key."""
+        if values:
+            payloads = [self._codec.encode(topic, value) for value in values]
+            write_outbox(self._tx, topic, [cast(str, value[key]).encode() for value in values], payloads)
 
     def profiles(self, changed: Mapping[UUID, ProfileAfter], change: str | None = None) -> None:
         """The new state of each changed profile. `change` overrides what is said to have happened."""
@@ -43,7 +45,7 @@ class Announcer:
             )
         self._send(
             "profiles.updates",
-            [(p.profile_id, self._state(p, identifiers[p.profile_id], change)) for p in changed.values()],
+            [self._state(p, identifiers[p.profile_id], change) for p in changed.values()],
         )
 
     def _state(
@@ -65,60 +67,52 @@ class Announcer:
 
     def merges(self, logged: Iterable[LoggedMerge], versions: Mapping[UUID, int]) -> None:
         """Merges, splits and rollbacks. `versions` are the profiles' versions after the transaction."""
-        messages = []
+        messages: list[Mapping[str, object]] = []
         for entry in logged:
             # of a merge the target survives; of a split the source keeps its id
             stays, other = (
                 (entry.target, entry.source) if entry.kind == "merged" else (entry.source, entry.target)
             )
             messages.append(
-                (
-                    stays,
-                    {
-                        "merge_log_id": str(entry.merge_log_id),
-                        "kind": entry.kind,
-                        "profile_id": str(stays),
-                        "profile_version": versions[stays],
-                        "source_profile_id": str(other),
-                        "source_profile_version": versions[other],
-                        "record_ids": [str(r) for r in sorted(entry.records)],
-                        "confidence_score": entry.confidence,
-                        "scoring_details": entry.details,
-                        "model_version": self._author.model_version,
-                        "policy_version": self._author.policy_version,
-                        "decided_at": self._author.now,
-                    },
-                )
+                {
+                    "merge_log_id": str(entry.merge_log_id),
+                    "kind": entry.kind,
+                    "profile_id": str(stays),
+                    "profile_version": versions[stays],
+                    "source_profile_id": str(other),
+                    "source_profile_version": versions[other],
+                    "record_ids": [str(r) for r in sorted(entry.records)],
+                    "confidence_score": entry.confidence,
+                    "scoring_details": entry.details,
+                    "model_version": self._author.model_version,
+                    "policy_version": self._author.policy_version,
+                    "decided_at": self._author.now,
+                }
             )
         self._send("identity.merges", messages)
 
     def reviews(self, changes: Iterable[ReviewChange], versions: Mapping[UUID, int]) -> None:
         """Reviews that came, changed or went."""
-        self._send(
-            "identity.reviews",
-            [
-                (
-                    c.review_id,
-                    {
-                        "review_id": str(c.review_id),
-                        "status": c.status,
-                        "reason": c.reason,
-                        "profile_id": str(c.low),
-                        "profile_version": versions[c.low],
-                        "other_profile_id": str(c.high),
-                        "other_profile_version": versions[c.high],
-                        "confidence_score": c.confidence,
-                        "scoring_details": c.details,
-                        "model_version": c.model_version,
-                        "policy_version": c.policy_version,
-                        "decided_at": self._author.now,
-                    },
-                )
-                for c in changes
-            ],
-        )
+        messages = [
+            {
+                "review_id": str(c.review_id),
+                "status": c.status,
+                "reason": c.reason,
+                "profile_id": str(c.low),
+                "profile_version": versions[c.low],
+                "other_profile_id": str(c.high),
+                "other_profile_version": versions[c.high],
+                "confidence_score": c.confidence,
+                "scoring_details": c.details,
+                "model_version": c.model_version,
+                "policy_version": c.policy_version,
+                "decided_at": self._author.now,
+            }
+            for c in changes
+        ]
+        self._send("identity.reviews", messages, key="review_id")
 
-    def linked(self, events: Sequence[tuple[UUID, Mapping[str, object]]]) -> None:
+    def linked(self, events: Sequence[Mapping[str, object]]) -> None:
         """Linked events, by profile."""
         self._send("events.linked", events)
 

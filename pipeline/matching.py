@@ -83,21 +83,21 @@ def _candidate_pairs(
     local: defaultdict[int, list[UUID]] = defaultdict(list)
     kinds: dict[int, MatchKeyKind] = {}
     for r, arrival in new.items():
-        for match_key in arrival.keys:
-            local[match_key.key].append(r)
-            kinds[match_key.key] = match_key.kind
-    caps = {key: policy.block_cap(kind) for key, kind in kinds.items()}
+        for kind, key in arrival.keys:
+            local[key].append(r)
+            kinds[key] = kind
+    caps = {key: policy.block_caps[kind] for key, kind in kinds.items()}
     stored = store.holders(caps) if caps else {}
     held = {r: kinds_of(arrival.keys) for r, arrival in new.items()}
     shared: defaultdict[UUID, dict[UUID, int]] = defaultdict(dict)
     overfull: defaultdict[UUID, list[MatchKey]] = defaultdict(list)
     for key, mine in local.items():
         others = stored.get(key, ())
+        if not others and len(mine) == 1:
+            continue
         if len(others) + len(mine) > caps[key]:
             for r in mine:
                 overfull[r].append(MatchKey(kinds[key], key))
-            continue
-        if not others and len(mine) == 1:
             continue
         held.update(others)
         bit = 1 << kinds[key]

@@ -68,36 +68,32 @@ def event_row(
         event.source, f["event_type"], f["channel"], f["store"],
         order["amount"] if order else None, order["currency"] if order else None,
         orjson.dumps(order["items"]).decode() if order and order["items"] else None,
-        decision, list(reasons), f["source_record_id"], f["request_id"], f["correlation_id"],
+        decision, reasons, f["source_record_id"], f["request_id"], f["correlation_id"],
     )  # fmt: skip
 
 
-_CARRIED = (
-    "source",
-    "event_type",
-    "occurred_at",
-    "accepted_at",
-    "request_id",
-    "correlation_id",
-    "channel",
-    "store",
-)
-
-
 def linked_event(
-    event: Event, home: UUID, version: int, decision: str, reasons: Sequence[str], committed_at: datetime
+    event: Event, home: str, version: int, decision: str, reasons: Sequence[str], committed_at: datetime
 ) -> Mapping[str, object]:
-    """The message on events.linked."""
+    """The message on events.linked of an event that names somebody, whose profile is `home`."""
+    f = event.fields
     return {
-        "event_id": str(event.event_id),
-        "profile_id": str(home),
+        "event_id": f["event_id"],
+        "profile_id": home,
         "profile_version": version,
-        "record_id": str(event.record_id),
+        "record_id": cast(Mapping[str, object], f["record"])["record_id"],
         "decision": decision,
+        "source": event.source,
+        "event_type": f["event_type"],
+        "occurred_at": event.occurred_at,
+        "accepted_at": event.accepted_at,
         "committed_at": committed_at,
-        "reasons": list(reasons),
-        **{name: event.fields[name] for name in _CARRIED},
-        "order": as_branch(ORDER, event.fields["order"]),
+        "request_id": f["request_id"],
+        "correlation_id": f["correlation_id"],
+        "reasons": reasons,
+        "channel": f["channel"],
+        "store": f["store"],
+        "order": as_branch(ORDER, f["order"]),
     }
 
 

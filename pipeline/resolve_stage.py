@@ -203,17 +203,18 @@ class ResolveStage:
         outcomes: Mapping[UUID, Outcome],
     ) -> None:
         committed_at = datetime.now(UTC)
+        stood = {r: (str(home), versions[home], outcomes[r]) for r, home in homes.items()}
         rows = []
-        messages: list[tuple[UUID, Mapping[str, object]]] = []
+        messages: list[Mapping[str, object]] = []
         for event in events:
-            outcome = outcomes[event.record_id] if event.record_id else NOBODY
-            reasons = [*outcome.reasons, *cast(Sequence[str], event.fields["issues"])]
+            issues = cast(Sequence[str], event.fields["issues"])
+            if event.record_id is None:
+                rows.append(event_row(event, NOBODY.decision, [*NOBODY.reasons, *issues], committed_at))
+                continue
+            home, version, outcome = stood[event.record_id]
+            reasons = [*outcome.reasons, *issues]
             rows.append(event_row(event, outcome.decision, reasons, committed_at))
-            if event.record_id is not None:
-                home = homes[event.record_id]
-                messages.append(
-                    (home, linked_event(event, home, versions[home], outcome.decision, reasons, committed_at))
-                )
+            messages.append(linked_event(event, home, version, outcome.decision, reasons, committed_at))
         tx.copy("copy_events", EVENT_TYPES, rows)
         announcer.linked(messages)
 

@@ -24,7 +24,6 @@ _IDENTIFIER, _EMAIL_USER, _EMAIL_LETTERS = (
 )
 _PHONE_TAIL, _NATIONAL_ID = MatchKeyKind.PHONE_TAIL, MatchKeyKind.NATIONAL_ID
 _DATE_OF_BIRTH, _NAME_DATE_OF_BIRTH = MatchKeyKind.DATE_OF_BIRTH, MatchKeyKind.NAME_DATE_OF_BIRTH
-_DATE_OF_BIRTH_POSTCODE = MatchKeyKind.DATE_OF_BIRTH_POSTCODE
 _NAMES, _NAME_LETTERS = MatchKeyKind.NAMES, MatchKeyKind.NAME_LETTERS
 _NAME_BEGINNINGS, _NAME_POSTCODE = MatchKeyKind.NAME_BEGINNINGS, MatchKeyKind.NAME_POSTCODE
 _NAME_CITY, _ADDRESS, _SURNAME_ADDRESS = (
@@ -89,8 +88,6 @@ def _of_person(traits: Mapping[Trait, str]) -> list[Combination]:
             break
         found.append((_DATE_OF_BIRTH, born))
         found += [(_NAME_DATE_OF_BIRTH, f"{name}|{born}") for name in sounds]
-        if code:
-            found.append((_DATE_OF_BIRTH_POSTCODE, f"{born}|{code}"))
     if given and family:
         found.append((_NAMES, _either_way(given, family)))
         found.append((_NAME_LETTERS, _either_way(letters(first), letters(last))))

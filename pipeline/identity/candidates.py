@@ -21,7 +21,6 @@ _AGAINST = tuple(
         (_Kind.PHONE_TAIL,),
         (_Kind.NAMES, _Kind.NAME_LETTERS, _Kind.NAME_BEGINNINGS),
         (_Kind.ADDRESS, _Kind.SURNAME_ADDRESS),
-        (_Kind.NAME_POSTCODE, _Kind.DATE_OF_BIRTH_POSTCODE),
         (_Kind.NATIONAL_ID,),
     )
 )

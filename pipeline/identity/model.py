@@ -49,7 +49,7 @@ class Trait(StrEnum):
 
 
 class MatchKeyKind(IntEnum):
-    """Which combination a match key hashes. Numbers are stored: never renumber."""
+    """Which combination a match key hashes. Numbers are stored: never renumber nor use one again (11 is gone)."""
 
     IDENTIFIER = 0
     EMAIL_USER = 1
@@ -62,7 +62,6 @@ class MatchKeyKind(IntEnum):
     NATIONAL_ID = 8
     NAME_CITY = 9
     SURNAME_ADDRESS = 10
-    DATE_OF_BIRTH_POSTCODE = 11
     NAME_LETTERS = 12
     EMAIL_LETTERS = 13
     NAME_BEGINNINGS = 14
