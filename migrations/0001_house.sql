@@ -12,7 +12,7 @@ CREATE TABLE data_key (
 
 -- ── raw events: immutable ─────────────────────────────────────────────────────────────────────────────────────
 CREATE TABLE customer_raw_event (
-    raw_id      uuid NOT NULL,              -- made of topic, partition and offset: a redelivery is the same row
+    raw_id      uuid NOT NULL,              -- made of time, topic, partition and offset: a redelivery is the same row
     event_id    uuid NOT NULL,
     accepted_at timestamptz NOT NULL,
     topic       text NOT NULL,

@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
-from uuid import UUID, uuid5
+from uuid import UUID
+from zlib import crc32
 
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
 from pipeline.events import MAX_FUTURE, MAX_TEXT, MAX_TRAITS, Limits, event_uuid
 from pipeline.stream.batch import Message
 
-RAW_NAMESPACE = UUID("c2b6f2f4-9f3e-5a55-8a57-3f0d1e7b6a90")  # never change: ids of raw events rest on it
 _EARLIEST_ACCEPTED = datetime(2000, 1, 1, tzinfo=UTC)
 _EARLIEST_OCCURRED = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_LOW_62 = (1 << 62) - 1
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACE_ID = re.compile(r"[A-Za-z0-9._:/=-]{1,128}")
 _EVENT_ID = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
@@ -40,9 +42,15 @@ class RawEvent:
 
 
 def raw_id(message: Message) -> UUID:
-    """The same for every delivery of a message; the timestamp tells it from one of a topic that was made anew."""
-    at = (message.timestamp - _EARLIEST_OCCURRED) // timedelta(milliseconds=1)
-    return uuid5(RAW_NAMESPACE, f"{message.topic}\x1f{message.partition}\x1f{message.offset}\x1f{at}")
+    """The same for every delivery of a message; the timestamp tells it from one of a topic that was made anew.
+
+    A UUID of version 8 (RFC 9562): 48 bits of milliseconds, then the partition (16), the offset (44) and a checksum of
+    the topic (14). Time comes first so that rows that are written together lie together in every index.
+    """
+    at = (message.timestamp - _EARLIEST_OCCURRED) // _MILLISECOND & 0xFFFF_FFFF_FFFF
+    place = (message.partition & 0xFFFF) << 58 | (message.offset & 0xFFF_FFFF_FFFF) << 14
+    place |= crc32(message.topic.encode()) & 0x3FFF
+    return UUID(int=at << 80 | 0x8 << 76 | place >> 62 << 64 | 0x2 << 62 | place & _LOW_62)
 
 
 def raw_event(message: Message, fields: Mapping[str, object], limits: Limits, now: datetime) -> RawEvent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import RFC_4122, UUID, uuid4
 
 import pytest
 
@@ -57,6 +57,14 @@ def test_the_raw_id_is_the_place_and_tells_a_new_topic_from_the_old() -> None:
     ]
     ids: set[UUID] = {raw_id(m) for m in [MESSAGE, *others]}
     assert len(ids) == 5
+
+
+def test_raw_ids_ascend_with_time_then_place() -> None:
+    later = replace(MESSAGE, timestamp=MESSAGE.timestamp + timedelta(milliseconds=1), partition=0, offset=0)
+    inside = [replace(MESSAGE, partition=p, offset=o) for p, o in ((1, 18), (1, 19), (300, 2))]
+    ids = [raw_id(m) for m in (*inside, later)]
+    assert ids == sorted(ids)
+    assert {(i.version, i.variant) for i in ids} == {(8, RFC_4122)}
 
 
 @pytest.mark.parametrize(
