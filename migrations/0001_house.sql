@@ -103,10 +103,9 @@ CREATE TABLE identity_record (
 CREATE INDEX identity_record_by_profile ON identity_record (profile_id);
 
 CREATE TABLE match_key (                      -- exact and blocking keys of every record
-    key       bigint NOT NULL,
-    kind      smallint NOT NULL,
+    key          bigint NOT NULL,
     record_kinds integer NOT NULL,            -- the kinds of all the record's keys as a bit set
-    record_id uuid NOT NULL
+    record_id    uuid NOT NULL
 );
 CREATE INDEX match_key_by_key ON match_key (key);  -- the record's own row, written with them, keeps them single
 

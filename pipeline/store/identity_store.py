@@ -97,7 +97,8 @@ class PostgresIdentityStore:
 
     def holders(self, most: Mapping[int, int]) -> dict[int, list[Holder]]:
         found: defaultdict[int, list[Holder]] = defaultdict(list)
-        for key, record, kinds in self._tx.rows("key_holders", (list(most), list(most.values()))):
+        keys = sorted(most)  # neighbours in the index are found together
+        for key, record, kinds in self._tx.rows("key_holders", (keys, [most[k] for k in keys])):
             found[key].append((record, kinds))
         return found
 

@@ -137,12 +137,12 @@ class IdentityWriter:
         )
         self._tx.copy(
             "copy_match_keys",
-            ("int8", "int2", "int4", "uuid"),
+            ("int8", "int4", "uuid"),
             [
-                (k.key, int(k.kind), kinds, r)
+                (key, kinds, r)
                 for r, c in hashed.items()
                 for kinds in (kinds_of(c.keys),)
-                for k in {k.key: k for k in c.keys}.values()
+                for key in {k.key for k in c.keys}
             ],
         )
 

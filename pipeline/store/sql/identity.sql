@@ -43,7 +43,7 @@ SELECT count(pg_advisory_xact_lock(%s, stripe)) FROM unnest(%s::int[]) stripe
 -- name: key_holders
 -- Up to `most` + 1 records a key; one more than `most` says that the key is over-full.
 SELECT k.key, held.record_id, held.record_kinds
-FROM unnest(%s::bigint[], %s::int[]) k(key, most)
+FROM unnest(%s::bigint[], %s::bigint[]) k(key, most)
 CROSS JOIN LATERAL (
     SELECT m.record_id, m.record_kinds FROM match_key m WHERE m.key = k.key LIMIT k.most + 1
 ) held
@@ -156,7 +156,7 @@ FROM STDIN (FORMAT binary)
 COPY record_identifier (record_id, type, value_hash, hash_key_version) FROM STDIN (FORMAT binary)
 
 -- name: copy_match_keys
-COPY match_key (key, kind, record_kinds, record_id) FROM STDIN (FORMAT binary)
+COPY match_key (key, record_kinds, record_id) FROM STDIN (FORMAT binary)
 
 -- name: copy_data_keys
 COPY data_key (owner_id, wrapped, key_version) FROM STDIN (FORMAT binary)
