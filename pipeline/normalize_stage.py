@@ -34,7 +34,7 @@ from pipeline.stream.loop import run
 from pipeline.stream.positions import advance
 from pipeline.stream.process import calm_gc, stop_on_signals
 from pipeline.stream.publish import KafkaPublisher, Outgoing, Publisher
-from schemas.codec import HASHED_RECORD, ORDER, Codec, as_branch, load_codec
+from schemas.codec import Codec, load_codec
 
 STAGE = "normalize"
 RAW = "events.raw"
@@ -180,11 +180,11 @@ class NormalizeStage:
                 "accepted_at": event.accepted_at,
                 "request_id": event.request_id,
                 "correlation_id": event.correlation_id,
-                "record": as_branch(HASHED_RECORD, record),
+                "record": record,
                 "issues": [*hashed.issues, *(f"{i.field}:{i.reason}" for i in facts.issues)],
                 "channel": facts.channel or event.source,
                 "store": facts.store,
-                "order": as_branch(ORDER, _order(facts.order)),
+                "order": _order(facts.order),
                 "source_record_id": facts.record_id,
             },
         )

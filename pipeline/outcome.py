@@ -17,7 +17,6 @@ from pipeline.identity.model import Created, Linked, Merged, Review, Split
 from pipeline.identity.settle import Settlement
 from pipeline.matching import Arrival, Found
 from pipeline.normalized_event import Event
-from schemas.codec import ORDER, as_branch
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def linked_event(
         "reasons": reasons,
         "channel": f["channel"],
         "store": f["store"],
-        "order": as_branch(ORDER, f["order"]),
+        "order": f["order"],
     }
 
 

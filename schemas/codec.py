@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from typing import NamedTuple, cast
 
 import fastavro
 import orjson
@@ -22,26 +22,34 @@ from pipeline.events import Limits, parse_event, to_raw
 from pipeline.field_errors import InvalidEvent
 from pipeline.settings import Settings
 from schemas.catalog import Schema, catalog
+from schemas.compiled import Encoded
+from schemas.reader import Reader, reader_of
 from schemas.registry import Registry
 from schemas.topics import topics
+from schemas.writer import Writer, sized, writer_of
 
 RAW_TOPIC = "events.raw"
 _HEADER = struct.Struct(">bI")
 _MAX_WRITERS = 4_096
 
 
-HASHED_RECORD, ORDER = "com.retailbrain.HashedRecord", "com.retailbrain.Order"
-
-
-def as_branch(record: str, value: object) -> object:
-    """A value of a union (null, record) with its branch named: the writer need not try the value on every branch."""
-    return None if value is None else (record, value)
-
-
 @dataclass(frozen=True, slots=True)
 class _Contract:
     schema: Schema
     header: bytes
+    write: Writer
+    readers: dict[tuple[str, ...], Reader]
+
+    def read(self, kept: tuple[str, ...]) -> Reader:
+        """The reader that leaves the fields `kept` alone."""
+        if kept not in self.readers:
+            self.readers[kept] = reader_of(self.schema.parsed, kept)
+        return self.readers[kept]
+
+
+class _Field(NamedTuple):
+    write: Writer
+    read: Reader
 
 
 class Codec:
@@ -64,47 +72,65 @@ class Codec:
         self._fetch = fetch
         self._contracts: dict[str, _Contract] = {}
         self._writers: dict[int, dict[str, object]] = {}
+        self._fields: dict[tuple[str, str], _Field] = {}
         for name, versions in catalog().items():
             for schema in versions:
                 self._writers[ids[name, schema.version]] = schema.parsed
             header = _HEADER.pack(0, ids[name, versions[-1].version])
             for topic in topics().values():
                 if topic.schema == name:
-                    self._contracts[topic.name] = _Contract(versions[-1], header)
+                    write = writer_of(versions[-1].parsed)
+                    self._contracts[topic.name] = _Contract(versions[-1], header, write, {})
 
     def encode(self, topic: str, value: Mapping[str, object]) -> bytes:
-        """The framed message. Raises BadMessage (SCHEMA_VIOLATION) where the value does not fit."""
+        """The framed message; fields may be `Encoded`. Raises BadMessage (SCHEMA_VIOLATION) where it does not fit."""
         contract = self._contracts[topic]
-        out = io.BytesIO()
-        out.write(contract.header)
-        try:
-            fastavro.schemaless_writer(out, contract.schema.parsed, value, strict_allow_default=True)
-        except Exception as exc:  # whatever fastavro raises, it is the value that does not fit
-            detail = f"does not fit {contract.schema.name}: {type(exc).__name__}"
-            raise BadMessage(ReasonCode.SCHEMA_VIOLATION, detail) from exc
-        return out.getvalue()
+        return _written(contract.write, value, contract.header, contract.schema.name)
 
-    def decode(self, topic: str, data: bytes) -> dict[str, object]:
+    def decode(self, topic: str, data: bytes, kept: tuple[str, ...] = ()) -> dict[str, object]:
         """The message as a dict of the topic's current schema; timestamps are aware datetimes.
+
+        The fields `kept`, arrays or maps, come as `Encoded` and are checked by `decode_field` only.
 
         Raises BadMessage: UNDECODABLE, UNKNOWN_SCHEMA, SCHEMA_VIOLATION, and for JSON on events.raw also
         MISSING_FIELD, TOO_LONG, TOO_MANY_IDENTIFIERS, PAYLOAD_TOO_LARGE. Raises RegistryUnavailable where an
         unknown id cannot be looked up. An empty `event_id`: JSON without one, its position names it.
         """
         if data[:1] == b"{" and topic == RAW_TOPIC:
-            return self._decode_json(data)
+            return self._keeping(topic, self._decode_json(data), kept)
         if len(data) < _HEADER.size or data[0] != 0:
             raise BadMessage(ReasonCode.UNDECODABLE, "neither Confluent-framed Avro nor a JSON object")
-        reader = self._contracts[topic].schema
+        contract = self._contracts[topic]
+        reader = contract.schema
         schema_id = int.from_bytes(data[1:5], "big")
         writer = self._writer(schema_id)
+        if writer is reader.parsed:
+            return cast(dict[str, object], _read(data, _HEADER.size, contract.read(kept)))
         if writer is None:
             raise BadMessage(ReasonCode.UNKNOWN_SCHEMA, f"schema id {schema_id} is not known")
         if writer.get("name") != reader.parsed["name"]:
             raise BadMessage(
                 ReasonCode.SCHEMA_VIOLATION, f"schema id {schema_id} is not one of {reader.name}"
             )
-        return _read(data, writer, None if writer is reader.parsed else reader.parsed)
+        return self._keeping(topic, _resolved(data, writer, reader.parsed), kept)
+
+    def encode_field(self, topic: str, name: str, value: Sized) -> Encoded:
+        """An array or map as it stands in a message: for values that come again. Raises BadMessage."""
+        return sized(_written(self._field(topic, name).write, value, b"", name), len(value))
+
+    def decode_field(self, topic: str, name: str, encoded: Encoded) -> object:
+        """The value of a field that was kept. Raises BadMessage (UNDECODABLE)."""
+        return _read(encoded, 0, self._field(topic, name).read)
+
+    def _field(self, topic: str, name: str) -> _Field:
+        if (topic, name) not in self._fields:
+            fields = cast(list[dict[str, object]], self._contracts[topic].schema.parsed["fields"])
+            schema = next(f["type"] for f in fields if f["name"] == name)
+            self._fields[topic, name] = _Field(writer_of(schema), reader_of(schema))
+        return self._fields[topic, name]
+
+    def _keeping(self, topic: str, value: dict[str, object], kept: Sequence[str]) -> dict[str, object]:
+        return value | {name: self.encode_field(topic, name, cast(Sized, value[name])) for name in kept}
 
     def _writer(self, schema_id: int) -> dict[str, object] | None:
         if schema_id not in self._writers:
@@ -128,7 +154,27 @@ class Codec:
         return raw
 
 
-def _read(data: bytes, writer: dict[str, object], reader: dict[str, object] | None) -> dict[str, object]:
+def _written(write: Writer, value: object, head: bytes, what: str) -> bytes:
+    try:
+        return write(value, head)
+    except Exception as exc:  # whatever it raises, it is the value that does not fit
+        raise BadMessage(ReasonCode.SCHEMA_VIOLATION, f"does not fit {what}: {type(exc).__name__}") from exc
+
+
+def _read(data: bytes, at: int, read: Reader) -> object:
+    try:
+        value, end = read(data, at)
+    except Exception as exc:  # whatever it raises, it is the bytes that are wrong
+        raise BadMessage(ReasonCode.UNDECODABLE, f"no Avro body: {type(exc).__name__}") from exc
+    if end != len(data):
+        raise BadMessage(
+            ReasonCode.UNDECODABLE, "bytes are missing from the Avro body, or left over after it"
+        )
+    return value
+
+
+def _resolved(data: bytes, writer: dict[str, object], reader: dict[str, object]) -> dict[str, object]:
+    """What another version of the schema wrote, as the reader's version."""
     body = io.BytesIO(data)
     body.seek(_HEADER.size)
     try:
