@@ -21,7 +21,6 @@ from pipeline.settings import Settings
 from pipeline.stream.kafka import producer, producer_config
 from schemas.codec import Codec
 
-
 _LOOK_S = 0.5  # between two looks at what is committed, each of which takes processor time from what is measured
 
 
