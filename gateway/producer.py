@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -17,7 +17,9 @@ from pipeline.settings import Settings
 from pipeline.stream.kafka import producer, producer_config, unavailable
 
 _FULL_PAUSE_S = 0.01
-_POLL_S = 0.1
+_BUSY_S = 0.003
+_IDLE_S = 0.5
+_GRACE_S = 1.0
 
 
 class Sender(Protocol):
@@ -52,71 +54,75 @@ class MemorySender:
 
 
 class _Delivery:
-    """Counts down the acknowledgements of one call of `send`.
-
-    Reports come on the poll thread, messages are produced on the event loop: the lock guards the counts.
-    """
+    """Counts down the acknowledgements of one call of `send`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._lock = threading.Lock()
-        self._produced: int | None = None
-        self._reported = 0
+        self._open = 1  # the call itself, until it has produced all
         self._error: KafkaError | None = None
         self.done: asyncio.Future[KafkaError | None] = loop.create_future()
 
-    def report(self, error: KafkaError | None, _: Message) -> None:
-        with self._lock:
-            self._reported += 1
-            self._error = error if self._error is None else self._error
-            complete = self._reported == self._produced
-        if complete:
-            self._finish()
+    def begin(self) -> None:
+        """One more message is produced."""
+        self._open += 1
 
-    def produced(self, count: int) -> None:
-        """No more messages follow."""
-        with self._lock:
-            self._produced = count
-            complete = self._reported == count
-        if complete:
-            self._finish()
-
-    def _finish(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._resolve)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            get_logger().warning("delivery report after the end", failed=self._error is not None)
-
-    def _resolve(self) -> None:
-        if not self.done.done():
+    def report(self, error: KafkaError | None, _: Message | None = None) -> None:
+        """A message, or the call of `send`, is done with."""
+        self._open -= 1
+        if self._error is None:
+            self._error = error
+        if not self._open and not self.done.done():
             self.done.set_result(self._error)
 
 
 class KafkaSender:
-    """One idempotent producer with its own poll thread. `close` when done."""
+    """One idempotent producer, served by the event loop of its callers. `close` when done.
+
+    A thread that waits for reports takes the interpreter's lock anew for each of them, in the middle of the loop's
+    work: that was a tenth of the gateway's time.
+    """
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self._topic = settings.topic(topic)
         self._timeout_s = settings.produce_timeout_ms / 1000
         self._config = producer_config(settings, "gateway")
         self._producer = producer(self._config)
-        self._stop = threading.Event()
-        self._poller = threading.Thread(target=self._poll, name="producer", daemon=True)
-        self._poller.start()
+        self._serving: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+
+    def start(self) -> None:
+        """Serve the producer's reports on the running loop; `send` begins with it."""
+        loop = asyncio.get_running_loop()
+        if self._serving is None or self._serving.done() or self._serving.get_loop() is not loop:
+            self._wake = asyncio.Event()
+            self._serving = loop.create_task(self._serve(self._wake), name="producer")
+
+    async def _serve(self, wake: asyncio.Event) -> None:
+        """Read reports every few milliseconds while something is in flight, else now and then the library's log."""
+        while True:
+            self._producer.poll(0)
+            if len(self._producer):
+                await asyncio.sleep(_BUSY_S)
+                continue
+            wake.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), _IDLE_S)
 
     async def send(self, values: Sequence[bytes]) -> None:
         """Returns once every message is acknowledged. Raises BrokerUnavailable where one is not."""
         started = time.monotonic()
+        self.start()
         delivery = _Delivery(asyncio.get_running_loop())
         client = self._producer
-        count = 0
+        for value in values:
+            await self._produce(client, value, delivery, started + self._timeout_s)
+        delivery.report(None)
+        self._wake.set()
         try:
-            for value in values:
-                await self._produce(client, value, delivery, started + self._timeout_s)
-                count += 1
-        finally:
-            delivery.produced(count)
-        error = await delivery.done
+            # each message fails by itself in time; no wait is for ever all the same
+            async with asyncio.timeout(self._timeout_s + _GRACE_S):
+                error = await delivery.done
+        except TimeoutError:
+            raise unavailable(None) from None
         metrics.PRODUCE_SECONDS.observe(time.monotonic() - started)
         if error is not None:
             if error.fatal():
@@ -127,10 +133,12 @@ class KafkaSender:
         while True:
             try:
                 client.produce(self._topic, value, on_delivery=delivery.report)
+                delivery.begin()
                 return
             except BufferError:
                 if time.monotonic() > deadline:
                     raise BrokerUnavailable("the send buffer is full") from None
+                client.poll(0)
                 await asyncio.sleep(_FULL_PAUSE_S)
             except KafkaException as exc:
                 error = exc.args[0]
@@ -139,14 +147,15 @@ class KafkaSender:
                 raise unavailable(error) from exc
 
     def _renew(self, failed: Producer) -> None:
-        """A fatal error (idempotence was lost) ends a producer for good: go on with a fresh one."""
+        """A fatal error (idempotence was lost) ends a producer for good: go on with a fresh one.
+
+        What is in flight in the failed one is reported as failed here, as nobody serves it any more.
+        """
         if self._producer is failed:
             get_logger().error("producer failed for good and is replaced")
             self._producer = producer(self._config)
-
-    def _poll(self) -> None:
-        while not self._stop.is_set():
-            self._producer.poll(_POLL_S)
+            failed.purge()
+            failed.flush(_GRACE_S)
 
     def check(self) -> None:
         """Raises BrokerUnavailable where the broker does not answer within a second."""
@@ -156,7 +165,5 @@ class KafkaSender:
             raise unavailable(exc.args[0]) from exc
 
     def close(self) -> None:
-        """Wait for what is in flight, then end the poll thread."""
+        """Wait for what is in flight."""
         self._producer.flush(self._timeout_s)
-        self._stop.set()
-        self._poller.join()

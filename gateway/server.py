@@ -93,9 +93,15 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
 class _Server(uvicorn.Server):
     """Ends with status 0 on SIGTERM and SIGINT, and lets those go at once who wait for a resolution."""
 
-    def __init__(self, config: uvicorn.Config, waiters: Waiters) -> None:
+    def __init__(self, config: uvicorn.Config, waiters: Waiters, sender: KafkaSender) -> None:
         super().__init__(config)
         self._waiters = waiters
+        self._sender = sender
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Begin to serve, the producer's reports as well."""
+        self._sender.start()
+        await super().startup(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -141,7 +147,7 @@ def main(settings: Settings) -> None:
         )
         _collect_rarely()
         get_logger().info("gateway starts", host=settings.gateway_host, port=settings.gateway_port)
-        _Server(config, ports.waiters).run()
+        _Server(config, ports.waiters, sender).run()
     finally:
         sender.close()
     get_logger().info("gateway ended")
