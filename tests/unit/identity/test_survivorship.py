@@ -46,6 +46,20 @@ def test_identifiers_have_a_winner_of_each_type() -> None:
     assert golden_record([(held, activity)], policy()).winners == {"email": UUID(int=1)}
 
 
+def test_coming_back_changes_nothing_where_the_values_are_the_same() -> None:
+    def winners(*days: int) -> dict[str, UUID]:
+        visits = [seen(n, day, "web", first_name="ada", city=f"town{n}") for n, day in enumerate(days)]
+        return dict(golden_record(visits, policy()).winners)
+
+    assert winners(1, 2) == {"first_name": UUID(int=1), "city": UUID(int=1)}
+    assert winners(3, 2) == {"first_name": UUID(int=1), "city": UUID(int=0)}
+
+
+def test_of_equal_values_the_trusted_source_stands_for_it() -> None:
+    records = [seen(1, 0, "crm", first_name="ada"), seen(2, 9, "web", first_name="ada")]
+    assert golden_record(records, policy()).winners == {"first_name": UUID(int=1)}
+
+
 def test_order_does_not_matter() -> None:
     records = [seen(n, n % 2, "web", first_name="ada", city=f"town{n}") for n in range(4)]
     assert (
