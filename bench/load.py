@@ -69,7 +69,7 @@ class TopicSender:
 
     def encode(self, events: Sequence[Event]) -> tuple[bytes, ...]:
         now = datetime.now(UTC)
-        parsed = [(parse_event(e, self._limits, now), UUID(str(e["event_id"]))) for e in events]
+        parsed = [(parse_event(e, self._limits, now), str(e["event_id"])) for e in events]
         return tuple(
             self._codec.encode("events.raw", to_raw(event, event_id, None, None, None))
             for event, event_id in parsed

@@ -19,11 +19,11 @@ from gateway.documentation import BATCH_BODY, EVENT_BODY, errors
 from gateway.envelope import error_body, error_response, json_response, wrong
 from gateway.models import Accepted, BatchAccepted, Warned
 from gateway.ports import Ports, ports_of
-from gateway.values import issues_of, refusals, warnings
+from gateway.values import Customer, issues_of, known_as, refusals, warnings, without_customer
 from pipeline import metrics
 from pipeline.codes import ErrorCode, ReasonCode
 from pipeline.errors import BadInput, BrokerUnavailable
-from pipeline.events import event_uuid, parse_event, to_raw
+from pipeline.events import event_id_text, parse_event, to_raw
 from pipeline.field_errors import FieldError, InvalidEvent
 from schemas.codec import RAW_TOPIC
 
@@ -39,7 +39,7 @@ router = APIRouter(tags=["events"])
 class Taken:
     """An event ready to be produced."""
 
-    event_id: UUID
+    event_id: str
     message: bytes
     warnings: tuple[Warned, ...]
 
@@ -67,20 +67,29 @@ def take(
 
     Unless `strict`, values that cannot be used are left to the pipeline, which keeps the event and tells why.
     """
+    checked = strict and ports.settings.validate_values
+    key = known_as(value, now.date(), checked=checked)
+    customer = None if key is None else ports.customers.get(key)
     try:
-        event = parse_event(value, ports.limits, now)
+        event = parse_event(value if customer is None else without_customer(value), ports.limits, now)
     except InvalidEvent as exc:
         return _refused(exc.errors)
-    notes: tuple[Warned, ...] = ()
-    if strict and ports.settings.validate_values:
-        issues = issues_of(event, ports.policy, ports.settings.default_region, now.date())
-        if issues:
-            if wrong_values := refusals(issues):
-                return _refused(tuple(wrong_values))
-            notes = tuple(warnings(issues))
-    event_id = ports.new_id() if event.event_id is None else event_uuid(event.source, event.event_id)
+    if customer is None:
+        issues = issues_of(event, ports.policy, ports.settings.default_region, now.date()) if checked else ()
+        if wrong_values := refusals(issues):
+            return _refused(tuple(wrong_values))
+        encode = ports.codec.encode_field
+        customer = Customer(
+            encode(RAW_TOPIC, "identifiers", event.identifiers),
+            encode(RAW_TOPIC, "traits", event.traits),
+            tuple(warnings(issues)),
+        )
+        if key is not None:
+            ports.customers.add(key, customer)
+    event_id = str(ports.new_id()) if event.event_id is None else event_id_text(event.source, event.event_id)
     raw = to_raw(event, event_id, now, request_id, correlation_id)
-    return Taken(event_id, ports.codec.encode(RAW_TOPIC, raw), notes)
+    raw["identifiers"], raw["traits"] = customer.identifiers, customer.traits
+    return Taken(event_id, ports.codec.encode(RAW_TOPIC, raw), customer.notes)
 
 
 async def _json_body(request: Request) -> object:
@@ -126,16 +135,19 @@ async def post_event(request: Request) -> Response:
         await ports.sender.send([taken.message])
     except BrokerUnavailable:
         metrics.EVENTS_TAKEN.labels("unavailable").inc()
-        return _unacknowledged(request, {"event_id": str(taken.event_id)})
+        return _unacknowledged(request, {"event_id": taken.event_id})
     metrics.EVENTS_TAKEN.labels("accepted").inc()
     body = {
-        "event_id": str(taken.event_id),
+        "event_id": taken.event_id,
         "request_id": state.request_id,
         "correlation_id": state.correlation_id,
         "warnings": [w.model_dump() for w in taken.warnings],
     }
     return await _accepted(
-        ports, taken.event_id, body, wait_of(request.headers.getlist("prefer"), ports.settings.max_wait_s)
+        ports,
+        UUID(taken.event_id),
+        body,
+        wait_of(request.headers.getlist("prefer"), ports.settings.max_wait_s),
     )
 
 
@@ -212,7 +224,7 @@ def _results(outcomes: list[Taken | Refused], status: int, request_id: str) -> l
     for index, outcome in enumerate(outcomes):
         match outcome:
             case Taken(event_id, _, notes):
-                result: dict[str, object] = {"index": index, "status": status, "event_id": str(event_id)}
+                result: dict[str, object] = {"index": index, "status": status, "event_id": event_id}
                 if notes:
                     result["warnings"] = [w.model_dump() for w in notes]
             case Refused(refused_status, code, errors_):

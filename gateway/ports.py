@@ -15,10 +15,12 @@ from gateway.auth import ApiKeys
 from gateway.limiter import Limiter
 from gateway.producer import Sender
 from gateway.store import Store
+from gateway.values import Customer
 from gateway.waiters import Waiters
 from pipeline.events import Limits
 from pipeline.identity.policy import Policy
 from pipeline.privacy.keyring import KeyRing
+from pipeline.remembered import Remembered
 from pipeline.rollback import RollbackResult
 from pipeline.settings import Settings
 from schemas.codec import Codec
@@ -46,6 +48,7 @@ class Ports:
     store: Store
     redis: Redis
     waiters: Waiters
+    customers: Remembered[Customer]
     rollback: Rollback
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]

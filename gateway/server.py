@@ -27,6 +27,7 @@ from pipeline.identity.policy import Policy
 from pipeline.ids import new_id
 from pipeline.log import configure, get_logger
 from pipeline.privacy.keyring import KeyRing, load_key_ring
+from pipeline.remembered import Remembered
 from pipeline.rollback import RollbackResult, rollback_merge
 from pipeline.settings import Settings
 from pipeline.store.database import Database
@@ -84,6 +85,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         store=store,
         redis=redis,
         waiters=Waiters(store.profiles_of),
+        customers=Remembered(settings.record_cache_size),
         rollback=_Rollback(settings, ring, codec, policy),
         clock=lambda: datetime.now(UTC),
         new_id=new_id,

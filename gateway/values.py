@@ -1,13 +1,16 @@
 """Tells a caller at once which values cannot be used, by the very function that the pipeline will apply later.
 
 Names and addresses are left to the pipeline: they are never wrong enough to be refused, and take the longest.
+Customers come back: what was validated, checked and encoded once is remembered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import cast
+from typing import NamedTuple, cast
+
+import orjson
 
 from gateway.models import Warned
 from pipeline.codes import EXPLANATIONS, ReasonCode
@@ -16,6 +19,8 @@ from pipeline.field_errors import FieldError
 from pipeline.identity.model import Issue
 from pipeline.identity.normalize import TRAIT_NAMES, canonicalize
 from pipeline.identity.policy import Policy
+from pipeline.remembered import Remembered
+from schemas.compiled import Encoded
 
 _CHECKED = ("date_of_birth", "country")
 _REFUSED = {
@@ -26,6 +31,34 @@ _REFUSED = {
     ReasonCode.INVALID_IDENTIFIER: "leave it out where it is not known",
     ReasonCode.TOO_LONG: "send the value alone, at most 512 characters",
 }
+
+
+class Customer(NamedTuple):
+    """What an event says of a customer, fit for events.raw, and the notes on it."""
+
+    identifiers: Encoded
+    traits: Encoded
+    notes: tuple[Warned, ...]
+
+
+def known_as(value: object, today: date, *, checked: bool) -> bytes | None:
+    """What a customer is remembered by: what was sent, the day (a date of birth may lie ahead), whether it was checked.
+
+    None where nothing like it can have been taken.
+    """
+    if not isinstance(value, dict):
+        return None
+    try:
+        sent = orjson.dumps((value.get("identifiers"), value.get("traits"), today, checked))
+    except orjson.JSONEncodeError:
+        return None
+    return Remembered.key(sent)
+
+
+def without_customer(value: object) -> object:
+    """An event without what is known of it already."""
+    given = cast(Mapping[str, object], value)
+    return {name: None if name in ("identifiers", "traits") else item for name, item in given.items()}
 
 
 def issues_of(event: EventIn, policy: Policy, region: str, today: date) -> tuple[Issue, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, NamedTuple, cast
 
 import orjson
 from pydantic import Field, ValidationInfo
@@ -41,8 +41,7 @@ class Limits:
         return cls(settings.max_identifiers, settings.max_payload_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     limits: Limits
     now: datetime
 
@@ -131,6 +130,11 @@ def _too_deep(value: object) -> bool:
     return True
 
 
+def _nested_too_deeply() -> PydanticCustomError:
+    mend = f"nest objects and lists at most {MAX_DEPTH} deep"
+    return PydanticCustomError("payload_too_deep", "nested too deeply", {"mend": mend})
+
+
 def payload(value: object, info: ValidationInfo) -> str | None:
     """The payload as compact JSON text: serialised once, measured, and passed on as it is."""
     if value is None:
@@ -139,18 +143,17 @@ def payload(value: object, info: ValidationInfo) -> str | None:
         raise PydanticCustomError(
             "dict_type", "an object is needed", {"mend": 'send a JSON object, such as {"order_id": "17"}'}
         )
-    if _too_deep(value):
-        raise PydanticCustomError(
-            "payload_too_deep",
-            "nested too deeply",
-            {"mend": f"nest objects and lists at most {MAX_DEPTH} deep"},
-        )
     try:
         text = orjson.dumps(value)
     except orjson.JSONEncodeError:
+        if _too_deep(value):
+            raise _nested_too_deeply() from None
         raise PydanticCustomError(
             "payload_not_json", "no JSON", {"mend": "send numbers of at most 64 bits and text in UTF-8"}
         ) from None
+    # no deeper than there are brackets: most payloads need no walk to be measured
+    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _too_deep(value):
+        raise _nested_too_deeply()
     most = _context(info).limits.max_payload_bytes
     if len(text) > most:
         raise PydanticCustomError(

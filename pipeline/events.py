@@ -5,6 +5,7 @@ The gateway, and the JSON form of `events.raw`, are validated by the same `Event
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID, uuid5
@@ -35,6 +36,7 @@ __all__ = [
     "MAX_TRAITS",
     "EventIn",
     "Limits",
+    "event_id_text",
     "event_uuid",
     "parse_event",
     "to_raw",
@@ -42,6 +44,7 @@ __all__ = [
 
 EVENT_NAMESPACE = UUID("6f0a1c52-7d7e-5b0b-9d2c-2b5f3d0a9e41")  # never change: event ids rest on it
 MAX_FIELDS = 32
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TOO_MANY_FIELDS = FieldError(
     "event",
     f"more than {MAX_FIELDS} fields",
@@ -136,16 +139,21 @@ def event_uuid(source: str, event_id: str) -> UUID:
     return uuid5(EVENT_NAMESPACE, f"{source}\x1f{event_id}")
 
 
+def event_id_text(source: str, event_id: str) -> str:
+    """`event_uuid` as text; most ids are that already."""
+    return event_id if _CANONICAL_UUID.fullmatch(event_id) else str(event_uuid(source, event_id))
+
+
 def to_raw(
     event: EventIn,
-    event_id: UUID | None,
+    event_id: str | None,
     accepted_at: datetime | None,
     request_id: str | None,
     correlation_id: str | None,
 ) -> dict[str, object]:
     """The event as a raw_event of schemas/avro. Without an id `event_id` is empty: its position names it."""
     return {
-        "event_id": "" if event_id is None else str(event_id),
+        "event_id": event_id or "",
         "source": event.source,
         "event_type": event.event_type,
         "occurred_at": event.occurred_at,

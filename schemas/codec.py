@@ -149,9 +149,7 @@ class Codec:
             event = parse_event(value, self._limits, self._clock())
         except InvalidEvent as exc:
             raise BadMessage(exc.reason, exc.summary) from None
-        raw = to_raw(event, None, None, None, None)
-        raw["event_id"] = event.event_id or ""
-        return raw
+        return to_raw(event, event.event_id, None, None, None)
 
 
 def _written(write: Writer, value: object, head: bytes, what: str) -> bytes:
