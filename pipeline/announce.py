@@ -52,6 +52,7 @@ class Announcer:
         self, profile: ProfileAfter, identifiers: list[dict[str, object]], change: str | None
     ) -> dict[str, object]:
         happened = "linked" if profile.change == "golden" else profile.change
+        names = {r: str(r) for r in sorted(profile.records)}
         return {
             "profile_id": str(profile.profile_id),
             "version": profile.version,
@@ -60,9 +61,9 @@ class Announcer:
             "change": change or happened,
             "created_at": profile.created_at,
             "updated_at": self._author.now,
-            "record_ids": [str(r) for r in sorted(profile.records)],
+            "record_ids": list(names.values()),
             "identifiers": identifiers,
-            "golden_record": {a: str(r) for a, r in sorted(profile.golden.items())},
+            "golden_record": {a: names[r] for a, r in sorted(profile.golden.items())},
         }
 
     def merges(self, logged: Iterable[LoggedMerge], versions: Mapping[UUID, int]) -> None:

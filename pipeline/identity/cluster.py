@@ -6,7 +6,9 @@ edge or a must-link joins anything, so the connected components of the two are i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from uuid import UUID
 
 from pipeline.codes import ReasonCode
@@ -30,29 +32,58 @@ def cluster(
     them, the clusters as wholes score below the threshold, or the neighbourhood is too large. Edges and constraints
     that name a record not in `records` are left out. Clusters come sorted by their lowest record.
     """
-    forest = _Forest(records, constraints, model, policy)
+    ids = sorted(records)
+    # numbers in the order of the ids stand for the records: they compare and hash far faster
+    number = {r: n for n, r in enumerate(ids)}
+    forest = _Forest([records[r] for r in ids], _numbered(constraints, number), model, policy)
     musts = (c.left | c.right for c in constraints if c.kind is ConstraintKind.MUST_LINK)
-    for members in sorted(sorted(r for r in must if r in records) for must in musts):
+    for members in sorted(sorted(number[r] for r in must if r in number) for must in musts):
         forest.join_all(members)
-    usable = (e for e in edges if e.low in records and e.high in records and e.low != e.high)
     ordered = sorted(
-        (e for e in usable if e.comparison.confidence >= policy.review),
-        key=lambda e: (-e.comparison.weight, e.low, e.high),
+        [
+            (-e.comparison.weight, number[e.low], number[e.high], e)
+            for e in edges
+            if e.comparison.confidence >= policy.review
+            and e.low in number
+            and e.high in number
+            and e.low != e.high
+        ],
+        key=_LINK,
     )
-    joined = [e for e in ordered if e.comparison.confidence >= policy.auto_merge and forest.join_by(e)]
-    return Partition(forest.clusters(), tuple(_refused(ordered, forest)), tuple(joined))
+    joined = [
+        edge
+        for _, a, b, edge in ordered
+        if edge.comparison.confidence >= policy.auto_merge and forest.join_by(a, b, edge)
+    ]
+    clusters = tuple(frozenset([ids[n] for n in members]) for members in forest.clusters())
+    return Partition(clusters, tuple(_refused(ordered, forest)), tuple(joined))
 
 
-def _refused(ordered: Sequence[Edge], forest: _Forest) -> Iterator[tuple[Edge, ReasonCode]]:
+_Link = tuple[float, int, int, Edge]
+_LINK = itemgetter(0, 1, 2)
+
+
+def _numbered(
+    constraints: Sequence[Constraint], number: Mapping[UUID, int]
+) -> list[tuple[list[int], list[int]]]:
+    """The cannot-links as the numbers of the records on either side."""
+    return [
+        ([number[r] for r in c.left if r in number], [number[r] for r in c.right if r in number])
+        for c in constraints
+        if c.kind is ConstraintKind.CANNOT_LINK
+    ]
+
+
+def _refused(ordered: Sequence[_Link], forest: _Forest) -> Iterator[tuple[Edge, ReasonCode]]:
     """The best edge of each pair of clusters that stayed apart, and why. What a steward has parted is settled."""
-    seen: set[tuple[UUID, UUID]] = set()
-    for edge in ordered:
-        a, b = forest.root(edge.low), forest.root(edge.high)
+    seen: set[tuple[int, int]] = set()
+    for _, low, high, edge in ordered:
+        a, b = forest.root(low), forest.root(high)
         pair = (a, b) if a < b else (b, a)
         if a == b or pair in seen:
             continue
         seen.add(pair)
-        reason = forest.reason(edge)
+        reason = forest.reason(a, b, edge)
         if reason is not ReasonCode.CANNOT_LINK:
             yield edge, reason
 
@@ -62,7 +93,7 @@ class _Cluster:
 
     __slots__ = ("left", "members", "right", "side", "version")
 
-    def __init__(self, record: UUID, left: frozenset[int], right: frozenset[int]) -> None:
+    def __init__(self, record: int, left: frozenset[int], right: frozenset[int]) -> None:
         self.members = [record]
         self.side: Side | None = None
         self.left, self.right = left, right
@@ -74,71 +105,66 @@ class _Forest:
 
     def __init__(
         self,
-        records: Mapping[UUID, IdentityRecord],
-        constraints: Sequence[Constraint],
+        records: Sequence[IdentityRecord],
+        cannot_links: Iterable[tuple[Iterable[int], Iterable[int]]],
         model: Model,
         policy: Policy,
     ) -> None:
         self._records, self._model, self._policy = records, model, policy
-        self._root: dict[UUID, UUID] = {r: r for r in records}
-        left: dict[UUID, set[int]] = {}
-        right: dict[UUID, set[int]] = {}
-        for number, constraint in enumerate(constraints):
-            if constraint.kind is ConstraintKind.CANNOT_LINK:
-                for record in constraint.left:
-                    left.setdefault(record, set()).add(number)
-                for record in constraint.right:
-                    right.setdefault(record, set()).add(number)
+        self._root = list(range(len(records)))
+        left: defaultdict[int, set[int]] = defaultdict(set)
+        right: defaultdict[int, set[int]] = defaultdict(set)
+        for n, (one, other) in enumerate(cannot_links):
+            for record in one:
+                left[record].add(n)
+            for record in other:
+                right[record].add(n)
         self._clusters = {
-            r: _Cluster(r, frozenset(left.get(r, ())), frozenset(right.get(r, ()))) for r in records
+            r: _Cluster(r, frozenset(left.get(r, ())), frozenset(right.get(r, ()))) for r in self._root
         }
-        self._verdicts: dict[tuple[UUID, int, UUID, int], ReasonCode | None] = {}
+        self._verdicts: dict[tuple[int, int, int, int], ReasonCode | None] = {}
 
-    def root(self, record: UUID) -> UUID:
-        """The record that stands for the cluster of `record`."""
-        path = []
-        while (parent := self._root[record]) != record:
-            path.append(record)
+    def root(self, record: int) -> int:
+        """The record that stands for the cluster of `record`: its lowest."""
+        root = self._root
+        while (parent := root[record]) != record:
+            root[record] = root[parent]
             record = parent
-        for step in path:
-            self._root[step] = record
         return record
 
-    def clusters(self) -> tuple[frozenset[UUID], ...]:
-        """Every cluster, sorted by its lowest record."""
-        return tuple(
-            frozenset(c.members) for c in sorted(self._clusters.values(), key=lambda c: min(c.members))
-        )
+    def clusters(self) -> list[list[int]]:
+        """The members of every cluster, sorted by their lowest."""
+        return [c.members for _, c in sorted(self._clusters.items())]
 
-    def join_all(self, members: Sequence[UUID]) -> None:
+    def join_all(self, members: Sequence[int]) -> None:
         """Join what a steward said is one person, except across a cannot-link."""
         for other in members[1:]:
             a, b = self.root(members[0]), self.root(other)
             if a != b and not self._parted(a, b):
                 self._union(a, b)
 
-    def join_by(self, edge: Edge) -> bool:
+    def join_by(self, low: int, high: int, edge: Edge) -> bool:
         """Join the clusters of the edge's ends if the rules let them; True if it did."""
-        a, b = self.root(edge.low), self.root(edge.high)
+        a, b = self.root(low), self.root(high)
         if a == b or self._verdict(a, b, edge) is not None:
             return False
         self._union(a, b)
         return True
 
-    def reason(self, edge: Edge) -> ReasonCode:
-        """Why the edge did not join its ends."""
+    def reason(self, a: int, b: int, edge: Edge) -> ReasonCode:
+        """Why the edge did not join the clusters `a` and `b` of its ends."""
         if edge.comparison.veto is not None:
             return edge.comparison.veto
-        verdict = self._verdict(self.root(edge.low), self.root(edge.high), edge)
+        verdict = self._verdict(a, b, edge)
         if verdict is ReasonCode.CANNOT_LINK or edge.comparison.confidence >= self._policy.auto_merge:
             return verdict or ReasonCode.INCOHERENT_CLUSTER
         return ReasonCode.SCORE_IN_REVIEW_BAND
 
-    def _parted(self, a: UUID, b: UUID) -> bool:
+    def _parted(self, a: int, b: int) -> bool:
         x, y = self._clusters[a], self._clusters[b]
         return not (x.left.isdisjoint(y.right) and x.right.isdisjoint(y.left))
 
-    def _verdict(self, a: UUID, b: UUID, edge: Edge) -> ReasonCode | None:
+    def _verdict(self, a: int, b: int, edge: Edge) -> ReasonCode | None:
         """Why two clusters must not join, or None. Remembered until one of them grows."""
         if self._parted(a, b):
             return ReasonCode.CANNOT_LINK
@@ -176,7 +202,7 @@ class _Forest:
             c.side = side(self._records[r] for r in sorted(c.members))
         return c.side
 
-    def _union(self, a: UUID, b: UUID) -> None:
+    def _union(self, a: int, b: int) -> None:
         keep, gone = (a, b) if a < b else (b, a)
         x, y = self._clusters[keep], self._clusters.pop(gone)
         # the union of two sides is the side of the union, so growing costs no second look at the records

@@ -130,7 +130,7 @@ class PostgresIdentityStore:
         if not profiles:
             return {}
         return {
-            profile: ProfileRow(profile, version, created, merged, {a: UUID(r) for a, r in golden.items()})
+            profile: ProfileRow(profile, version, created, merged, _winners(golden))
             for profile, version, created, merged, golden in self._tx.rows("lock_profiles", (list(profiles),))
         }
 
@@ -166,3 +166,8 @@ class PostgresIdentityStore:
             Constraint(ConstraintKind(kind), frozenset(left), frozenset(right))
             for kind, left, right in self._tx.rows("constraints_of", {"records": list(records)})
         ]
+
+
+def _winners(golden: Mapping[str, str]) -> dict[str, UUID]:
+    records = {r: UUID(r) for r in set(golden.values())}  # few records win many attributes
+    return {attribute: records[r] for attribute, r in golden.items()}

@@ -250,7 +250,8 @@ class IdentityWriter:
 
 
 def _golden(profile: ProfileAfter) -> str:
-    return orjson.dumps({a: str(r) for a, r in sorted(profile.golden.items())}).decode()
+    names = {r: str(r) for r in profile.golden.values()}
+    return orjson.dumps({a: names[r] for a, r in sorted(profile.golden.items())}).decode()
 
 
 def _snapshot(
