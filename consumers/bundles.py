@@ -16,7 +16,7 @@ from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 from faust.types.transports import ConsumerT
 
-_GATHER_S = 0.2  # while events come in: fewer, larger fetches
+_GATHER_S = 0.5  # while events come in: fewer, larger fetches
 
 
 class Record(Protocol):

@@ -1,8 +1,9 @@
 """Insights: a Faust app that counts linked events in windows and serves them through Redis.
 
 The panes of consumers/panes.py lie in a Faust table with a changelog topic, partition by partition beside the source.
-A batch's changes are acknowledged in the changelog before its events count as read, and a pane knows the highest
-offset folded into it. So a crash at any instant loses no event and counts none twice.
+Every few seconds what changed goes to the changelog, and once it is acknowledged there the events folded so far
+count as read; a pane knows the highest offset folded into it. So a crash at any instant loses no event and counts
+none twice.
 
 Windows go by event time. What is live is measured from the newest event seen, not from the clock, so that a replay
 of old events shows what a dashboard would have shown then; what comes later than its pane is kept is counted in a
@@ -30,7 +31,7 @@ from faust.streams import Stream
 from faust.types import TP, EventT, StreamT
 from redis.asyncio import Redis
 
-from consumers.bundles import Record, use_bundles
+from consumers.bundles import BundleConsumer, Record, use_bundles
 from consumers.letters import Letters
 from consumers.live import LiveWindows
 from consumers.pane_table import PaneTable
@@ -49,11 +50,14 @@ from schemas.codec import Codec, load_codec
 STAGE = "insights"
 TOPIC = "events.linked"
 _MOST_EVENTS = 5_000  # read ahead of a fold
+_MOST_UNSAFE = 20_000  # events folded, and not yet safe
+_SAFE_EVERY_S = 5.0  # a pane that fills is written once a time, not once a fold
 _MOST_BUNDLES = 64  # fetched and waiting
 _EVERY_S = 1.0
 _MOST_EVERY_S = 5.0
 _SERVING_SHARE = 0.1  # of the time at most, within those bounds
 _QUIET_S = 10.0
+_LEAVE_S = 5.0  # after that whoever comes next reads again what is not safe
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NO_CURRENCY = "XXX"  # ISO 4217's own
 
@@ -91,6 +95,9 @@ class Insights:
         self._backoff = Backoff(settings)
         self._hand: list[EventT[Sequence[Record]]] = []
         self._in_hand = 0
+        self._folded: list[EventT[Sequence[Record]]] = []
+        self._refused: list[tuple[Message, Exception]] = []
+        self._safe_due = 0.0
         self._full = asyncio.Event()
         self._room = asyncio.Event()
         self.app = faust_app(settings)
@@ -104,7 +111,7 @@ class Insights:
         self.app.on_partitions_revoked.connect(self._revoked, weak=False)
 
     async def _take(self, stream: StreamT[Sequence[Record]]) -> None:
-        """Read ahead. Events are acknowledged by `step` alone, once their effects are safe."""
+        """Read ahead. Events are acknowledged by `_make_safe` alone, once their effects are."""
         async for bundle in cast(Stream[Sequence[Record]], stream).noack().events():
             self._hand.append(bundle)
             self._in_hand += _records([bundle])
@@ -114,10 +121,12 @@ class Insights:
                 await self._room.wait()
 
     async def work(self) -> None:
-        """Fold what was read, make it safe, acknowledge it; serve it every second, or few under load. For ever."""
+        """Fold what was read; serve it every second, or few under load; make it safe every few. For ever."""
         due = 0.0
         while True:
-            await self._step()
+            self._take_in()
+            if self._folded and self._must_be_safe():
+                await self._make_safe()
             started = time.monotonic()
             if started >= due:
                 await self._serve()
@@ -126,20 +135,29 @@ class Insights:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), _EVERY_S)
 
-    async def _step(self) -> None:
+    def _take_in(self) -> None:
         bundles, self._hand, self._in_hand = self._hand, [], 0
         self._full.clear()
         self._room.set()
-        if not bundles:
-            return
-        with metrics.STEP_SECONDS.labels(STAGE, "fold").time():
-            refused = self._fold(bundles)
+        if bundles:
+            with metrics.STEP_SECONDS.labels(STAGE, "fold").time():
+                self._refused += self._fold(bundles)
+            self._folded += bundles
+            metrics.BATCH_MESSAGES.labels(STAGE).observe(_records(bundles))
+
+    def _must_be_safe(self) -> bool:
+        # before partitions go, Faust waits until all that was read is acknowledged
+        leaving = not cast(BundleConsumer, self.app.consumer).flow_active
+        return leaving or time.monotonic() >= self._safe_due or _records(self._folded) >= _MOST_UNSAFE
+
+    async def _make_safe(self) -> None:
         with metrics.STEP_SECONDS.labels(STAGE, "safe").time():
             await self._table.safe()
-            await self._refuse(refused)
-        for bundle in bundles:
+            await self._refuse(self._refused)
+        for bundle in self._folded:
             bundle.ack()
-        metrics.BATCH_MESSAGES.labels(STAGE).observe(_records(bundles))
+        self._folded, self._refused = [], []
+        self._safe_due = time.monotonic() + _SAFE_EVERY_S
 
     def _fold(self, bundles: Sequence[EventT[Sequence[Record]]]) -> list[tuple[Message, Exception]]:
         sales: dict[int, list[Sale]] = defaultdict(list)
@@ -179,8 +197,7 @@ class Insights:
     async def _recovered(self) -> None:
         """The table holds what the changelog held: forget partitions that are not ours, serve the rest anew."""
         ours = {place.partition for place in self.app.consumer.assignment()}
-        for key in [k for k in self._table.data if k[0] not in ours]:
-            del self._table.data[key]
+        self._table.keep_only(ours)
         self._panes.reload()
         get_logger().info(
             "panes recovered", stage=STAGE, panes=len(self._table.data), partitions=sorted(ours)
@@ -280,9 +297,10 @@ async def _run(settings: Settings) -> None:
         ]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         crash = work.exception() if work.done() else insights.app.crash_reason
+        with suppress(TimeoutError):  # it waits for the work to make safe what was read
+            await asyncio.wait_for(insights.app.stop(), _LEAVE_S)
         for end in ends:
             end.cancel()
-        await insights.app.stop()
         publisher.close()
     if crash is not None:
         raise StageStopped(f"insights ended: {type(crash).__name__}") from crash

@@ -5,20 +5,21 @@
     rb:insights:newest            HASH partition -> end of its newest minute (epoch s)
 
 Each worker writes the fields of its own partitions, whole values at a time: writing them again changes nothing.
+What nobody can ask for yet is not written: of the hopping windows over the newest pane all but one lie ahead.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from functools import lru_cache
 from typing import cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from consumers.panes import WINDOWS, Pane, PaneKey, Panes, WindowKey
+from consumers.panes import WINDOWS, Pane, Panes, WindowKey
 from consumers.redis_port import script_text
 from pipeline.errors import CacheUnavailable
 
@@ -33,35 +34,47 @@ class LiveWindows:
         self._redis = redis
         self._panes = panes
         self._trim = redis.register_script(script_text("trim"))
+        self._newest = 0
 
     async def write(self) -> int:
         """Everything dirty; returns the number of panes. Raises CacheUnavailable, and then all panes are dirty."""
-        written = 0
         try:
-            while self._panes.dirty:
-                chunk = [self._panes.dirty.pop() for _ in range(min(_CHUNK, len(self._panes.dirty)))]
-                await self._write(chunk)
-                written += len(chunk)
+            return await self._write_all()
         except RedisError as exc:
             # what the server kept of earlier writes is not known
             self._panes.reload()
             raise CacheUnavailable(type(exc).__name__) from exc
+
+    async def _write_all(self) -> int:
+        ends = self._panes.newest()
+        # partitions of other workers may be ahead of ours
+        others = await cast(Awaitable[list[str]], self._redis.hvals("rb:insights:newest"))
+        newest = max((*ends.values(), *map(int, others)), default=0)
+        if newest != self._newest:
+            await self._write(self._panes.due(newest))
+        written = 0
+        while self._panes.dirty:
+            chunk = [self._panes.dirty.pop() for _ in range(min(_CHUNK, len(self._panes.dirty)))]
+            await self._write(self._panes.windows(chunk, newest))
+            written += len(chunk)
+        if written:  # at last, when all that may now be asked for is there
+            mapping: dict[_Field, _Field] = {str(p): end for p, end in ends.items()}
+            await self._redis.hset("rb:insights:newest", mapping=mapping)
+        if newest != self._newest:
+            for window in WINDOWS.values():
+                await self._trim(keys=[f"rb:insights:{window.name}"], args=[window.kept])
+        self._newest = newest
         return written
 
-    async def _write(self, dirty: Iterable[PaneKey]) -> None:
+    async def _write(self, windows: Iterable[tuple[WindowKey, Pane]]) -> None:
         hashes: dict[tuple[str, int], dict[_Field, _Field]] = defaultdict(dict)
-        for key, pane in self._panes.windows(dirty):
+        for key, pane in windows:
             hashes[key[0], key[1]][_field(key)] = _value(pane)
         pipe = self._redis.pipeline(transaction=False)
         for (name, start), values in hashes.items():
             pipe.hset(f"rb:insights:{name}:{start}", mapping=values)
             pipe.zadd(f"rb:insights:{name}", {str(start): start})
-        newest = self._panes.newest()
-        if newest:
-            pipe.hset("rb:insights:newest", mapping={str(p): end for p, end in newest.items()})
         await pipe.execute()
-        for window in WINDOWS.values():
-            await self._trim(keys=[f"rb:insights:{window.name}"], args=[window.kept])
 
 
 def _field(key: WindowKey) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Set
 
 import faust
 
@@ -39,6 +39,12 @@ class PaneTable(faust.Table[BlockKey, bytes]):
     def _changed(self) -> set[BlockKey]:
         changed: set[BlockKey] = self.__dict__.setdefault("changed", set())
         return changed
+
+    def keep_only(self, partitions: Set[int]) -> None:
+        """Forget other partitions, and do not send what changed in them: they are other workers' now."""
+        for key in [k for k in self.data if k[0] not in partitions]:
+            del self.data[key]
+        self._changed().difference_update([k for k in self._changed() if k[0] not in partitions])
 
     async def safe(self) -> None:
         """Returns once the broker has acknowledged the newest value of every changed key; sends again what failed."""

@@ -17,6 +17,7 @@ import json
 import struct
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from consumers.sketch import Sketch, union
 
@@ -53,6 +54,16 @@ class Window:
         """The panes of a window."""
         return range(start, start + self.size_s, self.pane_s)
 
+    def last(self, newest: int) -> int:
+        """The newest window shown once events reach up to `newest`.
+
+        Of tumbling windows the one that is being filled; of hopping ones the one that ends with the newest pane.
+        """
+        pane = (newest - 1) // self.pane_s * self.pane_s
+        return (
+            pane // self.hop_s * self.hop_s if self.hop_s == self.size_s else pane + self.pane_s - self.size_s
+        )
+
 
 WINDOWS = {
     w.name: w
@@ -68,8 +79,7 @@ _WINDOWS_OF = {s: [w for w in WINDOWS.values() if w.pane_s == s] for s in (MINUT
 RETENTION_S = {MINUTE_S: 1_800, TEN_MINUTES_S: 6 * 3_600}
 
 
-@dataclass(frozen=True, slots=True)
-class Sale:
+class Sale(NamedTuple):
     """What counts of a linked event. `at` in epoch seconds; `amount` in units, None where there is no order."""
 
     offset: int
@@ -185,13 +195,14 @@ class Panes:
         self._stretches: dict[tuple[int, int], dict[int, _Stretch]] = {}
         self._newest: dict[tuple[int, int], int] = {}
         self.dirty: set[PaneKey] = set()
+        self._waiting: set[WindowKey] = set()
         self.reload()
 
     def reload(self) -> None:
         """The mapping was filled by somebody else: index it, and mark everything to be served anew."""
         self._stretches.clear()
         self._newest.clear()
-        self.dirty.clear()
+        self._waiting.clear()
         for (partition, length, start, block), data in self._stored.items():
             stretch = self._stretch(partition, length, start)
             for group, pane in read_block(data):
@@ -264,17 +275,34 @@ class Panes:
         """The end of the newest minute of each partition."""
         return {p: start + MINUTE_S for (p, length), start in self._newest.items() if length == MINUTE_S}
 
-    def windows(self, keys: Iterable[PaneKey]) -> Iterator[tuple[WindowKey, Pane]]:
-        """The sums of every window that holds one of the panes and has lost none of its own."""
+    def windows(self, keys: Iterable[PaneKey], newest: int) -> Iterator[tuple[WindowKey, Pane]]:
+        """The sums of every window that holds one of the panes, has lost none of its own, and is shown by now.
+
+        Windows that are shown only once events reach beyond `newest` wait; `due` has them then.
+        """
+        last = {name: window.last(newest) for name, window in WINDOWS.items()}
         touched = {
             (window.name, start, partition, channel, store)
             for partition, length, pane, channel, store in keys
             for window in _WINDOWS_OF[length]
             for start in window.starts(pane)
-            if start + length > self._horizon(partition, length)
         }
-        for name, start, partition, channel, store in touched:
+        shown = {key for key in touched if key[1] <= last[key[0]]}
+        self._waiting |= touched - shown
+        return self._totals(shown)
+
+    def due(self, newest: int) -> Iterator[tuple[WindowKey, Pane]]:
+        """The windows that waited for events to reach up to `newest`."""
+        last = {name: window.last(newest) for name, window in WINDOWS.items()}
+        shown = {key for key in self._waiting if key[1] <= last[key[0]]}
+        self._waiting -= shown
+        return self._totals(shown)
+
+    def _totals(self, keys: Iterable[WindowKey]) -> Iterator[tuple[WindowKey, Pane]]:
+        for name, start, partition, channel, store in keys:
             window, group = WINDOWS[name], (channel, store)
+            if start + window.pane_s <= self._horizon(partition, window.pane_s):
+                continue
             stretches = self._stretches.get((partition, window.pane_s), {})
             found = [
                 pane

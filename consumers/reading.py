@@ -141,11 +141,7 @@ async def live_insights(
         if not ends:
             return LiveInsights(window, None, ())
         newest = max(int(end) for end in ends.values())
-        # the newest window that does not reach beyond the newest pane's own end
-        pane = (newest - 1) // kind.pane_s * kind.pane_s
-        first = (
-            pane // kind.hop_s * kind.hop_s if kind.hop_s == kind.size_s else pane + kind.pane_s - kind.size_s
-        )
+        first = kind.last(newest)
         starts = [first - i * kind.hop_s for i in range(last)]
         pipe = redis.pipeline(transaction=False)
         for start in starts:

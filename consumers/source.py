@@ -17,7 +17,7 @@ from pipeline.log import get_logger
 from pipeline.settings import Settings
 from pipeline.stream.backoff import Backoff
 from pipeline.stream.batch import Batch, Message, Place, batch_of
-from pipeline.stream.kafka import ConsumerErrors, consumer, consumer_config
+from pipeline.stream.kafka import Config, ConsumerErrors, consumer, consumer_config
 from pipeline.stream.source import message_of
 
 _BATCH_BYTES = 8 * 2**20
@@ -26,6 +26,8 @@ _IDLE_S = 0.25
 _LINGER_OVER_WORK = 4
 _REPORT_S = 1.0
 _PATIENCE_S = 15.0
+# a projection may be half a second behind, and is fetched for in bulk
+_IN_BULK: Config = {"fetch.min.bytes": 262_144, "fetch.wait.max.ms": 500}
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +65,7 @@ class RedisSource:
         self._unreported = False
         self._errors = ConsumerErrors()
         self._incremental = settings.kafka_group_protocol == "consumer"
-        self._consumer: Consumer = consumer(consumer_config(settings, name))
+        self._consumer: Consumer = consumer(consumer_config(settings, name) | _IN_BULK)
         self._consumer.subscribe(
             [settings.topic(topic) for topic in topics],
             on_assign=self._on_assign,

@@ -22,6 +22,7 @@ from consumers.panes import (
 from consumers.sketch import hash64
 
 T0 = 1_780_000_200  # a whole ten minutes
+FAR = T0 + 365 * 86_400  # from there every window is shown
 
 
 def sale(offset: int, at: int = T0, **fields: object) -> Sale:
@@ -83,7 +84,7 @@ def whole(stored: dict[BlockKey, bytes], length: int) -> Pane:
 
 
 def shown(panes: Panes) -> dict[WindowKey, Pane]:
-    return dict(panes.windows(panes.dirty))
+    return dict(panes.windows(panes.dirty, FAR))
 
 
 def test_ten_minutes_start_on_whole_ten_minutes() -> None:
@@ -200,3 +201,22 @@ def test_windows_and_panes_agree_on_who_holds_whom(window: object) -> None:
         starts = list(kind.starts(pane))
         assert len(starts) == kind.size_s // kind.hop_s
         assert all(pane in kind.panes(start) for start in starts)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_a_window_waits_until_it_can_be_asked_for_and_is_whole_then(name: str) -> None:
+    sales = [sale(i, T0 + 20 * i) for i in range(3 * 3_600 // 20)]
+    panes = Panes({})
+    served: dict[WindowKey, tuple[int, int]] = {}
+    for start in range(0, len(sales), 7):
+        panes.fold(0, sales[start : start + 7])
+        newest = panes.newest()[0]
+        dirty = sorted(panes.dirty)
+        panes.dirty.clear()
+        found = dict(panes.due(newest)) | dict(panes.windows(dirty, newest))
+        assert all(key[1] <= WINDOWS[key[0]].last(newest) for key in found)
+        served |= {key: (pane.events, pane.offset) for key, pane in found.items()}
+        # what may be asked for was served with everything that came
+        last = WINDOWS[name].last(newest)
+        seen = [s for s in sales[: start + 7] if last <= s.at < last + WINDOWS[name].size_s]
+        assert served[name, last, 0, ALL, ALL] == (len(seen), seen[-1].offset)
