@@ -21,6 +21,7 @@ CREATE TABLE customer_raw_event (
     sealed      bytea NOT NULL,             -- nonce | AES-256-GCM of the message as it came
     PRIMARY KEY (raw_id, accepted_at)
 ) PARTITION BY RANGE (accepted_at);
+ALTER TABLE customer_raw_event ALTER sealed SET STORAGE EXTERNAL;  -- what is encrypted cannot be compressed
 
 CREATE TABLE event_index (                  -- deduplication, and the way from an event id to its row
     event_id    uuid PRIMARY KEY,
@@ -100,6 +101,7 @@ CREATE TABLE identity_record (
     sources          text[] NOT NULL,
     sealed           bytea NOT NULL           -- nonce | AES-256-GCM of the canonical record under its data key
 ) WITH (fillfactor = 80);
+ALTER TABLE identity_record ALTER sealed SET STORAGE EXTERNAL;
 CREATE INDEX identity_record_by_profile ON identity_record (profile_id);
 
 CREATE TABLE match_key (                      -- exact and blocking keys of every record

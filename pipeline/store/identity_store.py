@@ -88,7 +88,7 @@ class PostgresIdentityStore:
         )
 
     def open_pairs(self, records: Collection[UUID]) -> list[tuple[UUID, UUID]]:
-        return [(low, high) for low, high in self._tx.rows("open_pairs", (list(records),))]
+        return [(low, high) for low, high in self._tx.rows("open_pairs", {"records": list(records)})]
 
     def lock_keys(self, keys: Collection[int]) -> None:
         stripes = sorted({key % KEY_STRIPES for key in keys})

@@ -26,11 +26,10 @@ WHERE NOT EXISTS (SELECT FROM record_product p WHERE p.record_id = n.record_id A
 -- name: open_pairs
 -- Evidence of these records with records of other profiles: what a grown purchase overlap could change.
 SELECT e.low, e.high
-FROM unnest(%s::uuid[]) grown(record_id)
-CROSS JOIN LATERAL (
-    SELECT low, high FROM identity_evidence WHERE low = grown.record_id
+FROM (
+    SELECT low, high FROM identity_evidence WHERE low = ANY(%(records)s::uuid[])
     UNION ALL
-    SELECT low, high FROM identity_evidence WHERE high = grown.record_id
+    SELECT low, high FROM identity_evidence WHERE high = ANY(%(records)s::uuid[])
 ) e
 JOIN identity_record l ON l.record_id = e.low
 JOIN identity_record h ON h.record_id = e.high
