@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pipeline import metrics
 from pipeline.codes import ReasonCode
@@ -22,8 +24,8 @@ from pipeline.identity.policy import Policy
 from pipeline.log import configure, get_logger
 from pipeline.payload import Facts, Order, read_payload
 from pipeline.privacy.keyring import KeyRing, load_key_ring
-from pipeline.privacy.seal import seal
-from pipeline.raw_event import RawEvent, raw_event
+from pipeline.privacy.seal import seal_with
+from pipeline.raw_event import CUSTOMER, RawEvent, raw_event
 from pipeline.settings import Settings
 from pipeline.store.data_keys import own_data_keys
 from pipeline.store.database import Database, Transaction
@@ -43,8 +45,7 @@ _RAW_CONTEXT = b"customer_raw_event:sealed:"
 _RECORD_CONTEXT = b"normalized:record:"
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(NamedTuple):
     """An event on its way through a batch."""
 
     message: Message
@@ -73,7 +74,9 @@ class NormalizeStage:
         self._ring = ring
         self._codec = codec
         self._limits = Limits.of(settings)
-        self._hasher = RecordHasher(policy, ring.current, settings.default_region, settings.record_cache_size)
+        self._hasher = RecordHasher(
+            policy, ring.current, settings.default_region, settings.record_cache_size, codec, self._limits
+        )
         self._months = Months("customer_raw_event")
         self._dead_letters = DeadLetters(STAGE, settings, codec, ring)
         self._pending: tuple[Advance, ...] = ()
@@ -130,12 +133,13 @@ class NormalizeStage:
             try:
                 if message.value is None:
                     raise BadMessage(ReasonCode.UNDECODABLE, "a message without a value")
-                event = raw_event(message, self._codec.decode(RAW, message.value), self._limits, now)
+                fields = self._codec.decode(RAW, message.value, CUSTOMER)
+                event = raw_event(message, fields, self._limits, now)
+                hashed = self._hasher.hashed(event.identifiers, event.traits, event.accepted_at.date())
                 facts = read_payload(event.payload)
             except BadMessage as exc:
                 refused.append((message, exc))
                 continue
-            hashed = self._hasher.hashed(event.identifiers, event.traits, event.accepted_at.date())
             good.append(_Prepared(message, event, facts, hashed))
         return good, refused
 
@@ -144,10 +148,10 @@ class NormalizeStage:
         if not events:
             return []
         ids = [p.event.raw_id for p in events]
-        keys = own_data_keys(tx, self._ring, ids)
+        ciphers = [AESGCM(key) for key in own_data_keys(tx, self._ring, ids)]
         sealed = [
-            seal(key, p.message.value or b"", _RAW_CONTEXT + raw_id.bytes)
-            for key, raw_id, p in zip(keys, ids, events, strict=True)
+            seal_with(cipher, p.message.value or b"", _RAW_CONTEXT + raw_id.bytes)
+            for cipher, raw_id, p in zip(ciphers, ids, events, strict=True)
         ]
         tx.run(
             "add_raw_events",
@@ -161,14 +165,15 @@ class NormalizeStage:
                 sealed,
             ),
         )
-        return [self._normalized(p, key) for p, key in zip(events, keys, strict=True)]
+        return [self._normalized(p, cipher) for p, cipher in zip(events, ciphers, strict=True)]
 
-    def _normalized(self, prepared: _Prepared, key: bytes) -> Outgoing:
+    def _normalized(self, prepared: _Prepared, cipher: AESGCM) -> Outgoing:
         event, facts, hashed = prepared.event, prepared.facts, prepared.hashed
-        record = None
+        record: dict[str, object] | None = None
         if hashed.fields is not None:
             context = _RECORD_CONTEXT + event.raw_id.bytes
-            record = {**hashed.fields, "sealed_record": seal(key, hashed.serialized, context)}
+            record = dict(hashed.fields)
+            record["sealed_record"] = seal_with(cipher, hashed.serialized, context)
         value = self._codec.encode(
             NORMALIZED,
             {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -25,8 +25,7 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")  # shops send prices as text, to keep them exact
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One product of an order. `price` is for one piece, in the order's currency."""
 
     sku: str
@@ -34,8 +33,7 @@ class Item:
     price: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """What was bought; `amount` is the order's total, 0 where nothing tells it."""
 
     amount: float
@@ -43,8 +41,7 @@ class Order:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What a payload says, and what of it was left out."""
 
     channel: str | None = None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 from zlib import crc32
 
@@ -14,6 +13,11 @@ from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
 from pipeline.events import MAX_FUTURE, MAX_TEXT, MAX_TRAITS, Limits, event_uuid
 from pipeline.stream.batch import Message
+from schemas.codec import RAW_TOPIC, Codec
+from schemas.compiled import Encoded
+
+CUSTOMER = ("identifiers", "traits")
+Customer = tuple[Mapping[str, Sequence[str]], Mapping[str, str]]
 
 _EARLIEST_ACCEPTED = datetime(2000, 1, 1, tzinfo=UTC)
 _EARLIEST_OCCURRED = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,9 +28,11 @@ _TRACE_ID = re.compile(r"[A-Za-z0-9._:/=-]{1,128}")
 _EVENT_ID = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class RawEvent:
-    """A decoded raw event within all bounds. `payload` is JSON text that nobody has parsed yet."""
+class RawEvent(NamedTuple):
+    """A decoded raw event within all bounds.
+
+    `identifiers` and `traits` are opened by `read_customer`; `payload` is JSON text that nobody has parsed yet.
+    """
 
     raw_id: UUID
     event_id: UUID
@@ -36,9 +42,13 @@ class RawEvent:
     accepted_at: datetime
     request_id: str | None
     correlation_id: str | None
-    identifiers: Mapping[str, Sequence[str]] = field(repr=False)
-    traits: Mapping[str, str] = field(repr=False)
-    payload: str | None = field(repr=False)
+    identifiers: Encoded
+    traits: Encoded
+    payload: str | None
+
+    def __repr__(self) -> str:
+        """Without what may be personal."""
+        return f"RawEvent(raw_id={self.raw_id!r})"
 
 
 def raw_id(message: Message) -> UUID:
@@ -56,6 +66,7 @@ def raw_id(message: Message) -> UUID:
 def raw_event(message: Message, fields: Mapping[str, object], limits: Limits, now: datetime) -> RawEvent:
     """The event in the decoded fields of a message. Raises BadMessage naming the field that is out of bounds.
 
+    Those of CUSTOMER were kept as they are.
     An event that names no id gets one of its place in the topic; without a time of its own it happened when it was
     accepted; accepted it was, unless it says when, at the message's timestamp.
     """
@@ -74,8 +85,8 @@ def raw_event(message: Message, fields: Mapping[str, object], limits: Limits, no
         accepted_at,
         _matching(fields, "request_id", _TRACE_ID) if fields["request_id"] else None,
         _matching(fields, "correlation_id", _TRACE_ID) if fields["correlation_id"] else None,
-        _identifiers(fields, limits),
-        _traits(fields),
+        cast(Encoded, fields["identifiers"]),
+        cast(Encoded, fields["traits"]),
         _payload(fields, limits),
     )
 
@@ -97,8 +108,14 @@ def _in_time(name: str, at: datetime, earliest: datetime, now: datetime) -> None
         )
 
 
-def _identifiers(fields: Mapping[str, object], limits: Limits) -> Mapping[str, Sequence[str]]:
-    identifiers = cast(Mapping[str, Sequence[str]], fields["identifiers"])
+def read_customer(codec: Codec, limits: Limits, identifiers: Encoded, traits: Encoded) -> Customer:
+    """What an event says of a customer. Raises BadMessage naming what is out of bounds."""
+    named = cast(Mapping[str, Sequence[str]], codec.decode_field(RAW_TOPIC, "identifiers", identifiers))
+    described = cast(Mapping[str, str], codec.decode_field(RAW_TOPIC, "traits", traits))
+    return _identifiers(named, limits), _traits(described)
+
+
+def _identifiers(identifiers: Mapping[str, Sequence[str]], limits: Limits) -> Mapping[str, Sequence[str]]:
     count = sum(map(len, identifiers.values()))
     if count > limits.max_identifiers or len(identifiers) > limits.max_identifiers:
         raise BadMessage(
@@ -110,8 +127,7 @@ def _identifiers(fields: Mapping[str, object], limits: Limits) -> Mapping[str, S
     return identifiers
 
 
-def _traits(fields: Mapping[str, object]) -> Mapping[str, str]:
-    traits = cast(Mapping[str, str], fields["traits"])
+def _traits(traits: Mapping[str, str]) -> Mapping[str, str]:
     if len(traits) > MAX_TRAITS:
         raise BadMessage(ReasonCode.SCHEMA_VIOLATION, f"traits: {len(traits)}; send at most {MAX_TRAITS}")
     if any(len(value) > MAX_TEXT for value in traits.values()):

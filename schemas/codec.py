@@ -115,7 +115,10 @@ class Codec:
         return self._keeping(topic, _resolved(data, writer, reader.parsed), kept)
 
     def encode_field(self, topic: str, name: str, value: Sized) -> Encoded:
-        """An array or map as it stands in a message: for values that come again. Raises BadMessage."""
+        """An array or map as it stands in a message: for values that come again. Raises BadMessage.
+
+        `name` is a field of the message, or `record.field`.
+        """
         return sized(_written(self._field(topic, name).write, value, b"", name), len(value))
 
     def decode_field(self, topic: str, name: str, encoded: Encoded) -> object:
@@ -124,8 +127,9 @@ class Codec:
 
     def _field(self, topic: str, name: str) -> _Field:
         if (topic, name) not in self._fields:
-            fields = cast(list[dict[str, object]], self._contracts[topic].schema.parsed["fields"])
-            schema = next(f["type"] for f in fields if f["name"] == name)
+            schema: object = self._contracts[topic].schema.parsed
+            for part in name.split("."):
+                schema = _record_of(schema)[part]
             self._fields[topic, name] = _Field(writer_of(schema), reader_of(schema))
         return self._fields[topic, name]
 
@@ -150,6 +154,13 @@ class Codec:
         except InvalidEvent as exc:
             raise BadMessage(exc.reason, exc.summary) from None
         return to_raw(event, event.event_id, None, None, None)
+
+
+def _record_of(schema: object) -> dict[str, object]:
+    """The types of a record's fields, the record being one of a union or not."""
+    branches = schema if isinstance(schema, list) else [schema]
+    record = cast(dict[str, list[dict[str, object]]], next(b for b in branches if b != "null"))
+    return {str(field["name"]): field["type"] for field in record["fields"]}
 
 
 def _written(write: Writer, value: object, head: bytes, what: str) -> bytes:

@@ -20,6 +20,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Encoded(bytes):
     """A record, an array or a map that is in Avro already: a writer puts it where the value belongs."""
 
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Not what it holds, which may be personal."""
+        return f"<{len(self)} bytes of Avro>"
+
 
 class Source:
     """What both have in common: names for variables and constants, and types that are referred to by name."""

@@ -18,8 +18,13 @@ def seal(key: bytes, plaintext: bytes, context: bytes) -> bytes:
 
     `context` (`table:column:` and the row's id) is authenticated, not stored: a moved value does not open.
     """
+    return seal_with(AESGCM(key), plaintext, context)
+
+
+def seal_with(cipher: AESGCM, plaintext: bytes, context: bytes) -> bytes:
+    """`seal` by a cipher that is already set up, for several values under one key."""
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plaintext, context)
+    return nonce + cipher.encrypt(nonce, plaintext, context)
 
 
 def open_sealed(key: bytes, sealed: bytes, context: bytes) -> bytes:

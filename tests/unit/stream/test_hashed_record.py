@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from datetime import date
+from typing import cast
 
+from pipeline.events import Limits
 from pipeline.hashed_record import HashedRecord, RecordHasher
+from pipeline.settings import Settings
+from schemas.codec import load_codec
 from tests.support.people import policy, ring
 
 DAY = date(2026, 1, 1)
 PEOPLE = [({"email": [f"p{i}@mail.test"], "phone": ["+14155550132"]}, {"first_name": "Jo"}) for i in range(5)]
 
 
-def hasher(remembered: int) -> RecordHasher:
-    return RecordHasher(policy(), ring().current, "US", remembered)
+CODEC = load_codec(Settings())
+
+
+class Hasher:
+    """Hashes what events say, given as it is before it is encoded."""
+
+    def __init__(self, remembered: int) -> None:
+        self._hasher = RecordHasher(policy(), ring().current, "US", remembered, CODEC, Limits())
+
+    def hashed(self, identifiers: object, traits: object, today: date) -> HashedRecord:
+        encoded = [
+            CODEC.encode_field("events.raw", name, cast(Sized, value))
+            for name, value in (("identifiers", identifiers), ("traits", traits))
+        ]
+        return self._hasher.hashed(*encoded, today)
+
+
+def hasher(remembered: int) -> Hasher:
+    return Hasher(remembered)
 
 
 def test_what_is_remembered_is_what_was_made() -> None:
@@ -43,3 +65,9 @@ def test_the_key_is_of_the_strongest_identifier_so_that_its_events_meet() -> Non
 
 def test_nobody_has_no_record() -> None:
     assert hasher(1).hashed({}, {}, DAY) == HashedRecord(None, b"", b"", ())
+
+
+def test_plaintext_is_not_shown() -> None:
+    made = hasher(0).hashed({"email": ["jo@mail.test"]}, {}, DAY)
+    assert b"jo@mail.test" in made.serialized
+    assert "jo@mail.test" not in repr(made)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from uuid import RFC_4122, UUID, uuid4
 
 import pytest
@@ -11,11 +13,14 @@ import pytest
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
 from pipeline.events import Limits
-from pipeline.raw_event import RawEvent, raw_event, raw_id
+from pipeline.raw_event import CUSTOMER, RawEvent, raw_event, raw_id, read_customer
+from pipeline.settings import Settings
 from pipeline.stream.batch import Message
+from schemas.codec import load_codec
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MESSAGE = Message("p.events.raw", 3, 17, NOW - timedelta(seconds=1), None, b"")
+CODEC = load_codec(Settings())
 LIMITS = Limits(max_identifiers=3, max_payload_bytes=20)
 
 
@@ -32,7 +37,12 @@ def event(**changes: object) -> RawEvent:
         "traits": {},
         "payload": None,
     }
-    return raw_event(MESSAGE, fields | changes, LIMITS, NOW)
+    fields |= changes
+    for name in CUSTOMER:
+        fields[name] = CODEC.encode_field("events.raw", name, cast(Sized, fields[name]))
+    found = raw_event(MESSAGE, fields, LIMITS, NOW)
+    read_customer(CODEC, LIMITS, found.identifiers, found.traits)
+    return found
 
 
 def test_what_is_not_said_follows_from_the_message() -> None:
@@ -99,3 +109,10 @@ def test_out_of_bounds_names_the_field_and_not_the_value(
     assert caught.value.reason is reason
     assert caught.value.detail.startswith(field)
     assert "jane" not in caught.value.detail
+
+
+def test_what_an_event_holds_is_not_shown() -> None:
+    found = event(
+        identifiers={"email": ["jane@x.io"]}, traits={"first_name": "jane"}, payload='{"a": "jane"}'
+    )
+    assert "jane" not in repr(found) + repr(found.identifiers) + repr(found.traits)
