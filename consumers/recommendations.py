@@ -21,7 +21,7 @@ from schemas.topics import topics
 
 MOST_ITEMS = 40  # items counted a profile
 LONGEST_LIST = 50
-MOST_OWNERS = 400  # looked at for a list: bounds what it costs to a few milliseconds
+MOST_OWNERS = 200  # looked at for a list: bounds what it costs to a few milliseconds
 LIST_TTL_S = 3_600  # other people's purchases reach a list within the hour, its own at once
 _CHUNK = 100  # facts a script call: bounds how long Redis does nothing else
 

@@ -217,7 +217,7 @@ async def test_of_very_many_owners_an_even_sample_is_looked_at(redis: Redis) -> 
     fold(redis, told)
     found = await read(redis, "p0")
     assert found is not None
-    # exactly b: 1/2 / sqrt(1/2), c: 1/4 / sqrt(1/4); an even sample of 400 is that within four standard errors
+    # exactly b: 1/2 / sqrt(1/2), c: 1/4 / sqrt(1/4); an even sample is that within four standard errors
     scores = {s.sku: s.score for s in found.items}
     assert scores["b"] == pytest.approx(0.5**0.5, abs=4 * (0.25 / MOST_OWNERS / 0.5) ** 0.5)
     assert scores["c"] == pytest.approx(0.5, abs=4 * (3 / 16 / MOST_OWNERS / 0.25) ** 0.5)
