@@ -83,11 +83,13 @@ class _Writing(Source):
         return lines
 
     def _sized(self, name: str) -> list[str]:
+        return [*self._size(name), f" put({name})"]
+
+    def _size(self, name: str) -> list[str]:
         size = self.fresh()
         return [
             f" {size} = len({name})",
             f" put(sizes[{size}] if {size} < {len(_SIZES)} else long({size}))",
-            f" put({name})",
         ]
 
     def _blocks(self, kind: str, declared: Mapping[str, object], name: str) -> list[str]:
@@ -99,7 +101,7 @@ class _Writing(Source):
             inner = [*self.value("string", key), *self.value(declared["values"], item)]
         return [
             f" if {name}:",
-            f"  put(long(len({name})))",
+            *indented(self._size(name)),
             f"  {head}",
             *indented(indented(inner)),
             r' put(b"\0")',

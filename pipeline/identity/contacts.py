@@ -15,6 +15,7 @@ _EMAIL = re.compile(r"[^\s@<>\"(),;:]+@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0
 _ANGLED = re.compile(r"<([^<>]*)>\s*$")
 _WHATSAPP = re.compile(r"^(?:whatsapp:|wa:|https?://wa\.me/)|@(?:c\.us|s\.whatsapp\.net)$", re.IGNORECASE)
 _NOT_DIGIT = re.compile(r"\D+")
+_NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}")
 _RUN = "01234567890123456789"
 _MAX_EMAIL = 254
 _SHORTEST_PHONE = 7
@@ -31,6 +32,8 @@ def is_monotonous(digits: str) -> bool:
 
 
 def _parsed(text: str, region: str | None) -> str | None:
+    if _NORTH_AMERICAN.fullmatch(text):
+        return text  # E.164 already: the library would say the same, at length
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
