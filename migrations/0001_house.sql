@@ -87,6 +87,7 @@ CREATE TABLE customer_profile (
     is_merged   boolean NOT NULL DEFAULT false,
     merged_into uuid REFERENCES customer_profile DEFERRABLE INITIALLY DEFERRED,
     golden      jsonb NOT NULL DEFAULT '{}',  -- attribute -> record_id of the winner
+    contested   boolean NOT NULL DEFAULT false, -- its records differ in a value, so it matters who was seen last
     embedding   vector(768),
     CHECK (is_merged = (merged_into IS NOT NULL))
 ) WITH (fillfactor = 80);

@@ -22,7 +22,7 @@ def resolve_batch(
     now: datetime,
 ) -> Settlement:
     """Link, create and merge for these records, each of them complete (keys and content), known or not."""
-    stored = store.known({r: a.activity.last_seen for r, a in arrivals.items()})
+    stored = store.known({r: a.activity for r, a in arrivals.items()})
     known = {r: a for r, a in arrivals.items() if r in stored}
     new = {r: a for r, a in arrivals.items() if r not in stored}
     found = gather(new, known, stored, store, model, policy)

@@ -63,15 +63,14 @@ def gather(
     grown = store.new_products({r: a.products for r, a in known.items() if a.products})
     pairs |= set(store.open_pairs(grown)) if grown else set()
     edges, bought = _compare(pairs, new, known, store, model, policy)
-    last_seen = {r: a.activity.last_seen for r, a in known.items()}
     scope = _lock(new, edges, seen, also, store, policy)
     if grown and not pairs.issuperset(store.open_pairs(grown)):
         raise TransactionConflict("evidence came for a record whose purchases grew")
     if bought and any(content.products != bought[r] for r, content in store.contents(bought).items()):
         raise TransactionConflict("purchases came for a record while it was compared")
-    standing_known = store.known(last_seen)
+    standing_known = store.known({r: a.activity for r, a in known.items()})
     if any(k.reorders and k.profile_id not in scope.loaded for k in standing_known.values()):
-        raise TransactionConflict("a profile's records changed their order before its lock was had")
+        raise TransactionConflict("a profile came to be contested before its lock was had")
     neighbourhood = _load(scope, new, known, edges, also, store, policy)
     return Found(neighbourhood, tuple(edges.values()), overfull, standing_known, len(pairs))
 

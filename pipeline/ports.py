@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from pipeline.identity.settle import ProfileRow
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A stored record's profile; `reorders` where being seen now changes the order of the profile's records."""
+    """A stored record's profile; `reorders` where being seen so may change the profile's golden values."""
 
     profile_id: UUID
     reorders: bool
@@ -47,8 +46,8 @@ Holder = tuple[UUID, int]
 class IdentityStore(Protocol):
     """Reads and locks of one transaction. Locks last until its end."""
 
-    def known(self, last_seen: Mapping[UUID, datetime]) -> dict[UUID, Known]:
-        """Those of the records that are stored."""
+    def known(self, seen: Mapping[UUID, RecordActivity]) -> dict[UUID, Known]:
+        """Those of the records that are stored, and what being seen so would do."""
 
     def new_products(self, products: Mapping[UUID, frozenset[int]]) -> frozenset[UUID]:
         """Records among these that have not bought all of these products before."""

@@ -150,13 +150,13 @@ class ResolveStage:
 
         What is not known is looked up again behind the locks: another worker may have been first.
         """
-        known = store.known({r: a.activity.last_seen for r, a in arrivals.items()})
+        known = store.known({r: a.activity for r, a in arrivals.items()})
         hashed = {r: hashed_content(by_record[r][0]) for r in arrivals if r not in known}
         # the record's own number is locked too, so that a record without keys is stored once
         store.lock_keys(
             {k.key for content in hashed.values() for k in content.keys} | {r.int for r in hashed}
         )
-        known |= store.known({r: arrivals[r].activity.last_seen for r in hashed})
+        known |= store.known({r: arrivals[r].activity for r in hashed})
         return known, {r: content for r, content in hashed.items() if r not in known}
 
     def _open(

@@ -262,6 +262,11 @@ Decision = Linked | Created | Merged | Split | Review
 
 @dataclass(frozen=True, slots=True)
 class GoldenRecord:
-    """attribute name -> the id of the record whose value wins. Holds no value itself."""
+    """attribute name -> the id of the record whose value wins. Holds no value itself.
+
+    `contested` where the records differ in the value of an attribute: only then does it matter which of them was seen
+    last, and by whom.
+    """
 
     winners: Mapping[str, UUID] = field(default_factory=dict)
+    contested: bool = False

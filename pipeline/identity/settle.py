@@ -82,6 +82,7 @@ class ProfileAfter:
     created_at: datetime
     records: frozenset[UUID]
     golden: Mapping[str, UUID]
+    contested: bool
     change: str
     merged_into: UUID | None = None
 
@@ -232,8 +233,8 @@ def _profiles_after(
         golden = golden_record(
             [(standing.records[r].record, standing.records[r].activity) for r in sorted(members[profile])],
             policy,
-        ).winners
-        if profile not in changes and (row is None or row.is_merged or dict(row.golden) == dict(golden)):
+        )
+        if profile not in changes and (row is None or row.is_merged or row.golden == golden.winners):
             continue
         change = changes[profile]
         after[profile] = ProfileAfter(
@@ -242,7 +243,8 @@ def _profiles_after(
             is_new=row is None,
             created_at=now if row is None else row.created_at,
             records=frozenset(members[profile]),
-            golden=golden,
+            golden=golden.winners,
+            contested=golden.contested,
             change=change.kind,
             merged_into=change.merged_into,
         )

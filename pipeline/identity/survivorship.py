@@ -42,8 +42,8 @@ def golden_record(records: Sequence[tuple[IdentityRecord, RecordActivity]], poli
 
     Completeness counts the parts a record gives of what belongs together (an address, a name), so a golden address
     is not patched together from two homes where one record holds it whole. A full name beats an initial. Where
-    several records give the best value, which of them was seen last says nothing of it and does not count: a customer
-    who comes back on one device after the other stays as golden as before.
+    several records give the best value, it does not count which of them was seen last or by whom: a customer who
+    comes back on one device after the other stays as golden as before.
     """
     if len(records) == 1:  # most customers have one record, which wins wherever it says anything
         record = records[0][0]
@@ -53,12 +53,15 @@ def golden_record(records: Sequence[tuple[IdentityRecord, RecordActivity]], poli
     for record, activity in records:
         for attribute, offer in _offers(record, activity, policy):
             offers[attribute].append(offer)
-    return GoldenRecord({attribute: _winner(given) for attribute, given in offers.items()})
+    return GoldenRecord(
+        {attribute: _winner(given) for attribute, given in offers.items()},
+        any(o.value != given[0].value for given in offers.values() for o in given),
+    )
 
 
 def _winner(offers: Sequence[_Offer]) -> UUID:
     value = max(offers, key=_rank).value
-    return max((o.trust, o.completeness, o.record_id) for o in offers if o.value == value)[2]
+    return max((o.completeness, o.record_id) for o in offers if o.value == value)[1]
 
 
 def _rank(offer: _Offer) -> tuple[int, int, datetime, UUID]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from pipeline.codes import ReasonCode
@@ -73,10 +72,12 @@ class PostgresIdentityStore:
         self._tx = tx
         self._cache = cache
 
-    def known(self, last_seen: Mapping[UUID, datetime]) -> dict[UUID, Known]:
-        if not last_seen:
+    def known(self, seen: Mapping[UUID, RecordActivity]) -> dict[UUID, Known]:
+        if not seen:
             return {}
-        rows = self._tx.rows("known_records", (list(last_seen), list(last_seen.values())))
+        last = [a.last_seen for a in seen.values()]
+        sources = [",".join(a.sources) for a in seen.values()]
+        rows = self._tx.rows("known_records", (list(seen), last, sources))
         return {record: Known(profile, reorders) for record, profile, reorders in rows}
 
     def new_products(self, products: Mapping[UUID, frozenset[int]]) -> frozenset[UUID]:

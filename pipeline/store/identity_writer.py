@@ -84,6 +84,7 @@ class IdentityWriter:
                     "now": self._author.now,
                     "profiles": [p.profile_id for p in added],
                     "goldens": [_golden(p) for p in added],
+                    "contested": [p.contested for p in added],
                 },
             )
         if changed:
@@ -93,6 +94,7 @@ class IdentityWriter:
                     "now": self._author.now,
                     "profiles": [p.profile_id for p in changed],
                     "goldens": [_golden(p) for p in changed],
+                    "contested": [p.contested for p in changed],
                     "merged_into": [p.merged_into for p in changed],
                 },
             )

@@ -8,11 +8,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from uuid import UUID
 
 from pipeline.identity.candidates import kinds_of
-from pipeline.identity.model import Comparison, Constraint, ConstraintKind, Edge, IdentityRecord, Review
+from pipeline.identity.model import (
+    Comparison,
+    Constraint,
+    ConstraintKind,
+    Edge,
+    IdentityRecord,
+    RecordActivity,
+    Review,
+)
 from pipeline.identity.settle import ProfileRow, Settlement, StoredRecord
 from pipeline.matching import Arrival, Found, fold_activity, with_products
 from pipeline.ports import Evidence, Holder, Known, Standing
@@ -26,6 +33,7 @@ class MemoryIdentityStore:
         self.records: dict[UUID, StoredRecord] = {}
         self.reviews: dict[tuple[UUID, UUID], Review] = {}
         self.rules: list[Constraint] = []
+        self._contested: set[UUID] = set()
         self._members: defaultdict[UUID, set[UUID]] = defaultdict(set)
         self._keys: defaultdict[int, list[Holder]] = defaultdict(list)
         self._edges: dict[tuple[UUID, UUID], Edge] = {}
@@ -36,13 +44,17 @@ class MemoryIdentityStore:
         assert home is not None
         return home
 
-    def known(self, last_seen: Mapping[UUID, datetime]) -> dict[UUID, Known]:
-        return {r: self._known(r, at) for r, at in last_seen.items() if r in self.records}
+    def known(self, seen: Mapping[UUID, RecordActivity]) -> dict[UUID, Known]:
+        return {r: self._known(r, activity) for r, activity in seen.items() if r in self.records}
 
-    def _known(self, record: UUID, at: datetime) -> Known:
-        home, before = self._home(record), self.records[record].activity.last_seen
+    def _known(self, record: UUID, seen: RecordActivity) -> Known:
+        home, before = self._home(record), self.records[record].activity
         others = (self.records[o].activity.last_seen for o in self._members[home] if o != record)
-        return Known(home, at > before and any(before <= o <= at for o in others))
+        later = seen.last_seen > before.last_seen
+        overtakes = later and any(before.last_seen <= o <= seen.last_seen for o in others)
+        return Known(
+            home, home in self._contested and (overtakes or not set(seen.sources) <= set(before.sources))
+        )
 
     def new_products(self, products: Mapping[UUID, frozenset[int]]) -> frozenset[UUID]:
         return frozenset(
@@ -144,6 +156,7 @@ class MemoryIdentityStore:
             self._edges_of[edge.low].add((edge.low, edge.high))
             self._edges_of[edge.high].add((edge.low, edge.high))
         for p in settlement.profiles.values():
+            (self._contested.add if p.contested else self._contested.discard)(p.profile_id)
             self.profiles[p.profile_id] = ProfileRow(
                 p.profile_id, p.version, p.created_at, p.merged_into is not None, p.golden
             )

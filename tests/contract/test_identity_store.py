@@ -9,12 +9,12 @@ from uuid import UUID
 
 import pytest
 
-from pipeline.identity.model import Constraint, ConstraintKind
+from pipeline.identity.model import Constraint, ConstraintKind, RecordActivity
 from pipeline.identity.settle import settle
 from pipeline.ids import new_id
 from pipeline.inprocess import resolve_batch
 from pipeline.matching import gather
-from pipeline.ports import IdentityStore
+from pipeline.ports import IdentityStore, Known
 from pipeline.store.database import Database
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter
@@ -62,7 +62,7 @@ class OnPostgres:
     def arrive(self, *people: Person) -> None:
         arrivals = {p.record_id: p.arrival for p in people}
         store = PostgresIdentityStore(self._tx, self._cache)
-        stored = store.known({r: a.activity.last_seen for r, a in arrivals.items()})
+        stored = store.known({r: a.activity for r, a in arrivals.items()})
         known = {r: a for r, a in arrivals.items() if r in stored}
         new = {r: a for r, a in arrivals.items() if r not in stored}
         found = gather(new, known, stored, store, model(), policy())
@@ -122,16 +122,30 @@ def test_records_stand_where_they_were_put(filled: Filled) -> None:
 
 def test_known_says_when_an_event_would_reorder_a_profile(filled: Filled) -> None:
     early = person({"email": "anna@mailbox.net"}, minute=1, **ANNA)
-    late = person({"cookie_id": "c-1"}, minute=5, **ANNA)
+    late = person({"cookie_id": "c-1"}, minute=5, **{**ANNA, "first_name": "Ana"})
     filled.arrive(early, late)
     ask = filled.ask()
 
-    def reorders(who: Person, minute: int) -> bool:
-        return ask.known({who.record_id: START + timedelta(minutes=minute)})[who.record_id].reorders
+    def reorders(who: Person, minute: int, *sources: str) -> bool:
+        at = START + timedelta(minutes=minute)
+        seen = RecordActivity(at, at, sources or who.arrival.activity.sources)
+        return ask.known({who.record_id: seen})[who.record_id].reorders
 
     assert not reorders(early, 3)
     assert reorders(early, 6)
     assert not reorders(late, 9)
+    assert reorders(early, 0, "crm")
+
+
+def test_records_that_say_the_same_are_never_reordered(filled: Filled) -> None:
+    early, late = (
+        person({"email": "anna@mailbox.net"}, **ANNA),
+        person({"cookie_id": "c-1"}, minute=5, **ANNA),
+    )
+    filled.arrive(early, late)
+    at = START + timedelta(minutes=9)
+    known = filled.ask().known({early.record_id: RecordActivity(at, at, ("crm",))})
+    assert known == {early.record_id: Known(*homes(filled, late), False)}
 
 
 def test_contents_are_opened_with_all_products(filled: Filled) -> None:

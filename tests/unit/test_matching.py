@@ -46,7 +46,7 @@ def test_a_reordered_profile_is_not_split_by_a_doubtful_neighbour(
     found = gather(
         {other.record_id: other.arrival},
         {first.record_id: again},
-        standing.known({first.record_id: at}),
+        standing.known({first.record_id: again.activity}),
         standing,
         model(),
         policy(),

@@ -9,14 +9,19 @@ ON CONFLICT DO NOTHING
 RETURNING event_id
 
 -- name: known_records
--- Profile of each stored record, and whether being seen at that time would reorder it among its profile's records.
+-- Profile of each stored record, and whether being seen then and there may change the profile's golden values: where
+-- records contest each other, by overtaking one of them or by having a new source to be trusted.
 SELECT r.record_id, r.profile_id,
-       s.at > r.last_seen AND EXISTS (
-           SELECT FROM identity_record o
-           WHERE o.profile_id = r.profile_id AND o.record_id <> r.record_id
-             AND o.last_seen BETWEEN r.last_seen AND s.at)
-FROM unnest(%s::uuid[], %s::timestamptz[]) s(record_id, at)
+       CASE WHEN p.contested THEN
+           NOT r.sources @> string_to_array(s.sources, ',')
+           OR s.at > r.last_seen AND EXISTS (
+               SELECT FROM identity_record o
+               WHERE o.profile_id = r.profile_id AND o.record_id <> r.record_id
+                 AND o.last_seen BETWEEN r.last_seen AND s.at)
+       ELSE false END
+FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[]) s(record_id, at, sources)
 JOIN identity_record r USING (record_id)
+JOIN customer_profile p USING (profile_id)
 
 -- name: new_products
 -- Those of the given purchases that the record has not made before.
@@ -135,16 +140,17 @@ FROM profile_identifier WHERE profile_id = ANY(%s::uuid[])
 ORDER BY profile_id, type, value_hash
 
 -- name: insert_profiles
-INSERT INTO customer_profile (profile_id, version, created_at, updated_at, golden)
-SELECT p.profile_id, 1, %(now)s, %(now)s, p.golden::jsonb
-FROM unnest(%(profiles)s::uuid[], %(goldens)s::text[]) p(profile_id, golden)
+INSERT INTO customer_profile (profile_id, version, created_at, updated_at, golden, contested)
+SELECT p.profile_id, 1, %(now)s, %(now)s, p.golden::jsonb, p.contested
+FROM unnest(%(profiles)s::uuid[], %(goldens)s::text[], %(contested)s::bool[]) p(profile_id, golden, contested)
 
 -- name: update_profiles
 -- Every change of a profile is one version more.
 UPDATE customer_profile c
 SET version = c.version + 1, updated_at = %(now)s, golden = p.golden::jsonb,
-    is_merged = p.merged_into IS NOT NULL, merged_into = p.merged_into
-FROM unnest(%(profiles)s::uuid[], %(goldens)s::text[], %(merged_into)s::uuid[]) p(profile_id, golden, merged_into)
+    contested = p.contested, is_merged = p.merged_into IS NOT NULL, merged_into = p.merged_into
+FROM unnest(%(profiles)s::uuid[], %(goldens)s::text[], %(contested)s::bool[], %(merged_into)s::uuid[])
+    p(profile_id, golden, contested, merged_into)
 WHERE c.profile_id = p.profile_id
 
 -- name: copy_records

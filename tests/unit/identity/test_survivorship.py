@@ -55,9 +55,11 @@ def test_coming_back_changes_nothing_where_the_values_are_the_same() -> None:
     assert winners(3, 2) == {"first_name": UUID(int=1), "city": UUID(int=0)}
 
 
-def test_of_equal_values_the_trusted_source_stands_for_it() -> None:
-    records = [seen(1, 0, "crm", first_name="ada"), seen(2, 9, "web", first_name="ada")]
-    assert golden_record(records, policy()).winners == {"first_name": UUID(int=1)}
+def test_records_that_differ_contest_each_other() -> None:
+    ada, also_ada = seen(1, 0, "crm", first_name="ada"), seen(2, 9, "web", first_name="ada", city="york")
+    assert not golden_record([ada], policy()).contested
+    assert not golden_record([ada, also_ada], policy()).contested
+    assert golden_record([ada, also_ada, seen(3, 9, "web", city="hull")], policy()).contested
 
 
 def test_order_does_not_matter() -> None:
