@@ -17,7 +17,7 @@ from pipeline.identity.model import Edge, IdentityRecord, MatchKey, MatchKeyKind
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model, bits
 from pipeline.identity.settle import Neighbourhood, ProfileRow, StoredRecord
-from pipeline.ports import IdentityStore, Known
+from pipeline.ports import Evidence, IdentityStore, Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,10 @@ def gather(
     standing_known = store.known({r: a.activity for r, a in known.items()})
     if any(k.reorders and k.profile_id not in scope.loaded for k in standing_known.values()):
         raise TransactionConflict("a profile came to be contested before its lock was had")
-    neighbourhood = _load(scope, new, known, edges, also, store, policy)
-    return Found(neighbourhood, tuple(edges.values()), overfull, standing_known, len(pairs))
+    neighbourhood, refreshed = _load(scope, new, known, edges, also, store, model, policy)
+    return Found(
+        neighbourhood, (*edges.values(), *refreshed), overfull, standing_known, len(pairs) + len(refreshed)
+    )
 
 
 def _candidate_pairs(
@@ -154,9 +156,7 @@ def _compare(
 
 def with_products(record: IdentityRecord, products: frozenset[int]) -> IdentityRecord:
     """The record with more purchases."""
-    if products <= record.products:
-        return record
-    return IdentityRecord(record.record_id, record.identifiers, record.traits, record.products | products)
+    return record if products <= record.products else record.having_bought(record.products | products)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +205,10 @@ def _load(
     edges: Mapping[tuple[UUID, UUID], Edge],
     also: frozenset[UUID],
     store: IdentityStore,
+    model: Model,
     policy: Policy,
-) -> Neighbourhood:
-    """Read what was locked, and make sure that it still is all there is."""
+) -> tuple[Neighbourhood, list[Edge]]:
+    """Read what was locked, and make sure that it still is all there is. And the evidence that grew meanwhile."""
     records: dict[UUID, StoredRecord] = {}
     standing = store.standing(scope.members) if scope.members else {}
     for r, content in (store.contents(scope.members) if scope.members else {}).items():
@@ -221,7 +222,9 @@ def _load(
         assert arrival.record is not None
         records[r] = StoredRecord(arrival.record, arrival.activity, None)
     inner_members = [r for r in scope.members if standing[r].profile_id in scope.inner]
-    known_edges, outside = _stored_edges(inner_members, edges, scope, store, policy)
+    evidence = store.evidence(inner_members) if inner_members else []
+    refreshed = [] if not evidence else _refreshed(evidence, edges, records, model, policy)
+    known_edges, outside = _stored_edges(evidence, refreshed, scope, policy)
     ends = {r for e in edges.values() for r in (e.low, e.high)} - records.keys()
     outside |= {r: s.profile_id for r, s in (store.standing(ends) if ends else {}).items()}
     all_edges = {**known_edges, **edges}
@@ -230,7 +233,7 @@ def _load(
     # what was loaded for its golden record alone came without its evidence: it is not to be clustered
     dirty |= {r for e in edges.values() for r in (e.low, e.high)}.intersection(inner_members)
     dirty |= {r for r in inner_members if standing[r].profile_id in also}
-    return Neighbourhood(
+    neighbourhood = Neighbourhood(
         profiles={p: row for p, row in scope.rows.items() if p in scope.loaded},
         records=records,
         edges=tuple(all_edges.values()),
@@ -238,21 +241,45 @@ def _load(
         constraints=tuple(store.constraints(records)) if records else (),
         dirty=frozenset(dirty),
     )
+    return neighbourhood, refreshed
+
+
+def _refreshed(
+    evidence: Iterable[Evidence],
+    edges: Mapping[tuple[UUID, UUID], Edge],
+    records: Mapping[UUID, StoredRecord],
+    model: Model,
+    policy: Policy,
+) -> list[Edge]:
+    """Stored evidence that is not what it was, since both records bought the same after it was found.
+
+    Between profiles evidence is kept up with every purchase (`open_pairs`); within one it may wait until it counts.
+    """
+    found = []
+    for e in evidence:
+        low, high = records.get(e.edge.low), records.get(e.edge.high)
+        if low is None or high is None or (e.edge.low, e.edge.high) in edges:
+            continue
+        if low.record.products.isdisjoint(high.record.products):
+            continue
+        comparison = compare(side((low.record,)), side((high.record,)), model, policy)
+        if comparison.weight != e.edge.comparison.weight:
+            found.append(Edge(e.edge.low, e.edge.high, comparison))
+    return found
 
 
 def _stored_edges(
-    members: list[UUID],
-    edges: Mapping[tuple[UUID, UUID], Edge],
-    scope: _Scope,
-    store: IdentityStore,
-    policy: Policy,
+    evidence: Iterable[Evidence], refreshed: Iterable[Edge], scope: _Scope, policy: Policy
 ) -> tuple[dict[tuple[UUID, UUID], Edge], dict[UUID, UUID]]:
+    """Evidence worth a look, by its ends, and the profiles of those ends that were not loaded."""
+    grown = {(edge.low, edge.high): edge for edge in refreshed}
     found: dict[tuple[UUID, UUID], Edge] = {}
     outside: dict[UUID, UUID] = {}
-    for e in store.evidence(members) if members else ():
-        if e.edge.comparison.confidence < policy.review:
+    for e in evidence:
+        edge = grown.get((e.edge.low, e.edge.high), e.edge)
+        if edge.comparison.confidence < policy.review:
             continue
-        found[e.edge.low, e.edge.high] = e.edge
+        found[edge.low, edge.high] = edge
         for r, home in ((e.edge.low, e.low_profile), (e.edge.high, e.high_profile)):
             if home not in scope.loaded:
                 outside[r] = home

@@ -179,18 +179,16 @@ class ResolveStage:
                 # normalize stores keys before it publishes, so it was there once
                 raise BadMessage(ReasonCode.DATA_KEY_MISSING, "the data key of the raw event is gone")
             wrapped, version = keys[raw_id]
-            record = cast(Mapping[str, object], by_record[r][0].fields["record"])
+            content = cast(Mapping[str, object], by_record[r][0].fields["record"])
             plain = open_sealed(
                 self._ring.unwrap(wrapped, version, raw_id),
-                cast(bytes, record["sealed_record"]),
+                cast(bytes, content["sealed_record"]),
                 b"normalized:record:" + raw_id.bytes,
             )
             identifiers, traits = deserialize(plain)
-            self._cache.put(IdentityRecord(r, identifiers, traits))
+            record = self._cache.put(IdentityRecord(r, identifiers, traits))
             a = new[r]
-            opened[r] = Arrival(
-                a.activity, a.products, hashed[r].keys, IdentityRecord(r, identifiers, traits, a.products)
-            )
+            opened[r] = Arrival(a.activity, a.products, hashed[r].keys, record.having_bought(a.products))
         return opened
 
     def _write_events(

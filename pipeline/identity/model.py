@@ -119,7 +119,7 @@ class IdentityRecord:
     """A distinct combination of identifiers and traits. Equal content has an equal id, whatever the order of arrival.
 
     `products` are the hashes of distinct products its events bought; it only ever grows. `own_side` is no content: it
-    remembers what comparison makes of the record, so that a record that is compared again and again pays once.
+    remembers what comparison makes of the rest, so that a record that is compared again and again pays once.
     """
 
     record_id: UUID
@@ -127,6 +127,12 @@ class IdentityRecord:
     traits: Mapping[Trait, str]
     products: frozenset[int] = frozenset()
     own_side: object | None = field(default=None, init=False, compare=False, repr=False)
+
+    def having_bought(self, products: frozenset[int]) -> IdentityRecord:
+        """The record with these purchases."""
+        made = IdentityRecord(self.record_id, self.identifiers, self.traits, products)
+        object.__setattr__(made, "own_side", self.own_side)
+        return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,18 +43,21 @@ class Side(NamedTuple):
 
 def side(records: Iterable[IdentityRecord]) -> Side:
     """The side that some records (one or a cluster) make together."""
-    sides = [own if isinstance(own := record.own_side, Side) else _remembered(record) for record in records]
+    sides = [_of(record) for record in records]
     return sides[0] if len(sides) == 1 else join(sides)
 
 
-def _remembered(record: IdentityRecord) -> Side:
-    made = _of_record(record)
-    # the record stays what it is: its side follows from its content
-    object.__setattr__(record, "own_side", made)
-    return made
+def _of(record: IdentityRecord) -> Side:
+    own = record.own_side
+    if not isinstance(own, Side):
+        own = _of_record(record)
+        # the record stays what it is: its side follows from its content
+        object.__setattr__(record, "own_side", own)
+    return own._replace(products=record.products) if record.products else own
 
 
 def _of_record(record: IdentityRecord) -> Side:
+    """What a record says, its purchases left out."""
     get = record.traits.get
     first, last = get(_FIRST, ""), get(_LAST, "")
     street, city, postcode = get(_STREET, ""), get(_CITY, ""), get(_POSTCODE, "")
@@ -77,7 +80,7 @@ def _of_record(record: IdentityRecord) -> Side:
         else (),
         frozenset(ids.split("|")) if ids else _NONE,
         (employer,) if employer else (),
-        record.products,
+        frozenset(),
     )
 
 

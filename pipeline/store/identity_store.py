@@ -108,7 +108,7 @@ class PostgresIdentityStore:
             return {}
         opened = self._cache.get(records, self._tx)
         for r, bought in self._tx.rows("products_of", (list(opened),)):
-            opened[r] = IdentityRecord(r, opened[r].identifiers, opened[r].traits, frozenset(bought))
+            opened[r] = opened[r].having_bought(frozenset(bought))
         return opened
 
     def reach(
