@@ -127,9 +127,16 @@ class Supervisor:
         variables = environment(**self._variables)
         recorded, _ = spawn(self._command(name), folder=Path.cwd(), log=log, environment=variables)
         if kind(name) in DOWNSTREAM:
-            with suppress(psutil.NoSuchProcess):
-                psutil.Process(recorded.pid).nice(NICE)
+            _give_way(recorded.pid)
         return recorded
+
+
+def _give_way(pid: int) -> None:
+    """Let a process have the processor last. Where Linux groups processes by session, the group has to be nice too."""
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).nice(NICE)
+    with suppress(OSError):  # no such file where there are no such groups
+        Path(f"/proc/{pid}/autogroup").write_text(str(NICE))
 
 
 def _revive_servers(stack: Stack, stopped: threading.Event) -> None:
