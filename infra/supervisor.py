@@ -23,8 +23,8 @@ from pipeline.settings import settings
 
 PROCESSES = ("gateway", "normalize", "resolve", "relay", "cache", "recommendations", "insights")
 DOWNSTREAM = ("cache", "recommendations", "insights")
-"""They give way to the stages when the processor is short."""
-NICE = 15
+NICENESS = {"gateway": 4, "normalize": 4} | dict.fromkeys(DOWNSTREAM, 15)
+"""Who gives way when the processor is short: what was taken in is resolved first, and told on after that."""
 STOP_S = 15.0
 BACK_OFF_S = (0.2, 15.0)
 STEADY_S = 30.0
@@ -126,17 +126,18 @@ class Supervisor:
         log.parent.mkdir(parents=True, exist_ok=True)
         variables = environment(**self._variables)
         recorded, _ = spawn(self._command(name), folder=Path.cwd(), log=log, environment=variables)
-        if kind(name) in DOWNSTREAM:
-            _give_way(recorded.pid)
+        _give_way(recorded.pid, NICENESS.get(kind(name), 0))
         return recorded
 
 
-def _give_way(pid: int) -> None:
-    """Let a process have the processor last. Where Linux groups processes by session, the group has to be nice too."""
+def _give_way(pid: int, niceness: int) -> None:
+    """Linux weighs sessions against each other first, and each of our processes is one: so both have to be nice."""
+    if niceness == 0:
+        return
     with suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).nice(NICE)
-    with suppress(OSError):  # no such file where there are no such groups
-        Path(f"/proc/{pid}/autogroup").write_text(str(NICE))
+        psutil.Process(pid).nice(niceness)
+    with suppress(OSError):  # no such file where sessions are not grouped
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
 def _revive_servers(stack: Stack, stopped: threading.Event) -> None:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from infra import supervisor
-from infra.supervisor import NICE, Supervisor
+from infra.supervisor import NICENESS, Supervisor
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
@@ -62,10 +62,16 @@ def test_starts_what_is_asked_for_and_only_once(house: Supervisor) -> None:
     assert len({held.pid for held in before.values() if held}) == 3
 
 
-def test_consumers_give_way_and_all_know_the_house(house: Supervisor) -> None:
-    house.start("resolve", "cache")
-    resolve, cache = (psutil.Process(pid(house, name)) for name in ("resolve", "cache"))
-    assert cache.nice() == resolve.nice() + NICE
+def test_processes_give_way_to_those_that_resolve_and_all_know_the_house(house: Supervisor) -> None:
+    house.start("resolve", "normalize", "cache")
+    resolve, normalize, cache = (
+        psutil.Process(pid(house, name)) for name in ("resolve", "normalize", "cache")
+    )
+    for process, name in ((resolve, "resolve"), (normalize, "normalize"), (cache, "cache")):
+        assert process.nice() == psutil.Process().nice() + NICENESS.get(name, 0)
+        sessions = Path(f"/proc/{process.pid}/autogroup")  # only where Linux groups sessions
+        if sessions.exists() and NICENESS.get(name):
+            assert sessions.read_text().split()[-1] == str(NICENESS[name])
     eventually(lambda: "up" in house.log("cache").read_text())
     assert cache.environ()["RB_HOME"] == str(house.home)
     assert cache.environ()["RB_MARK"] == "here"
