@@ -16,7 +16,13 @@ from infra.supervisor import NICENESS, Supervisor
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
-PROGRAMS = {"resolve": SLEEPER, "cache": SLEEPER, "gateway": STUBBORN, "relay": "raise SystemExit(3)"}
+PROGRAMS = {
+    "normalize": SLEEPER,
+    "resolve": SLEEPER,
+    "cache": SLEEPER,
+    "gateway": STUBBORN,
+    "relay": "raise SystemExit(3)",
+}
 
 
 def program(name: str) -> Sequence[str]:
