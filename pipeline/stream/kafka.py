@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from pipeline.errors import BrokerUnavailable, StageStopped
 from pipeline.log import get_logger
@@ -69,9 +70,12 @@ def producer(config: Config) -> Producer:
     return Producer({**config, "error_cb": _ErrorLog()}, logger=_library_log())
 
 
-def consumer(config: Config) -> Consumer:
-    """A consumer that logs through the standard library."""
-    return Consumer({**config, "error_cb": _ErrorLog()}, logger=_library_log())
+OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
+
+
+def consumer(config: Config, on_commit: OnCommit = lambda error, places: None) -> Consumer:
+    """A consumer that logs through the standard library. `on_commit` hears of offsets told to the broker."""
+    return Consumer({**config, "error_cb": _ErrorLog(), "on_commit": on_commit}, logger=_library_log())
 
 
 def unavailable(error: KafkaError | None) -> BrokerUnavailable:

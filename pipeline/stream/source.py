@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, cast
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from pipeline import metrics
@@ -83,7 +83,9 @@ class KafkaSource:
         self._reported = 0.0
         self._errors = ConsumerErrors()
         self._incremental = settings.kafka_group_protocol == "consumer"
-        self._consumer: Consumer = consumer(consumer_config(settings, handler.stage))
+        self._consumer: Consumer = consumer(
+            consumer_config(settings, handler.stage), on_commit=self._on_commit
+        )
         self._consumer.subscribe(
             [settings.topic(handler.topic)],
             on_assign=self._on_assign,
@@ -218,6 +220,13 @@ class KafkaSource:
                 self._consumer.commit(offsets=offsets, asynchronous=True)
             except KafkaException as exc:
                 get_logger().debug("offsets for lag tools were not committed", error=str(exc))
+
+    def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        """Called inside consume(): what the broker was not told it is told again."""
+        for place in places if error is not None else ():
+            held = self._held.get((place.topic, place.partition))
+            if held is not None:
+                held.told = None
 
     # ── rebalances: called inside consume() and close() ───────────────────────────────────────────────────
 
