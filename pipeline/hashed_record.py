@@ -23,11 +23,14 @@ from schemas.compiled import Encoded
 class HashedRecord(NamedTuple):
     """The record of an event, without plaintext but for `serialized`, which is to be sealed.
 
-    `fields` are those of HashedRecord in normalized_event.avsc but for sealed_record; None where nobody is named.
-    `key` partitions: the strongest value hash, else the record id, else empty. `issues` are `field:reason`.
+    `record_id`, `identifiers` and `match_keys` are fields of HashedRecord in normalized_event.avsc; None and empty
+    where nobody is named. `key` partitions: the strongest value hash, else the record id, else empty. `issues` are
+    `field:reason`.
     """
 
-    fields: tuple[tuple[str, object], ...] | None
+    record_id: str | None
+    identifiers: Encoded
+    match_keys: bytes
     serialized: bytes
     key: bytes
     issues: tuple[str, ...]
@@ -74,7 +77,7 @@ class RecordHasher:
         record = canonicalize(identifiers, traits, self._policy, region=self._region, today=today)
         issues = tuple(f"{issue.field}:{issue.reason}" for issue in record.issues)
         if record.is_empty:
-            return HashedRecord(None, b"", b"", issues)
+            return HashedRecord(None, Encoded(), b"", b"", b"", issues)
         serialized = serialize(record)
         own_id = record_id(signature(self._keys.signature, serialized))
         hashes = [value_hash(self._keys.value, identifier) for identifier in record.identifiers]
@@ -82,13 +85,15 @@ class RecordHasher:
         hashed = [
             {"type": i.type.value, "value_hash": h} for i, h in zip(record.identifiers, hashes, strict=True)
         ]
-        fields = (
-            ("record_id", str(own_id)),
-            ("hash_key_version", self._keys.version),
-            ("identifiers", self._codec.encode_field("events.normalized", "record.identifiers", hashed)),
-            ("match_keys", pack_match_keys(keys)),
+        return HashedRecord(
+            str(own_id),
+            self._codec.encode_field("events.normalized", "record.identifiers", hashed),
+            pack_match_keys(keys),
+            # orjson's own bytes keep the four kilobytes they were written into: remembered, that is 100 MiB
+            bytes(memoryview(serialized)),
+            self._strongest(record, hashes) or own_id.bytes,
+            issues,
         )
-        return HashedRecord(fields, serialized, self._strongest(record, hashes) or own_id.bytes, issues)
 
     def _strongest(self, record: CanonicalRecord, hashes: Sequence[bytes]) -> bytes:
         ranked = (

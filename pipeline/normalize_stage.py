@@ -170,10 +170,14 @@ class NormalizeStage:
     def _normalized(self, prepared: _Prepared, cipher: AESGCM) -> Outgoing:
         event, facts, hashed = prepared.event, prepared.facts, prepared.hashed
         record: dict[str, object] | None = None
-        if hashed.fields is not None:
-            context = _RECORD_CONTEXT + event.raw_id.bytes
-            record = dict(hashed.fields)
-            record["sealed_record"] = seal_with(cipher, hashed.serialized, context)
+        if hashed.record_id is not None:
+            record = {
+                "record_id": hashed.record_id,
+                "hash_key_version": self._ring.current.version,
+                "identifiers": hashed.identifiers,
+                "match_keys": hashed.match_keys,
+                "sealed_record": seal_with(cipher, hashed.serialized, _RECORD_CONTEXT + event.raw_id.bytes),
+            }
         value = self._codec.encode(
             NORMALIZED,
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sized
 from datetime import date
 from typing import cast
@@ -10,6 +11,7 @@ from pipeline.events import Limits
 from pipeline.hashed_record import HashedRecord, RecordHasher
 from pipeline.settings import Settings
 from schemas.codec import load_codec
+from schemas.compiled import Encoded
 from tests.support.people import policy, ring
 
 DAY = date(2026, 1, 1)
@@ -52,7 +54,7 @@ def test_the_day_counts() -> None:
     today, later = (memory.hashed({}, born, day) for day in (DAY, date(2026, 1, 3)))
     assert today.issues
     assert not later.issues
-    assert today.fields != later.fields
+    assert today.record_id != later.record_id
 
 
 def test_the_key_is_of_the_strongest_identifier_so_that_its_events_meet() -> None:
@@ -64,7 +66,16 @@ def test_the_key_is_of_the_strongest_identifier_so_that_its_events_meet() -> Non
 
 
 def test_nobody_has_no_record() -> None:
-    assert hasher(1).hashed({}, {}, DAY) == HashedRecord(None, b"", b"", ())
+    assert hasher(1).hashed({}, {}, DAY) == HashedRecord(None, Encoded(), b"", b"", b"", ())
+
+
+def test_what_is_remembered_takes_no_more_room_than_it_needs() -> None:
+    made = [hasher(0).hashed(*person, DAY) for person in PEOPLE]
+    tracemalloc.start()
+    made += [hasher(0).hashed(*person, DAY) for person in PEOPLE * 10]
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held / len(made) < 2_000
 
 
 def test_plaintext_is_not_shown() -> None:
