@@ -44,7 +44,13 @@ class KafkaPublisher:
     def __init__(self, settings: Settings, client: str, stopping: Callable[[], bool]) -> None:
         # without a time limit of its own no message can fail alone and let a later one of its key overtake it:
         # when our patience ends, everything still queued is thrown away together
-        self._config = producer_config(settings, client) | {"message.timeout.ms": 0}
+        self._config = producer_config(settings, client) | {
+            "message.timeout.ms": 0,
+            # what is no longer queued and was not reported is acknowledged: no call of ours a message for that
+            "delivery.report.only.error": True,
+            # `publish` flushes, which ends the wait: until then batches fill
+            "linger.ms": 100,
+        }
         self._topic = settings.topic
         self._patience_s = settings.produce_timeout_ms / 1_000
         self._stopping = stopping
@@ -78,15 +84,15 @@ class KafkaPublisher:
         topic = self._topic(message.topic)
         while True:
             try:
-                client.produce(topic, message.value, message.key, on_delivery=self._delivered)
+                client.produce(topic, message.value, message.key, on_delivery=self._failed)
                 return
             except BufferError:
                 self._wait(client, deadline)
             except KafkaException as exc:
                 raise BrokerUnavailable(str(exc)) from exc
 
-    def _delivered(self, error: KafkaError | None, _message: KafkaMessage) -> None:
-        if error is not None and self._error is None:
+    def _failed(self, error: KafkaError, _message: KafkaMessage) -> None:
+        if self._error is None:
             self._error = error
 
     def _wait(self, client: Producer, deadline: float) -> None:
