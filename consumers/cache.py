@@ -64,6 +64,9 @@ class Cache:
             with translated():
                 self._script(keys=[f"rb:profile:{f.profile_id}" for f in chunk], args=values)
 
+    def rest(self) -> None:
+        """See `Projection`."""
+
 
 def main(settings: Settings) -> None:
     """Run the cache consumer until SIGTERM."""

@@ -49,6 +49,9 @@ class Projection(Protocol[Fact]):
     def apply(self, facts: Sequence[Fact]) -> None:
         """Make the facts stand; one that came before, or was overtaken, changes nothing. Raises CacheUnavailable."""
 
+    def rest(self) -> None:
+        """Work that waited for an idle moment. Raises CacheUnavailable."""
+
 
 class ProjectionHandler(Generic[Fact]):
     """A projection as the handler of `pipeline.stream.loop.Loop`."""
@@ -108,6 +111,10 @@ class ProjectionHandler(Generic[Fact]):
         """One message that cannot be applied becomes a dead letter."""
         self._letters.send([(message, error)])
         self._positions.store([advance])
+
+    def settle(self) -> None:
+        """Nothing came for a while."""
+        self._projection.rest()
 
 
 def run(settings: Settings, make: Callable[[Redis], Projection[Fact]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -13,8 +13,9 @@ import orjson
 from redis.asyncio import Redis
 
 from consumers.live import Partial, read_field, read_value
+from consumers.ownership import Profile
 from consumers.panes import ALL, UNITS, WINDOWS
-from consumers.recommendations import LIST_TTL_S, LONGEST_LIST, MOST_ITEMS, MOST_OWNERS
+from consumers.recommendations import BREADTH, LIST_TTL_S, LONGEST_LIST, MOST_ITEMS
 from consumers.redis_port import script_text, translated
 from pipeline.errors import BadInput
 
@@ -45,43 +46,52 @@ async def recommendations(redis: Redis, profile_id: UUID, limit: int = 10) -> Re
     Of popular items the score is the number of profiles that own them. Raises CacheUnavailable.
     """
     with translated():
-        survivor = await _survivor(redis, str(profile_id))
-        if survivor is None:
+        found = await _survivor(redis, str(profile_id))
+        if found is None:
             return None
+        survivor, owned = found
         items = await _list(redis, survivor)
         fallback = not items
         if fallback:
-            items = await _popular(redis, survivor, limit)
+            items = await _popular(redis, owned, limit)
     return Recommendations(UUID(survivor), items[: max(0, min(limit, LONGEST_LIST))], fallback)
 
 
-async def _survivor(redis: Redis, profile_id: str) -> str | None:
+async def _survivor(redis: Redis, profile_id: str) -> tuple[str, Collection[str]] | None:
+    """The profile this one went into, and what it owns."""
     for _ in range(_MOST_HOPS):
         pipe = redis.pipeline(transaction=False)
-        pipe.hmget(f"rb:rec:state:{profile_id}", ["merged_into", "records", "pending"])
+        pipe.get(f"rb:rec:state:{profile_id}")
         pipe.exists(f"rb:profile:{profile_id}")
-        (merged_into, records, pending), cached = await pipe.execute()
-        if not merged_into:
-            return profile_id if cached or pending or records is not None else None
-        profile_id = cast(str, merged_into)
+        text, cached = await pipe.execute()
+        if text is None:
+            return (profile_id, ()) if cached else None
+        profile = Profile.of(text)
+        if not profile.merged_into:
+            return None if profile.erased and not cached else (profile_id, profile.owned)
+        profile_id = profile.merged_into
     return None
 
 
 async def _list(redis: Redis, profile_id: str) -> tuple[Suggestion, ...]:
-    made = await cast(Awaitable[str | None], redis.get(f"rb:rec:{profile_id}"))
-    if made is None:
+    pipe = redis.pipeline(transaction=False)
+    pipe.get(f"rb:rec:{profile_id}")
+    pipe.sismember("rb:rec:stale", profile_id)
+    made, stale = await pipe.execute()
+    if made is None or stale:
         recommend = redis.register_script(script_text("recommend"))
-        made = cast(str, await recommend(args=[LONGEST_LIST, MOST_OWNERS, LIST_TTL_S, profile_id]))
+        await recommend(args=[LONGEST_LIST, BREADTH, LIST_TTL_S, 0, profile_id])
+        made = await cast(Awaitable[str | None], redis.get(f"rb:rec:{profile_id}")) or "[]"
     return tuple(
         Suggestion(item["sku"], float(item["score"]), item["because"]) for item in orjson.loads(made)
     )
 
 
-async def _popular(redis: Redis, profile_id: str, limit: int) -> tuple[Suggestion, ...]:
-    pipe = redis.pipeline(transaction=False)
-    pipe.zrevrange("rb:rec:popular", 0, limit + MOST_ITEMS - 1, withscores=True)
-    pipe.smembers(f"rb:rec:owned:{profile_id}")
-    popular, owned = await pipe.execute()
+async def _popular(redis: Redis, owned: Collection[str], limit: int) -> tuple[Suggestion, ...]:
+    popular = cast(
+        Sequence[tuple[str, float]],
+        await redis.zrevrange("rb:rec:popular", 0, limit + MOST_ITEMS - 1, withscores=True),
+    )
     return tuple(Suggestion(sku, float(score), None) for sku, score in popular if sku not in owned)
 
 

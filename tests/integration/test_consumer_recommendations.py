@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha1
 from typing import cast
 from uuid import UUID
+from zlib import crc32
 
 import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
+from consumers.ownership import Fact
 from consumers.reading import Recommendations, recommendations
-from consumers.recommendations import MOST_ITEMS, MOST_OWNERS, Fact, Ownership
+from consumers.recommendations import MOST_ITEMS, RecommendationCounts
 from pipeline.settings import Settings
 from tests.servers import TestStack, flushed_redis
 from tests.support.linked import Told, expected_counts, expected_items, history, linked, publish, state, uid
@@ -29,16 +32,17 @@ def redis(stack: TestStack) -> Iterator[Redis]:
         yield client
 
 
-def facts(told: Sequence[Told], projection: Ownership) -> list[Fact]:
+def facts(told: Sequence[Told], projection: RecommendationCounts) -> list[Fact]:
     read = [projection.read(t.topic, uid(t.profile).encode(), t.value) for t in told]
     return [fact for fact in read if fact is not None]
 
 
 def fold(redis: Redis, told: Sequence[Told], batch: int = 37) -> None:
-    projection = Ownership(redis)
+    projection = RecommendationCounts(redis)
     found = facts(told, projection)
     for start in range(0, len(found), batch):
         projection.apply(found[start : start + batch])
+    projection.rest()
 
 
 def check(redis: Redis, told: Sequence[Told]) -> None:
@@ -79,6 +83,17 @@ def test_any_order_of_reading_and_any_replay_end_in_the_same_counts(redis: Redis
         fold(redis, mixed[chance.randrange(len(mixed)) :], batch=chance.choice([1, 10, 100]))
     check(redis, told)
     fold(redis, interleave(told, seed + 100))
+    check(redis, told)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_workers_that_change_the_same_profiles_at_once_count_everything_once(redis: Redis, seed: int) -> None:
+    told = history(seed, 600)
+    shares: list[list[Told]] = [[], [], []]
+    for message in told:  # as partitions would: a profile's updates in one, a topic's apart from the other's
+        shares[crc32(f"{message.topic} {message.profile}".encode()) % len(shares)].append(message)
+    with ThreadPoolExecutor(len(shares)) as pool:
+        list(pool.map(lambda share: fold(redis, share, batch=5), shares))
     check(redis, told)
 
 
@@ -159,6 +174,18 @@ def test_beyond_the_bound_every_order_and_replay_still_end_in_the_same_sample(
     assert counts_in(redis) == expected_counts(sampled)
 
 
+def test_lists_nobody_asked_for_are_made_at_leisure_and_never_while_folding(redis: Redis) -> None:
+    told = history(3, 300)
+    projection = RecommendationCounts(redis)
+    projection.apply(facts(told, projection))
+    waiting = redis.scard("rb:rec:stale")
+    assert waiting == len(owned_in(redis)) > 0
+    assert not list(redis.scan_iter("rb:rec:????????-*"))
+    projection.rest()
+    projection.rest()  # at once after the first: not its time yet
+    assert redis.scard("rb:rec:stale") == max(0, waiting - 100)
+
+
 async def read(redis: Redis, profile: str, limit: int = 10) -> Recommendations | None:
     settings = redis.connection_pool.connection_kwargs
     url = f"redis://{settings['host']}:{settings['port']}/{settings['db']}"
@@ -181,46 +208,18 @@ async def test_lists_name_what_goes_with_what_is_owned_and_why(redis: Redis) -> 
     assert await read(redis, "nobody") is None
 
 
-async def test_a_list_is_kept_until_what_its_profile_owns_changes(redis: Redis) -> None:
+async def test_a_list_made_by_the_consumer_is_the_list_made_when_read(redis: Redis) -> None:
     told = history(5, 400)
-    half = len(told) // 2
-    fold(redis, told[:half])
+    fold(redis, told)
     profiles = {t.profile for t in told}
-    for profile in profiles:
-        await read(redis, profile, 50)
-    before = owned_in(redis)
-    fold(redis, told[half:])
-    after = owned_in(redis)
-    kept = {key.removeprefix("rb:rec:") for key in redis.scan_iter("rb:rec:????????-*")}
-    assert kept & before.keys() == {p for p in before if before[p] == after.get(p)}
-    assert kept & before.keys()
-
-
-async def test_a_list_is_a_function_of_who_owns_what_alone(redis: Redis) -> None:
-    told = history(5, 400)
-    profiles = sorted({t.profile for t in told})
-    fold(redis, told)
-    lists = [await read(redis, p, 50) for p in profiles]
-    assert any(found and not found.fallback for found in lists)
-    assert [await read(redis, p, 50) for p in profiles] == lists
-    redis.flushdb()
-    fold(redis, interleave(told, 5))
-    assert [await read(redis, p, 50) for p in profiles] == lists
-
-
-async def test_of_very_many_owners_an_even_sample_is_looked_at(redis: Redis) -> None:
-    told = []
-    for i in range(3 * MOST_OWNERS):
-        basket = ["a", "b"] if i % 2 else ["a", "c"] if i % 4 else ["a"]
-        told.append(Told("profiles.updates", f"p{i}", state(f"p{i}", 1, [f"r{i}"])))
-        told.append(Told("events.linked", f"p{i}", linked(f"p{i}", 1, f"r{i}", basket)))
-    fold(redis, told)
-    found = await read(redis, "p0")
-    assert found is not None
-    # exactly b: 1/2 / sqrt(1/2), c: 1/4 / sqrt(1/4); an even sample is that within four standard errors
-    scores = {s.sku: s.score for s in found.items}
-    assert scores["b"] == pytest.approx(0.5**0.5, abs=4 * (0.25 / MOST_OWNERS / 0.5) ** 0.5)
-    assert scores["c"] == pytest.approx(0.5, abs=4 * (3 / 16 / MOST_OWNERS / 0.25) ** 0.5)
+    redis.sadd("rb:rec:stale", *owned_in(redis))
+    RecommendationCounts(redis).rest()
+    assert len(list(redis.scan_iter("rb:rec:????????-*"))) == len(owned_in(redis))
+    kept = {p: await read(redis, p, 50) for p in profiles}
+    for key in redis.scan_iter("rb:rec:????????-*"):
+        redis.delete(key)
+    assert {p: await read(redis, p, 50) for p in profiles} == kept
+    assert any(k and not k.fallback for k in kept.values())
 
 
 async def test_who_owns_nothing_gets_what_is_popular_and_merges_are_followed(redis: Redis) -> None:
@@ -257,5 +256,6 @@ def test_the_process_killed_and_its_positions_set_back_ends_in_the_same_counts(h
             redis.hset(key, field, int(offset) // 2)
         with Worker(MODULE, house) as worker:
             eventually(lambda: owned_in(redis) == expected_items(told))
+            eventually(lambda: redis.exists("rb:rec:stale") == 0)
             assert worker.stop() == 0
         check(redis, told)

@@ -40,6 +40,9 @@ class Notes:
             raise CacheUnavailable("away")
         self.seen += facts
 
+    def rest(self) -> None:
+        self.seen.append("rest")
+
 
 class House:
     """A handler over things in memory."""
@@ -99,3 +102,8 @@ def test_what_cannot_be_applied_is_buried_under_the_same_id_each_time(house: Hou
     letter = house.codec.decode("events.dead-letter", first.value or b"")
     assert (letter["reason"], letter["detail"]) == ("processing_failed", "ValueError")
     assert house.positions.offsets == {("t." + TOPIC, 0): 1}
+
+
+def test_idle_moments_are_passed_on(house: House) -> None:
+    house.handler.settle()
+    assert house.notes.seen == ["rest"]
