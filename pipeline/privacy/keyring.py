@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,13 +32,16 @@ class HashKeys:
     match: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class DataKey:
+class DataKey(NamedTuple):
     """An AES-256 key in the clear, and its wrapped form to be stored with the wrapping version."""
 
-    plain: bytes = field(repr=False)
+    plain: bytes
     wrapped: bytes
     version: int
+
+    def __repr__(self) -> str:
+        """Without the key in the clear."""
+        return f"DataKey(wrapped={self.wrapped!r}, version={self.version!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,15 @@ class KeyRing:
 
     def new_data_key(self, owner_id: UUID) -> DataKey:
         """A fresh random data key, wrapped for its owner under the current version."""
-        return self.wrap(os.urandom(KEY_BYTES), owner_id)
+        drawn = os.urandom(KEY_BYTES + NONCE_BYTES)  # one call into the kernel for both
+        return self._wrapped(drawn[:KEY_BYTES], owner_id, drawn[KEY_BYTES:])
 
     def wrap(self, plain: bytes, owner_id: UUID) -> DataKey:
         """Wrap a 32-byte data key under the current version; it unwraps for this owner only."""
+        return self._wrapped(plain, owner_id, os.urandom(NONCE_BYTES))
+
+    def _wrapped(self, plain: bytes, owner_id: UUID, nonce: bytes) -> DataKey:
         version = self.current.version
-        nonce = os.urandom(NONCE_BYTES)
         return DataKey(plain, nonce + self._wrappers[version].encrypt(nonce, plain, owner_id.bytes), version)
 
     def unwrap(self, wrapped: bytes, version: int, owner_id: UUID) -> bytes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
@@ -16,13 +15,16 @@ from pipeline.settings import Settings
 from pipeline.stream.kafka import producer, producer_config, unavailable
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A message for a topic of schemas/topics.yaml; no value is a tombstone."""
 
     topic: str
     key: bytes
-    value: bytes | None = field(repr=False)
+    value: bytes | None
+
+    def __repr__(self) -> str:
+        """Without the value, which may be personal."""
+        return f"Outgoing(topic={self.topic!r}, key={self.key!r})"
 
 
 class Publisher(Protocol):
@@ -91,7 +93,7 @@ class KafkaPublisher:
             except KafkaException as exc:
                 raise BrokerUnavailable(str(exc)) from exc
 
-    def _failed(self, error: KafkaError, _message: KafkaMessage) -> None:
+    def _failed(self, error: KafkaError | None, _message: KafkaMessage) -> None:
         if self._error is None:
             self._error = error
 
