@@ -88,7 +88,11 @@ class Settings(BaseSettings):
     review_threshold: float = Field(0.45, gt=0, lt=1, description="From here a steward is asked.")
     policy_file: Path | None = Field(None, description="Identifier policies; unset: shipped.")
     model_file: Path | None = Field(None, description="Match weights; unset: shipped.")
-    record_cache_size: int = Field(30_000, ge=0, description="Identity records a worker keeps in memory.")
+    record_cache_size: int = Field(
+        30_000,
+        ge=0,
+        description="Customers a process remembers: as sent (gateway), as hashed (normalize), as stored (resolve).",
+    )
 
     # privacy
     key_ring_file: Path | None = Field(
