@@ -10,25 +10,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Protocol
-from uuid import UUID
 
 from bench.workload import Event
 from cli.arrivals import Arrivals
 from cli.client import GatewayClient, batch_body
 from pipeline.errors import BadInput, BrokerUnavailable
 from pipeline.events import Limits, parse_event, to_raw
+from pipeline.identity.ids import Id
 from pipeline.settings import Settings
 from pipeline.stream.kafka import producer, producer_config
 from schemas.codec import Codec
 
-_LOOK_S = 0.5  # between two looks at what is committed, each of which takes processor time from what is measured
+_LOOK_S = 0.5  # between two looks at what is committed: each takes processor time from what is measured
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
     """One request's worth of events, encoded. `messages` are an HTTP body, or Avro messages one by one."""
 
-    ids: tuple[UUID, ...]
+    ids: tuple[Id, ...]
     messages: tuple[bytes, ...]
 
 
@@ -87,7 +87,7 @@ def prepare(events: Iterable[Event], size: int, sender: Sender) -> list[Load]:
     source = iter(events)
     loads = []
     while chunk := list(islice(source, size)):
-        loads.append(Load(tuple(UUID(str(e["event_id"])) for e in chunk), sender.encode(chunk)))
+        loads.append(Load(tuple(Id.parse(str(e["event_id"])) for e in chunk), sender.encode(chunk)))
     return loads
 
 

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from bench.house import House
 from bench.load import Load, Sender, closed_loop, open_loop
@@ -14,6 +13,7 @@ from bench.processes import Watch
 from cli.arrivals import Arrivals
 from infra.supervisor import DOWNSTREAM
 from pipeline.errors import PipelineStalled
+from pipeline.identity.ids import Id
 from pipeline.store.database import Database
 
 Progress = Callable[[int], None]
@@ -121,7 +121,7 @@ class Bench:
             row = tx.row("outbox_depth")
         return int(row[0]) if row else 0
 
-    def _latency(self, ids: list[UUID]) -> tuple[float, float]:
+    def _latency(self, ids: list[Id]) -> tuple[float, float]:
         with self._database.transaction() as tx:
             row = tx.row("latency_of", (ids,))
         if row is None or row[2] != len(ids):

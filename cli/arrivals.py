@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from uuid import UUID
 
 from pipeline.errors import PipelineStalled
+from pipeline.identity.ids import Id
 from pipeline.store.database import Database
 
 _CHUNK = 1_000
@@ -18,12 +18,12 @@ class Arrivals:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._fresh: deque[list[UUID]] = deque()
-        self._stragglers: list[UUID] = []
+        self._fresh: deque[list[Id]] = deque()
+        self._stragglers: list[Id] = []
         self.expected = 0
         self.committed = 0
 
-    def expect(self, ids: Sequence[UUID]) -> None:
+    def expect(self, ids: Sequence[Id]) -> None:
         """Wait for these events as well."""
         distinct = list(dict.fromkeys(ids))
         self.expected += len(distinct)
@@ -43,7 +43,7 @@ class Arrivals:
             self._stragglers += missing
         return self.expected - self.committed
 
-    def _missing(self, ids: list[UUID]) -> list[UUID]:
+    def _missing(self, ids: list[Id]) -> list[Id]:
         with self._database.transaction() as tx:
             missing = [row[0] for row in tx.rows("events_missing", (ids,))]
         self.committed += len(ids) - len(missing)

@@ -48,7 +48,7 @@ def demo(
     if as_json:
         import orjson
 
-        typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        typer.echo(orjson.dumps(told, default=str, option=orjson.OPT_INDENT_2).decode())
         return
     from rich.console import Console
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
-from uuid import UUID
 
 import orjson
 
 from pipeline.events import event_uuid
+from pipeline.identity.ids import Id
 from pipeline.mapping import RawRecord
 
 _ITEM_FIELDS = ("sku", "quantity", "price")
@@ -23,7 +23,7 @@ class FileEvent:
 
     line: int
     record_id: str
-    event_id: UUID
+    event_id: Id
     event: Mapping[str, object]
 
 

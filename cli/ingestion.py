@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 from rich.progress import Progress
 
@@ -16,6 +15,7 @@ from cli.dead_letters import DeadLetters
 from cli.file_events import FileEvent, Rejects, file_event
 from cli.outcome import Outcome, outcome
 from cli.sending import BATCH, STALLED_AFTER_S, batches, committed_among, send
+from pipeline.identity.ids import Id
 from pipeline.mapping import Mapping_, rows
 from pipeline.settings import Settings
 from pipeline.store.database import Database
@@ -50,8 +50,8 @@ class Ingestion:
         self._mapping = mapping
         self._rejects = Rejects(rejects)
         self._display = display
-        self._ids: dict[UUID, None] = {}
-        self._asked: set[UUID] = set()
+        self._ids: dict[Id, None] = {}
+        self._asked: set[Id] = set()
         self._accepted = self._refused = self._known = 0
 
     def run(self, client: GatewayClient, settings: Settings | None) -> Ingested:

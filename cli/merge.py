@@ -23,6 +23,7 @@ def rollback(
 
     from infra.addresses import effective_settings
     from pipeline.configuration import load_model, load_policy
+    from pipeline.identity.ids import Id
     from pipeline.privacy.keyring import load_key_ring
     from pipeline.rollback import rollback_merge
     from pipeline.store.database import Database
@@ -36,7 +37,7 @@ def rollback(
             load_codec(settings),
             load_model(settings),
             load_policy(settings),
-            merge_log_id,
+            Id(merge_log_id.bytes),
             actor,
             reason,
             datetime.now(UTC),

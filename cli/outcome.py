@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
-from uuid import UUID
 
+from pipeline.identity.ids import Id
 from pipeline.store.database import Database
 
 
@@ -31,7 +31,7 @@ class Outcome:
     decisions: Mapping[str, int]
 
 
-def outcome(database: Database, ids: Sequence[UUID]) -> Outcome:
+def outcome(database: Database, ids: Sequence[Id]) -> Outcome:
     """Count, in one transaction."""
     with database.transaction() as tx:
         decided: dict[str, tuple[int, int]] = {
@@ -54,13 +54,13 @@ def outcome(database: Database, ids: Sequence[UUID]) -> Outcome:
     )
 
 
-def clusters(database: Database, ids: Sequence[UUID]) -> dict[str, str]:
+def clusters(database: Database, ids: Sequence[Id]) -> dict[str, str]:
     """The profile of each record that the events carry, by the source's name for the record."""
     with database.transaction() as tx:
         return {r: str(p) for r, p in tx.rows("clusters_of", (list(ids),))}
 
 
-def versions(database: Database, ids: Sequence[UUID]) -> dict[UUID, int]:
+def versions(database: Database, ids: Sequence[Id]) -> dict[Id, int]:
     """The profiles the events are in now, and their versions."""
     with database.transaction() as tx:
-        return {cast(UUID, p): cast(int, v) for p, v in tx.rows("profiles_of_events", (list(ids),))}
+        return {cast(Id, p): cast(int, v) for p, v in tx.rows("profiles_of_events", (list(ids),))}

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
-from uuid import UUID
 
 from cli.client import GatewayClient, Receipt, batch_body
+from pipeline.identity.ids import Id
 from pipeline.store.database import Database
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def committed_among(database: Database, ids: Sequence[UUID]) -> int:
+def committed_among(database: Database, ids: Sequence[Id]) -> int:
     """How many of the events (given once each) are committed."""
     with database.transaction() as tx:
         return len(ids) - len(tx.rows("events_missing", (list(ids),)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
 import redis
 
@@ -18,6 +17,7 @@ from cli.sending import STALLED_AFTER_S, committed_among, send
 from demo.story import Story, choose, recall, undo
 from demo.stream import event_ids, events, truth
 from pipeline.errors import CacheUnavailable, PipelineStalled
+from pipeline.identity.ids import Id
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 
@@ -125,7 +125,7 @@ class Demo:
         return int(row[0]) if row else 0
 
     def _behind(self, cache: redis.Redis) -> int:
-        standing: Mapping[UUID, int] = versions(self._database, self._ids)
+        standing: Mapping[Id, int] = versions(self._database, self._ids)
         pipeline = cache.pipeline(transaction=False)
         for profile in standing:
             pipeline.hget(f"rb:profile:{profile}", "version")

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
-from uuid import UUID
 
 from cli.client import GatewayClient
 from demo.stream import truth
+from pipeline.identity.ids import Id
 from pipeline.store.database import Database, Transaction
 
 ACTOR = "demo"
@@ -31,7 +31,7 @@ class Held:
 class Seen:
     """A profile at one moment."""
 
-    profile_id: UUID
+    profile_id: Id
     version: int
     records: tuple[Held, ...]
 
@@ -40,7 +40,7 @@ class Seen:
 class Story:
     """`levels` is the strongest evidence of the merge: (attribute, level, log2 weight), `weight` its sum."""
 
-    merge_log_id: UUID
+    merge_log_id: Id
     before: tuple[Seen, Seen]
     merged_at: datetime
     confidence: float | None
@@ -52,7 +52,7 @@ class Story:
     is_true: bool
 
 
-def choose(database: Database, profiles: Sequence[UUID]) -> tuple[UUID, bool] | None:
+def choose(database: Database, profiles: Sequence[Id]) -> tuple[Id, bool] | None:
     """The merge to tell of, and whether it is undone already; None where the profiles saw no merge.
 
     A merge that the truth calls wrong comes first, then the one with the most records.
@@ -60,13 +60,13 @@ def choose(database: Database, profiles: Sequence[UUID]) -> tuple[UUID, bool] | 
     with database.transaction() as tx:
         told = tx.row("story_told", {"actor": ACTOR, "profiles": list(profiles)})
         if told is not None:
-            return cast(UUID, told[0]), True
+            return cast(Id, told[0]), True
         candidates = tx.rows("story_candidates", (list(profiles),))
         everyone = [r for _, source, target in candidates for r in (*source, *target)]
         names = _names(tx, everyone)
     person = truth()
 
-    def rank(row: tuple[UUID, list[UUID], list[UUID]]) -> tuple[bool, int, UUID]:
+    def rank(row: tuple[Id, list[Id], list[Id]]) -> tuple[bool, int, Id]:
         members = [*row[1], *row[2]]
         persons = {person.get(names[r].record) for r in members}
         return (len(persons) == 1, -len(members), row[0])
@@ -75,12 +75,12 @@ def choose(database: Database, profiles: Sequence[UUID]) -> tuple[UUID, bool] | 
     return None if best is None else (best[0], False)
 
 
-def undo(client: GatewayClient, merge_log_id: UUID) -> None:
+def undo(client: GatewayClient, merge_log_id: Id) -> None:
     """Roll the merge back, as a steward would."""
     client.post(f"/v1/merge-logs/{merge_log_id}/rollback", {"reason": REASON, "actor": ACTOR})
 
 
-def recall(database: Database, client: GatewayClient, merge_log_id: UUID) -> Story:
+def recall(database: Database, client: GatewayClient, merge_log_id: Id) -> Story:
     """The story of a merge that was undone."""
     with database.transaction() as tx:
         row = tx.row("story_of", (merge_log_id,))
@@ -111,14 +111,14 @@ def recall(database: Database, client: GatewayClient, merge_log_id: UUID) -> Sto
 def _seen(tx: Transaction, profile: Mapping[str, object]) -> Seen:
     """A profile as a snapshot or the gateway shows it."""
     records = cast(Sequence[str], profile["records"] if "records" in profile else profile["record_ids"])
-    ids = [UUID(r) for r in records]
+    ids = [Id.parse(r) for r in records]
     names = _names(tx, ids)
     return Seen(
-        UUID(str(profile["profile_id"])),
+        Id.parse(str(profile["profile_id"])),
         int(cast(int, profile["version"])),
         tuple(sorted((names[r] for r in ids if r in names), key=lambda h: h.record)),
     )
 
 
-def _names(tx: Transaction, records: Sequence[UUID]) -> dict[UUID, Held]:
+def _names(tx: Transaction, records: Sequence[Id]) -> dict[Id, Held]:
     return {r: Held(name or str(r), n) for r, name, n in tx.rows("named_records", (list(set(records)),))}

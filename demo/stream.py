@@ -8,7 +8,8 @@ import json
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
-from uuid import UUID
+
+from pipeline.identity.ids import Id
 
 Event = dict[str, object]
 _FOLDER = Path(__file__).parent
@@ -34,9 +35,9 @@ def records() -> dict[str, Event]:
     return {record_id_of(event): event for event in events()}
 
 
-def event_ids() -> list[UUID]:
+def event_ids() -> list[Id]:
     """The ids of all events, in order."""
-    return [UUID(str(event["event_id"])) for event in events()]
+    return [Id.parse(str(event["event_id"])) for event in events()]
 
 
 def record_id_of(event: Event) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 from gateway.store import Store
 from pipeline.errors import SealBroken
 from pipeline.identity.hashing import value_hash
+from pipeline.identity.ids import Id
 from pipeline.identity.model import Identifier, IdentifierType, Trait
 from pipeline.identity.normalize import deserialize
 from pipeline.log import get_logger
@@ -40,7 +41,7 @@ async def open_records(store: Store, ring: KeyRing, record_ids: Sequence[UUID]) 
     for row in await store.rows("read_records", [list(record_ids)]):
         record_id: UUID = row["record_id"]
         try:
-            key = ring.unwrap(row["wrapped"], row["key_version"], record_id)
+            key = ring.unwrap(row["wrapped"], row["key_version"], Id(record_id.bytes))
             plain = open_sealed(key, row["sealed"], b"identity_record:sealed:" + record_id.bytes)
         except SealBroken:
             get_logger().error("an identity record does not open", record_id=str(record_id))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, cast
-from uuid import UUID
 
 from redis.asyncio import Redis
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from gateway.store import Store
 from gateway.values import Customer
 from gateway.waiters import Waiters
 from pipeline.events import Limits
+from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.privacy.keyring import KeyRing
 from pipeline.remembered import Remembered
@@ -29,7 +29,7 @@ from schemas.codec import Codec
 class Rollback(Protocol):
     """Undoes a merge; blocks. Raises NotFound, Conflict, StoreUnavailable, TransactionConflict."""
 
-    def __call__(self, merge_log_id: UUID, actor: str, reason: str) -> RollbackResult:
+    def __call__(self, merge_log_id: Id, actor: str, reason: str) -> RollbackResult:
         """Undo one merge."""
 
 
@@ -51,7 +51,7 @@ class Ports:
     customers: Remembered[Customer]
     rollback: Rollback
     clock: Callable[[], datetime]
-    new_id: Callable[[], UUID]
+    new_id: Callable[[], Id]
 
 
 def ports_of(request: Request) -> Ports:

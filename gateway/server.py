@@ -8,7 +8,6 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from socket import socket
-from uuid import UUID
 
 import uvicorn
 from redis.asyncio import Redis
@@ -23,6 +22,7 @@ from gateway.waiters import Waiters
 from pipeline import metrics
 from pipeline.configuration import load_model, load_policy
 from pipeline.events import Limits
+from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.ids import new_id
 from pipeline.log import configure, get_logger
@@ -44,7 +44,7 @@ class _Rollback:
         self._policy = policy
         self._model = load_model(settings)
 
-    def __call__(self, merge_log_id: UUID, actor: str, reason: str) -> RollbackResult:
+    def __call__(self, merge_log_id: Id, actor: str, reason: str) -> RollbackResult:
         """Undo one merge on a connection of its own."""
         with Database(self._dsn, "gateway-rollback") as database:
             return rollback_merge(

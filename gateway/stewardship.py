@@ -14,6 +14,7 @@ from gateway.models import MergeLog, MergeLogDetail, Page, Review, RollbackReque
 from gateway.paging import Paged
 from gateway.ports import ports_of
 from pipeline.errors import NotFound
+from pipeline.identity.ids import Id
 
 router = APIRouter(prefix="/v1", tags=["stewardship"])
 
@@ -52,7 +53,7 @@ async def post_rollback(request: Request, merge_log_id: UUID, body: RollbackRequ
     """Restores the profile that was merged away under its old id, events and identifiers included, and keeps the
     two apart from now on."""
     actor = body.actor or f"api-key:{request.state.caller}"
-    result = await asyncio.to_thread(ports_of(request).rollback, merge_log_id, actor, body.reason)
+    result = await asyncio.to_thread(ports_of(request).rollback, Id(merge_log_id.bytes), actor, body.reason)
     return RolledBack.model_validate(result)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
-from uuid import UUID
 
+from pipeline.identity.ids import Id
 from pipeline.identity.settle import ProfileAfter
 from pipeline.store.database import Transaction
 from pipeline.store.identity_writer import Author, LoggedMerge
@@ -29,9 +29,9 @@ class Announcer:
             payloads = [self._codec.encode(topic, value) for value in values]
             write_outbox(self._tx, topic, [cast(str, value[key]).encode() for value in values], payloads)
 
-    def profiles(self, changed: Mapping[UUID, ProfileAfter], change: str | None = None) -> None:
+    def profiles(self, changed: Mapping[Id, ProfileAfter], change: str | None = None) -> None:
         """The new state of each changed profile. `change` overrides what is said to have happened."""
-        identifiers: defaultdict[UUID, list[dict[str, object]]] = defaultdict(list)
+        identifiers: defaultdict[Id, list[dict[str, object]]] = defaultdict(list)
         rows = self._tx.rows("identifiers_of", (list(changed),)) if changed else []
         for profile, kind, value_hash, version, first, last in rows:
             identifiers[profile].append(
@@ -66,7 +66,7 @@ class Announcer:
             "golden_record": {a: names[r] for a, r in sorted(profile.golden.items())},
         }
 
-    def merges(self, logged: Iterable[LoggedMerge], versions: Mapping[UUID, int]) -> None:
+    def merges(self, logged: Iterable[LoggedMerge], versions: Mapping[Id, int]) -> None:
         """Merges, splits and rollbacks. `versions` are the profiles' versions after the transaction."""
         messages: list[Mapping[str, object]] = []
         for entry in logged:
@@ -92,7 +92,7 @@ class Announcer:
             )
         self._send("identity.merges", messages)
 
-    def reviews(self, changes: Iterable[ReviewChange], versions: Mapping[UUID, int]) -> None:
+    def reviews(self, changes: Iterable[ReviewChange], versions: Mapping[Id, int]) -> None:
         """Reviews that came, changed or went."""
         messages = [
             {
@@ -118,7 +118,7 @@ class Announcer:
         self._send("events.linked", events)
 
 
-def versions_of(tx: Transaction, profiles: Iterable[UUID]) -> dict[UUID, int]:
+def versions_of(tx: Transaction, profiles: Iterable[Id]) -> dict[Id, int]:
     """The profiles' versions as this transaction sees them."""
     wanted = list(set(profiles))
     return dict(tx.rows("profile_versions", (wanted,))) if wanted else {}

@@ -28,6 +28,7 @@ from pipeline.event_fields import (
     TraceId,
 )
 from pipeline.field_errors import FieldError, InvalidEvent, field_errors
+from pipeline.identity.ids import Id
 
 __all__ = [
     "MAX_DEPTH",
@@ -126,17 +127,17 @@ def parse_event(value: object, limits: Limits, now: datetime) -> EventIn:
         raise InvalidEvent(field_errors(exc.errors(include_url=False))) from exc
 
 
-def event_uuid(source: str, event_id: str) -> UUID:
+def event_uuid(source: str, event_id: str) -> Id:
     """The id under which an event is stored: a UUID as it came, any other id made one, distinct by source.
 
     UUID version 5 (RFC 9562, section 5.5) of source and id under a fixed namespace.
     """
     if len(event_id) == 36:
         try:
-            return UUID(event_id)
+            return Id.parse(event_id)
         except ValueError:
             pass
-    return uuid5(EVENT_NAMESPACE, f"{source}\x1f{event_id}")
+    return Id(uuid5(EVENT_NAMESPACE, f"{source}\x1f{event_id}").bytes)
 
 
 def event_id_text(source: str, event_id: str) -> str:

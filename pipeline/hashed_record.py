@@ -91,7 +91,7 @@ class RecordHasher:
             pack_match_keys(keys),
             # orjson's own bytes keep the four kilobytes they were written into: remembered, that is 100 MiB
             bytes(memoryview(serialized)),
-            self._strongest(record, hashes) or own_id.bytes,
+            self._strongest(record, hashes) or own_id,
             issues,
         )
 

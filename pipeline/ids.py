@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from uuid import UUID
+
+from pipeline.identity.ids import Id
 
 
-def new_id() -> UUID:
+def new_id() -> Id:
     """48 bits of milliseconds, then 74 random bits."""
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
-    return UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62)
+    return Id((value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62).to_bytes(16))

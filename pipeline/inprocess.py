@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from uuid import UUID
 
+from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 from pipeline.identity.settle import Settlement, settle
@@ -15,10 +15,10 @@ from pipeline.store.memory import MemoryIdentityStore
 
 def resolve_batch(
     store: MemoryIdentityStore,
-    arrivals: Mapping[UUID, Arrival],
+    arrivals: Mapping[Id, Arrival],
     model: Model,
     policy: Policy,
-    new_id: Callable[[], UUID],
+    new_id: Callable[[], Id],
     now: datetime,
 ) -> Settlement:
     """Link, create and merge for these records, each of them complete (keys and content), known or not."""

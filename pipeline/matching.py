@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
 from pipeline.errors import TransactionConflict
 from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.compare import Side, compare, side
+from pipeline.identity.ids import Id
 from pipeline.identity.model import Edge, IdentityRecord, MatchKey, MatchKeyKind, RecordActivity
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model, bits
@@ -40,19 +40,19 @@ class Found:
 
     neighbourhood: Neighbourhood
     edges: tuple[Edge, ...]
-    overfull: Mapping[UUID, tuple[MatchKey, ...]]
-    known: Mapping[UUID, Known]
+    overfull: Mapping[Id, tuple[MatchKey, ...]]
+    known: Mapping[Id, Known]
     compared: int
 
 
 def gather(
-    new: Mapping[UUID, Arrival],
-    known: Mapping[UUID, Arrival],
-    seen: Mapping[UUID, Known],
+    new: Mapping[Id, Arrival],
+    known: Mapping[Id, Arrival],
+    seen: Mapping[Id, Known],
     store: IdentityStore,
     model: Model,
     policy: Policy,
-    also: frozenset[UUID] = frozenset(),
+    also: frozenset[Id] = frozenset(),
 ) -> Found:
     """Find, compare and lock all that a decision on these records may rest on. `also` names profiles to decide afresh.
 
@@ -78,10 +78,10 @@ def gather(
 
 
 def _candidate_pairs(
-    new: Mapping[UUID, Arrival], store: IdentityStore, policy: Policy
-) -> tuple[set[tuple[UUID, UUID]], dict[UUID, tuple[MatchKey, ...]]]:
+    new: Mapping[Id, Arrival], store: IdentityStore, policy: Policy
+) -> tuple[set[tuple[Id, Id]], dict[Id, tuple[MatchKey, ...]]]:
     """Pairs of a new record and any other that share keys which still tell people apart, and enough of them."""
-    local: defaultdict[int, list[UUID]] = defaultdict(list)
+    local: defaultdict[int, list[Id]] = defaultdict(list)
     kinds: dict[int, MatchKeyKind] = {}
     for r, arrival in new.items():
         for kind, key in arrival.keys:
@@ -90,8 +90,8 @@ def _candidate_pairs(
     caps = {key: policy.block_caps[kind] for key, kind in kinds.items()}
     stored = store.holders(caps) if caps else {}
     held = {r: kinds_of(arrival.keys) for r, arrival in new.items()}
-    shared: defaultdict[UUID, dict[UUID, int]] = defaultdict(dict)
-    overfull: defaultdict[UUID, list[MatchKey]] = defaultdict(list)
+    shared: defaultdict[Id, dict[Id, int]] = defaultdict(dict)
+    overfull: defaultdict[Id, list[MatchKey]] = defaultdict(list)
     for key, mine in local.items():
         others = stored.get(key, ())
         if not others and len(mine) == 1:
@@ -118,13 +118,13 @@ def _candidate_pairs(
 
 
 def _compare(
-    pairs: set[tuple[UUID, UUID]],
-    new: Mapping[UUID, Arrival],
-    known: Mapping[UUID, Arrival],
+    pairs: set[tuple[Id, Id]],
+    new: Mapping[Id, Arrival],
+    known: Mapping[Id, Arrival],
     store: IdentityStore,
     model: Model,
     policy: Policy,
-) -> tuple[dict[tuple[UUID, UUID], Edge], dict[UUID, frozenset[int]]]:
+) -> tuple[dict[tuple[Id, Id], Edge], dict[Id, frozenset[int]]]:
     """Evidence worth remembering: what more purchases in common could still lift to a review included.
 
     And what the stored records it rests on had bought then, for it may grow before they are locked.
@@ -139,8 +139,8 @@ def _compare(
         if r in contents:
             contents[r] = with_products(contents[r], known[r].products)
     remembered = bits(policy.review) - max(level.weight for level in model.levels["purchases"].values())
-    sides: dict[UUID, Side] = {}
-    edges: dict[tuple[UUID, UUID], Edge] = {}
+    sides: dict[Id, Side] = {}
+    edges: dict[tuple[Id, Id], Edge] = {}
     for low, high in pairs:
         if low not in contents or high not in contents:
             continue
@@ -163,17 +163,17 @@ def with_products(record: IdentityRecord, products: frozenset[int]) -> IdentityR
 class _Scope:
     """The locked profiles. `inner`: to be clustered; `loaded`: those and the ones whose golden record may change."""
 
-    inner: frozenset[UUID]
-    loaded: frozenset[UUID]
-    rows: Mapping[UUID, ProfileRow]
-    members: frozenset[UUID]
+    inner: frozenset[Id]
+    loaded: frozenset[Id]
+    rows: Mapping[Id, ProfileRow]
+    members: frozenset[Id]
 
 
 def _lock(
-    new: Mapping[UUID, Arrival],
-    edges: Mapping[tuple[UUID, UUID], Edge],
-    seen: Mapping[UUID, Known],
-    also: frozenset[UUID],
+    new: Mapping[Id, Arrival],
+    edges: Mapping[tuple[Id, Id], Edge],
+    seen: Mapping[Id, Known],
+    also: frozenset[Id],
     store: IdentityStore,
     policy: Policy,
 ) -> _Scope:
@@ -183,7 +183,7 @@ def _lock(
         for r, s in store.standing({r for e in worth for r in (e.low, e.high)} - new.keys()).items()
     }
     seeds = set(also)
-    edge_of: set[UUID] = set()
+    edge_of: set[Id] = set()
     for edge in worth:
         ends = {homes[r] for r in (edge.low, edge.high) if r in homes}
         settles = edge.comparison.confidence >= policy.auto_merge or len(ends) == 2
@@ -200,16 +200,16 @@ def _lock(
 
 def _load(
     scope: _Scope,
-    new: Mapping[UUID, Arrival],
-    known: Mapping[UUID, Arrival],
-    edges: Mapping[tuple[UUID, UUID], Edge],
-    also: frozenset[UUID],
+    new: Mapping[Id, Arrival],
+    known: Mapping[Id, Arrival],
+    edges: Mapping[tuple[Id, Id], Edge],
+    also: frozenset[Id],
     store: IdentityStore,
     model: Model,
     policy: Policy,
 ) -> tuple[Neighbourhood, list[Edge]]:
     """Read what was locked, and make sure that it still is all there is. And the evidence that grew meanwhile."""
-    records: dict[UUID, StoredRecord] = {}
+    records: dict[Id, StoredRecord] = {}
     standing = store.standing(scope.members) if scope.members else {}
     for r, content in (store.contents(scope.members) if scope.members else {}).items():
         arrival = known.get(r)
@@ -246,8 +246,8 @@ def _load(
 
 def _refreshed(
     evidence: Iterable[Evidence],
-    edges: Mapping[tuple[UUID, UUID], Edge],
-    records: Mapping[UUID, StoredRecord],
+    edges: Mapping[tuple[Id, Id], Edge],
+    records: Mapping[Id, StoredRecord],
     model: Model,
     policy: Policy,
 ) -> list[Edge]:
@@ -270,11 +270,11 @@ def _refreshed(
 
 def _stored_edges(
     evidence: Iterable[Evidence], refreshed: Iterable[Edge], scope: _Scope, policy: Policy
-) -> tuple[dict[tuple[UUID, UUID], Edge], dict[UUID, UUID]]:
+) -> tuple[dict[tuple[Id, Id], Edge], dict[Id, Id]]:
     """Evidence worth a look, by its ends, and the profiles of those ends that were not loaded."""
     grown = {(edge.low, edge.high): edge for edge in refreshed}
-    found: dict[tuple[UUID, UUID], Edge] = {}
-    outside: dict[UUID, UUID] = {}
+    found: dict[tuple[Id, Id], Edge] = {}
+    outside: dict[Id, Id] = {}
     for e in evidence:
         edge = grown.get((e.edge.low, e.edge.high), e.edge)
         if edge.comparison.confidence < policy.review:
@@ -288,8 +288,8 @@ def _stored_edges(
 
 def _unmoved(
     edges: Iterable[Edge],
-    outside: Mapping[UUID, UUID],
-    records: Mapping[UUID, StoredRecord],
+    outside: Mapping[Id, Id],
+    records: Mapping[Id, StoredRecord],
     scope: _Scope,
     policy: Policy,
 ) -> None:

@@ -167,7 +167,7 @@ class NormalizeStage:
         ids = [p.event.raw_id for p in events]
         ciphers = [AESGCM(key) for key in own_data_keys(tx, self._ring, ids)]
         sealed = [
-            seal_with(cipher, p.message.value or b"", _RAW_CONTEXT + raw_id.bytes)
+            seal_with(cipher, p.message.value or b"", _RAW_CONTEXT + raw_id)
             for cipher, raw_id, p in zip(ciphers, ids, events, strict=True)
         ]
         tx.run(
@@ -183,7 +183,7 @@ class NormalizeStage:
             ),
         )
         records = [
-            seal_with(cipher, p.hashed.serialized, _RECORD_CONTEXT + raw_id.bytes)
+            seal_with(cipher, p.hashed.serialized, _RECORD_CONTEXT + raw_id)
             for cipher, raw_id, p in zip(ciphers, ids, events, strict=True)
         ]
         return [self._normalized(p, sealed) for p, sealed in zip(events, records, strict=True)]
@@ -218,7 +218,7 @@ class NormalizeStage:
                 "source_record_id": facts.record_id,
             },
         )
-        return Outgoing(NORMALIZED, hashed.key or event.event_id.bytes, value)
+        return Outgoing(NORMALIZED, hashed.key or event.event_id, value)
 
 
 def _notes(found: Sequence[str], of_payload: Sequence[Issue]) -> Sequence[str]:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple, cast
-from uuid import UUID
 
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
+from pipeline.identity.ids import Id
 from pipeline.identity.model import RecordActivity
 from pipeline.match_keys import unpack_match_keys
 from pipeline.matching import Arrival
@@ -22,9 +22,9 @@ from schemas.codec import Codec
 class Event(NamedTuple):
     """A decoded normalized event. A tuple, since one is made an event and a dataclass takes three times as long."""
 
-    event_id: UUID
-    raw_id: UUID
-    record_id: UUID | None
+    event_id: Id
+    raw_id: Id
+    record_id: Id | None
     source: str
     occurred_at: datetime
     accepted_at: datetime
@@ -41,9 +41,9 @@ def decode_event(codec: Codec, message: Message) -> Event:
     items = cast(Sequence[Mapping[str, object]], order["items"]) if order else ()
     try:
         return Event(
-            event_id=UUID(cast(str, fields["event_id"])),
-            raw_id=UUID(cast(str, fields["raw_id"])),
-            record_id=UUID(cast(str, record["record_id"])) if record else None,
+            event_id=Id.parse(cast(str, fields["event_id"])),
+            raw_id=Id.parse(cast(str, fields["raw_id"])),
+            record_id=Id.parse(cast(str, record["record_id"])) if record else None,
             source=cast(str, fields["source"]),
             occurred_at=cast(datetime, fields["occurred_at"]),
             accepted_at=cast(datetime, fields["accepted_at"]),

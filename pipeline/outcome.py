@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
-from uuid import UUID
 
 import orjson
 
 from pipeline import metrics
 from pipeline.codes import ReasonCode
+from pipeline.identity.ids import Id
 from pipeline.identity.model import Created, Linked, Merged, Review, Split
 from pipeline.identity.settle import Settlement
 from pipeline.matching import Arrival, Found
@@ -35,10 +35,10 @@ EVENT_TYPES = (
 
 
 def outcomes_of(
-    arrivals: Mapping[UUID, Arrival], new: Mapping[UUID, Arrival], found: Found, settlement: Settlement
-) -> dict[UUID, Outcome]:
+    arrivals: Mapping[Id, Arrival], new: Mapping[Id, Arrival], found: Found, settlement: Settlement
+) -> dict[Id, Outcome]:
     """The decision each record's events are stored with."""
-    outcomes: dict[UUID, Outcome] = {
+    outcomes: dict[Id, Outcome] = {
         r: Outcome("linked", (ReasonCode.KNOWN_RECORD,)) for r in arrivals if r not in new
     }
     merged = {d.target for d in settlement.decisions if isinstance(d, Merged)}
@@ -100,7 +100,7 @@ def count(
     events: Sequence[Event],
     found: Found,
     settlement: Settlement,
-    outcomes: Mapping[UUID, Outcome],
+    outcomes: Mapping[Id, Outcome],
     reviews: int,
 ) -> None:
     """Count what was committed."""

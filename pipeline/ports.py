@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
 
+from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, Edge, IdentityRecord, RecordActivity
 from pipeline.identity.settle import ProfileRow
 
@@ -18,7 +18,7 @@ from pipeline.identity.settle import ProfileRow
 class Known:
     """A stored record's profile; `reorders` where being seen so may change the profile's golden values."""
 
-    profile_id: UUID
+    profile_id: Id
     reorders: bool
 
 
@@ -26,7 +26,7 @@ class Known:
 class Standing:
     """A stored record without its content."""
 
-    profile_id: UUID
+    profile_id: Id
     activity: RecordActivity
 
 
@@ -35,24 +35,24 @@ class Evidence:
     """A stored edge and the profiles its two ends stand in. Its comparison carries no levels."""
 
     edge: Edge
-    low_profile: UUID
-    high_profile: UUID
+    low_profile: Id
+    high_profile: Id
 
 
-Holder = tuple[UUID, int]
+Holder = tuple[Id, int]
 """A record that holds a key, and the kinds of all its keys as a bit set (pipeline/identity/candidates.py)."""
 
 
 class IdentityStore(Protocol):
     """Reads and locks of one transaction. Locks last until its end."""
 
-    def known(self, seen: Mapping[UUID, RecordActivity]) -> dict[UUID, Known]:
+    def known(self, seen: Mapping[Id, RecordActivity]) -> dict[Id, Known]:
         """Those of the records that are stored, and what being seen so would do."""
 
-    def new_products(self, products: Mapping[UUID, frozenset[int]]) -> frozenset[UUID]:
+    def new_products(self, products: Mapping[Id, frozenset[int]]) -> frozenset[Id]:
         """Records among these that have not bought all of these products before."""
 
-    def open_pairs(self, records: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+    def open_pairs(self, records: Collection[Id]) -> list[tuple[Id, Id]]:
         """Pairs with evidence between one of these records and a record of another profile; low first."""
 
     def lock_keys(self, keys: Collection[int]) -> None:
@@ -61,28 +61,28 @@ class IdentityStore(Protocol):
     def holders(self, most: Mapping[int, int]) -> dict[int, list[Holder]]:
         """For each key the records that hold it, cut off one after `most`. Keys that nobody holds are missing."""
 
-    def contents(self, records: Collection[UUID]) -> dict[UUID, IdentityRecord]:
+    def contents(self, records: Collection[Id]) -> dict[Id, IdentityRecord]:
         """The opened records with all products stored so far. A record whose data key was destroyed is missing."""
 
     def reach(
-        self, profiles: Collection[UUID], auto_merge: float, review: float
-    ) -> tuple[frozenset[UUID], frozenset[UUID]]:
+        self, profiles: Collection[Id], auto_merge: float, review: float
+    ) -> tuple[frozenset[Id], frozenset[Id]]:
         """Profiles that hang together with these by mergeable evidence, and those that share reviewable evidence."""
 
-    def lock_profiles(self, profiles: Collection[UUID]) -> dict[UUID, ProfileRow]:
+    def lock_profiles(self, profiles: Collection[Id]) -> dict[Id, ProfileRow]:
         """Lock and read profiles."""
 
-    def members(self, profiles: Collection[UUID]) -> frozenset[UUID]:
+    def members(self, profiles: Collection[Id]) -> frozenset[Id]:
         """The records of these profiles."""
 
-    def lock_records(self, records: Collection[UUID]) -> None:
+    def lock_records(self, records: Collection[Id]) -> None:
         """Lock records; after `lock_profiles`, never before."""
 
-    def standing(self, records: Collection[UUID]) -> dict[UUID, Standing]:
+    def standing(self, records: Collection[Id]) -> dict[Id, Standing]:
         """Where these records stand now."""
 
-    def evidence(self, records: Collection[UUID]) -> list[Evidence]:
+    def evidence(self, records: Collection[Id]) -> list[Evidence]:
         """All stored evidence with an end in these records."""
 
-    def constraints(self, records: Collection[UUID]) -> Sequence[Constraint]:
+    def constraints(self, records: Collection[Id]) -> Sequence[Constraint]:
         """All standing constraints that name one of these records."""

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, cast
-from uuid import UUID
 from zlib import crc32
 
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
 from pipeline.events import MAX_FUTURE, MAX_TEXT, MAX_TRAITS, Limits, event_uuid
+from pipeline.identity.ids import Id
 from pipeline.stream.batch import Message
 from schemas.codec import RAW_TOPIC, Codec
 from schemas.compiled import Encoded
@@ -34,8 +34,8 @@ class RawEvent(NamedTuple):
     `identifiers` and `traits` are opened by `read_customer`; `payload` is JSON text that nobody has parsed yet.
     """
 
-    raw_id: UUID
-    event_id: UUID
+    raw_id: Id
+    event_id: Id
     source: str
     event_type: str
     occurred_at: datetime
@@ -51,7 +51,7 @@ class RawEvent(NamedTuple):
         return f"RawEvent(raw_id={self.raw_id!r})"
 
 
-def raw_id(message: Message) -> UUID:
+def raw_id(message: Message) -> Id:
     """The same for every delivery of a message; the timestamp tells it from one of a topic that was made anew.
 
     A UUID of version 8 (RFC 9562): 48 bits of milliseconds, then the partition (16), the offset (44) and a checksum of
@@ -60,7 +60,7 @@ def raw_id(message: Message) -> UUID:
     at = (message.timestamp - _EARLIEST_OCCURRED) // _MILLISECOND & 0xFFFF_FFFF_FFFF
     place = (message.partition & 0xFFFF) << 58 | (message.offset & 0xFFF_FFFF_FFFF) << 14
     place |= crc32(message.topic.encode()) & 0x3FFF
-    return UUID(int=at << 80 | 0x8 << 76 | place >> 62 << 64 | 0x2 << 62 | place & _LOW_62)
+    return Id((at << 80 | 0x8 << 76 | place >> 62 << 64 | 0x2 << 62 | place & _LOW_62).to_bytes(16))
 
 
 def raw_event(message: Message, fields: Mapping[str, object], limits: Limits, now: datetime) -> RawEvent:

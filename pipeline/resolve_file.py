@@ -11,13 +11,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import NAMESPACE_OID, uuid5
 
 from pipeline.codes import ReasonCode
 from pipeline.configuration import load_model, load_policy
 from pipeline.errors import BadInput
 from pipeline.identity import hashing, scratch
 from pipeline.identity.blocking import match_keys
+from pipeline.identity.ids import Id
 from pipeline.identity.model import IdentityRecord, MatchKey, Partition
 from pipeline.identity.normalize import canonicalize, serialize
 from pipeline.identity.policy import Policy
@@ -41,11 +42,11 @@ class FileResolution:
     None where a row names nobody: it stands alone.
     """
 
-    assigned: tuple[tuple[str, UUID], ...]
-    record_of: tuple[UUID | None, ...]
+    assigned: tuple[tuple[str, Id], ...]
+    record_of: tuple[Id | None, ...]
     records: int
     comparisons: int
-    pairs: frozenset[tuple[UUID, UUID]]
+    pairs: frozenset[tuple[Id, Id]]
     overfull_keys: int
     partition: Partition
     issues: Mapping[str, int]
@@ -91,7 +92,7 @@ def resolve_rows(
     if shuffle_seed is not None:
         random.Random(shuffle_seed).shuffle(order)  # noqa: S311  # an order, not a secret
     content = _Content(policy, region or settings.default_region)
-    record_of: list[UUID | None] = [None] * len(taken)
+    record_of: list[Id | None] = [None] * len(taken)
     for done, n in enumerate(order, start=1):
         record_of[n] = content.take(taken[n])
         if done % _STEP == 0 or done == len(order):
@@ -126,10 +127,10 @@ class _Content:
     def __init__(self, policy: Policy, region: str) -> None:
         self._policy, self._region = policy, region
         self._today = datetime.now(UTC).date()
-        self.records: dict[UUID, tuple[IdentityRecord, tuple[MatchKey, ...]]] = {}
+        self.records: dict[Id, tuple[IdentityRecord, tuple[MatchKey, ...]]] = {}
         self.issues: Counter[str] = Counter()
 
-    def take(self, row: RawRecord) -> UUID | None:
+    def take(self, row: RawRecord) -> Id | None:
         """The identity record of a row; None where it names nobody."""
         canonical = canonicalize(
             row.identifiers, row.traits, self._policy, region=self._region, today=self._today
@@ -145,18 +146,16 @@ class _Content:
         return record_id
 
 
-def _profiles(
-    taken: Sequence[RawRecord], record_of: Sequence[UUID | None], partition: Partition
-) -> list[UUID]:
+def _profiles(taken: Sequence[RawRecord], record_of: Sequence[Id | None], partition: Partition) -> list[Id]:
     """A cluster is called by its lowest record, so the ids do not depend on the order either."""
     named = {record: min(members) for members in partition.clusters for record in members}
     return [
-        uuid5(NAMESPACE_OID, f"{row.line}|{row.record_id}") if record is None else named[record]
+        Id(uuid5(NAMESPACE_OID, f"{row.line}|{row.record_id}").bytes) if record is None else named[record]
         for row, record in zip(taken, record_of, strict=True)
     ]
 
 
-def write_assignments(assigned: Iterable[tuple[str, UUID]], out: Path) -> None:
+def write_assignments(assigned: Iterable[tuple[str, Id]], out: Path) -> None:
     """Write `record_id,profile_id` as CSV; `-` is stdout. Raises BadInput where the file cannot be written."""
     try:
         with ExitStack() as stack:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import cast
-from uuid import UUID
 
 from pipeline import metrics
 from pipeline.announce import Announcer, versions_of
 from pipeline.codes import ReasonCode
 from pipeline.configuration import load_model, load_policy
 from pipeline.errors import BadMessage
+from pipeline.identity.ids import Id
 from pipeline.identity.model import IdentityRecord
 from pipeline.identity.normalize import deserialize
 from pipeline.identity.policy import Policy
@@ -70,7 +70,7 @@ class ResolveStage:
         self._cache = RecordCache(ring, settings.record_cache_size)
         self._months = Months("event")
         self._dead_letters = DeadLetters(STAGE, settings, codec, ring)
-        self._new_id: Callable[[], UUID] = new_id
+        self._new_id: Callable[[], Id] = new_id
 
     def handle(self, batch: Batch) -> None:
         """Resolve a batch in one transaction. Raises RetryLater, BadMessage, or whatever a poison event causes."""
@@ -95,7 +95,7 @@ class ResolveStage:
         now = datetime.now(UTC)
         author = Author(STAGE, "automatic", self._model.version, self._policy.version, now, self._new_id)
         store = PostgresIdentityStore(tx, self._cache)
-        by_record: defaultdict[UUID, list[Event]] = defaultdict(list)
+        by_record: defaultdict[Id, list[Event]] = defaultdict(list)
         for event in fresh:
             if event.record_id is not None:
                 by_record[event.record_id].append(event)
@@ -127,7 +127,7 @@ class ResolveStage:
 
     def _claim(self, tx: Transaction, events: Iterable[Event]) -> list[Event]:
         """Those of the events that were never linked before, each once."""
-        first: dict[UUID, Event] = {}
+        first: dict[Id, Event] = {}
         for event in events:
             first.setdefault(event.event_id, event)
         ordered = [first[i] for i in sorted(first)]
@@ -143,9 +143,9 @@ class ResolveStage:
     @staticmethod
     def _split(
         store: PostgresIdentityStore,
-        arrivals: Mapping[UUID, Arrival],
-        by_record: Mapping[UUID, Sequence[Event]],
-    ) -> tuple[dict[UUID, Known], dict[UUID, HashedContent]]:
+        arrivals: Mapping[Id, Arrival],
+        by_record: Mapping[Id, Sequence[Event]],
+    ) -> tuple[dict[Id, Known], dict[Id, HashedContent]]:
         """Known records, and the hashed content of new ones, whose keys are locked.
 
         What is not known is looked up again behind the locks: another worker may have been first.
@@ -154,7 +154,7 @@ class ResolveStage:
         hashed = {r: hashed_content(by_record[r][0]) for r in arrivals if r not in known}
         # the record's own number is locked too, so that a record without keys is stored once
         store.lock_keys(
-            {k.key for content in hashed.values() for k in content.keys} | {r.int for r in hashed}
+            {k.key for content in hashed.values() for k in content.keys} | {int.from_bytes(r) for r in hashed}
         )
         known |= store.known({r: arrivals[r].activity for r in hashed})
         return known, {r: content for r, content in hashed.items() if r not in known}
@@ -162,10 +162,10 @@ class ResolveStage:
     def _open(
         self,
         tx: Transaction,
-        new: Mapping[UUID, Arrival],
-        hashed: Mapping[UUID, HashedContent],
-        by_record: Mapping[UUID, Sequence[Event]],
-    ) -> dict[UUID, Arrival]:
+        new: Mapping[Id, Arrival],
+        hashed: Mapping[Id, HashedContent],
+        by_record: Mapping[Id, Sequence[Event]],
+    ) -> dict[Id, Arrival]:
         """Open the new records with the data keys of the raw events that brought them."""
         if not new:
             return {}
@@ -173,7 +173,7 @@ class ResolveStage:
         keys = {
             owner: (wrapped, version) for owner, wrapped, version in tx.rows("data_keys", (list(brought),))
         }
-        opened: dict[UUID, Arrival] = {}
+        opened: dict[Id, Arrival] = {}
         for raw_id, r in brought.items():
             if raw_id not in keys:
                 # normalize stores keys before it publishes, so it was there once
@@ -183,7 +183,7 @@ class ResolveStage:
             plain = open_sealed(
                 self._ring.unwrap(wrapped, version, raw_id),
                 cast(bytes, content["sealed_record"]),
-                b"normalized:record:" + raw_id.bytes,
+                b"normalized:record:" + raw_id,
             )
             identifiers, traits = deserialize(plain)
             record = self._cache.put(IdentityRecord(r, identifiers, traits))
@@ -196,9 +196,9 @@ class ResolveStage:
         tx: Transaction,
         announcer: Announcer,
         events: Sequence[Event],
-        homes: Mapping[UUID, UUID],
-        versions: Mapping[UUID, int],
-        outcomes: Mapping[UUID, Outcome],
+        homes: Mapping[Id, Id],
+        versions: Mapping[Id, int],
+        outcomes: Mapping[Id, Outcome],
     ) -> None:
         committed_at = datetime.now(UTC)
         stood = {r: (str(home), versions[home], outcomes[r]) for r, home in homes.items()}

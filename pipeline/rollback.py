@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from pipeline.announce import Announcer, versions_of
 from pipeline.errors import Conflict, NotFound, TransactionConflict
+from pipeline.identity.ids import Id
 from pipeline.identity.model import ConstraintKind
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
@@ -32,11 +32,11 @@ _CACHED_RECORDS = 10_000
 class RollbackResult:
     """What a rollback did. `restored` holds again `records`; `kept` is the profile they left."""
 
-    merge_log_id: UUID
-    rollback_log_id: UUID
-    restored: UUID
-    kept: UUID
-    records: tuple[UUID, ...]
+    merge_log_id: Id
+    rollback_log_id: Id
+    restored: Id
+    kept: Id
+    records: tuple[Id, ...]
 
 
 def rollback_merge(
@@ -45,7 +45,7 @@ def rollback_merge(
     codec: Codec,
     model: Model,
     policy: Policy,
-    merge_log_id: UUID,
+    merge_log_id: Id,
     actor: str,
     reason: str,
     now: datetime,
@@ -72,7 +72,7 @@ def _undo(
     codec: Codec,
     model: Model,
     policy: Policy,
-    merge_log_id: UUID,
+    merge_log_id: Id,
     author: Author,
 ) -> RollbackResult:
     source, source_records, target_records = _merge_to_undo(tx, merge_log_id)
@@ -115,7 +115,7 @@ def _undo(
     )
 
 
-def _merge_to_undo(tx: Transaction, merge_log_id: UUID) -> tuple[UUID, frozenset[UUID], frozenset[UUID]]:
+def _merge_to_undo(tx: Transaction, merge_log_id: Id) -> tuple[Id, frozenset[Id], frozenset[Id]]:
     row = tx.row("merge_to_undo", (merge_log_id,))
     if row is None:
         raise NotFound(f"no merge log entry {merge_log_id}")
@@ -124,5 +124,5 @@ def _merge_to_undo(tx: Transaction, merge_log_id: UUID) -> tuple[UUID, frozenset
         raise Conflict(f"{merge_log_id} is a {kind} entry: only merges are rolled back")
     if rolled_back:
         raise Conflict(f"{merge_log_id} was rolled back before")
-    sets = tuple(frozenset(UUID(r) for r in s["records"]) for s in (source_snapshot, target_snapshot))
+    sets = tuple(frozenset(Id.parse(r) for r in s["records"]) for s in (source_snapshot, target_snapshot))
     return source, sets[0], sets[1]

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from uuid import UUID
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.compare import Side, compare, join, side
+from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, ConstraintKind, Edge, IdentityRecord, Partition
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 
 
 def cluster(
-    records: Mapping[UUID, IdentityRecord],
+    records: Mapping[Id, IdentityRecord],
     edges: Sequence[Edge],
     constraints: Sequence[Constraint],
     model: Model,
@@ -64,7 +64,7 @@ _LINK = itemgetter(0, 1, 2)
 
 
 def _numbered(
-    constraints: Sequence[Constraint], number: Mapping[UUID, int]
+    constraints: Sequence[Constraint], number: Mapping[Id, int]
 ) -> list[tuple[list[int], list[int]]]:
     """The cannot-links as the numbers of the records on either side."""
     return [

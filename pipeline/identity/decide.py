@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from pipeline.codes import ReasonCode
+from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     Created,
     Decision,
@@ -30,9 +30,9 @@ _IDENTIFIER_NAMES = frozenset(t.value for t in IdentifierType) | {"national_id"}
 def decide(
     standing: Sequence[StandingProfile],
     partition: Partition,
-    first_seen: Mapping[UUID, datetime],
-    new_id: Callable[[], UUID],
-    revive: Mapping[UUID, frozenset[UUID]] | None = None,
+    first_seen: Mapping[Id, datetime],
+    new_id: Callable[[], Id],
+    revive: Mapping[Id, frozenset[Id]] | None = None,
 ) -> tuple[Decision, ...]:
     """The decisions that lead from `standing` to `partition`: splits, merges, creations, links, then reviews.
 
@@ -52,9 +52,9 @@ def decide(
 class _Age:
     """Orders records by first seen, then id."""
 
-    first_seen: Mapping[UUID, datetime]
+    first_seen: Mapping[Id, datetime]
 
-    def __call__(self, record: UUID) -> tuple[datetime, UUID]:
+    def __call__(self, record: Id) -> tuple[datetime, Id]:
         return self.first_seen[record], record
 
 
@@ -62,7 +62,7 @@ class _Diff:
     """Who owns which cluster, worked out once; the decisions are read off it."""
 
     def __init__(
-        self, standing: Sequence[StandingProfile], partition: Partition, first_seen: Mapping[UUID, datetime]
+        self, standing: Sequence[StandingProfile], partition: Partition, first_seen: Mapping[Id, datetime]
     ) -> None:
         self._age = _Age(first_seen)
         self._clusters = sorted(partition.clusters, key=lambda c: min(map(self._age, c)))
@@ -70,16 +70,16 @@ class _Diff:
         self._at = {record: n for n, members in enumerate(self._clusters) for record in members}
         self._standing = sorted(standing, key=lambda p: (p.created_at, p.profile_id))
         self._profile_of = {record: p.profile_id for p in standing for record in p.records}
-        self._owner: dict[int, UUID] = {}
-        self._revived: set[UUID] = set()
+        self._owner: dict[int, Id] = {}
+        self._revived: set[Id] = set()
 
-    def _places(self, records: Iterable[UUID]) -> list[int]:
+    def _places(self, records: Iterable[Id]) -> list[int]:
         """The clusters that hold these records, the one with the oldest first."""
         return list(
             dict.fromkeys(self._at[r] for r in sorted((r for r in records if r in self._at), key=self._age))
         )
 
-    def revive(self, revive: Mapping[UUID, frozenset[UUID]]) -> None:
+    def revive(self, revive: Mapping[Id, frozenset[Id]]) -> None:
         """Give ids back to the clusters that hold the oldest record they had."""
         live = {p.profile_id for p in self._standing}
         for profile_id in sorted(revive):
@@ -106,13 +106,13 @@ class _Diff:
                 if free is not None:
                     self._owner[free] = profile.profile_id
 
-    def name_the_rest(self, new_id: Callable[[], UUID]) -> None:
+    def name_the_rest(self, new_id: Callable[[], Id]) -> None:
         """New ids for clusters nobody owns."""
         for n in range(len(self._clusters)):
             if n not in self._owner:
                 self._owner[n] = new_id()
 
-    def _moves(self) -> list[tuple[UUID, int, frozenset[UUID]]]:
+    def _moves(self) -> list[tuple[Id, int, frozenset[Id]]]:
         """(profile, cluster, records) for every part of a standing profile that ends under another id."""
         found = []
         for profile in self._standing:
@@ -121,11 +121,11 @@ class _Diff:
                     found.append((profile.profile_id, n, profile.records & self._clusters[n]))
         return found
 
-    def _goes(self, profile_id: UUID) -> bool:
+    def _goes(self, profile_id: Id) -> bool:
         """True where a standing profile owns nothing any more."""
         return profile_id not in self._owner.values()
 
-    def _is_merge(self, profile_id: UUID, n: int) -> bool:
+    def _is_merge(self, profile_id: Id, n: int) -> bool:
         """A profile that goes merges into the cluster with its oldest record; its other parts split off first."""
         home = next(p for p in self._standing if p.profile_id == profile_id)
         return self._goes(profile_id) and self._places(home.records)[0] == n
@@ -134,7 +134,7 @@ class _Diff:
         """Records that leave a profile while it, or the rest of it, goes elsewhere."""
         live = {p.profile_id for p in self._standing}
         found: list[Split] = []
-        named: set[UUID] = set()
+        named: set[Id] = set()
         for source, n, records in self._moves():
             if self._is_merge(source, n):
                 continue
@@ -168,21 +168,21 @@ class _Diff:
 
     def reviews(self) -> list[Review]:
         """One for each pair of profiles with a refused edge between them."""
-        found: dict[tuple[UUID, UUID], Review] = {}
+        found: dict[tuple[Id, Id], Review] = {}
         for edge, reason in self._partition.refused:
             a, b = self._owner[self._at[edge.low]], self._owner[self._at[edge.high]]
             low, high = (a, b) if a < b else (b, a)
             found.setdefault((low, high), Review(low, high, edge, reason))
         return list(found.values())
 
-    def _best_edge(self, one: frozenset[UUID], other: frozenset[UUID]) -> Edge | None:
+    def _best_edge(self, one: frozenset[Id], other: frozenset[Id]) -> Edge | None:
         """The weightiest edge that joined the two; `joined` is in descending weight."""
         for edge in self._partition.joined:
             if (edge.low in one and edge.high in other) or (edge.high in one and edge.low in other):
                 return edge
         return None
 
-    def _link_reason(self, new: frozenset[UUID]) -> ReasonCode:
+    def _link_reason(self, new: frozenset[Id]) -> ReasonCode:
         edges = [e for e in self._partition.joined if e.low in new or e.high in new]
         if not edges:
             return ReasonCode.MUST_LINK

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from uuid import UUID
+
+from pipeline.identity.ids import Id
 
 
-def connected(records: Iterable[UUID], links: Iterable[Iterable[UUID]]) -> list[frozenset[UUID]]:
+def connected(records: Iterable[Id], links: Iterable[Iterable[Id]]) -> list[frozenset[Id]]:
     """The records in groups that hang together; every link holds together all records it names.
 
     Records that a link names and `records` does not are passed over. Groups come in the order of `records`.
     """
     parent = {r: r for r in records}
 
-    def root(record: UUID) -> UUID:
+    def root(record: Id) -> Id:
         while parent[record] != record:
             parent[record] = parent[parent[record]]
             record = parent[record]
@@ -24,7 +25,7 @@ def connected(records: Iterable[UUID], links: Iterable[Iterable[UUID]]) -> list[
         named = [r for r in link if r in parent]
         for record in named[1:]:
             parent[root(record)] = root(named[0])
-    groups: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    groups: defaultdict[Id, set[Id]] = defaultdict(set)
     for record in parent:
         groups[root(record)].add(record)
     return [frozenset(group) for group in groups.values()]

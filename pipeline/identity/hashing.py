@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from struct import Struct
-from uuid import UUID
 
+from pipeline.identity.ids import Id
 from pipeline.identity.model import Identifier, IdentifierType
 
 _SEPARATOR = "\x1f"
@@ -42,9 +42,9 @@ def signature(secret: bytes, serialized: bytes) -> bytes:
     return _digest(secret, serialized)
 
 
-def record_id(signature: bytes) -> UUID:
+def record_id(signature: bytes) -> Id:
     """The identity record's id: the first 16 bytes of its signature."""
-    return UUID(bytes=signature[:16])
+    return Id(signature[:16])
 
 
 def keyed_number(secret: bytes, domain: str, text: str) -> int:

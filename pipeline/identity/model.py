@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
-from uuid import UUID
 
 from pipeline.codes import ReasonCode
+from pipeline.identity.ids import Id
 
 
 class IdentifierType(StrEnum):
@@ -122,7 +122,7 @@ class IdentityRecord:
     remembers what comparison makes of the rest, so that a record that is compared again and again pays once.
     """
 
-    record_id: UUID
+    record_id: Id
     identifiers: tuple[Identifier, ...]
     traits: Mapping[Trait, str]
     products: frozenset[int] = frozenset()
@@ -168,8 +168,8 @@ class Comparison(NamedTuple):
 class Edge(NamedTuple):
     """Two records and the evidence between them; `low < high`."""
 
-    low: UUID
-    high: UUID
+    low: Id
+    high: Id
     comparison: Comparison
 
 
@@ -185,8 +185,8 @@ class Constraint:
     """Every record of `left` must (or must not) be one customer with every record of `right`."""
 
     kind: ConstraintKind
-    left: frozenset[UUID]
-    right: frozenset[UUID]
+    left: frozenset[Id]
+    right: frozenset[Id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class Partition:
     joined clusters, in descending weight.
     """
 
-    clusters: tuple[frozenset[UUID], ...]
+    clusters: tuple[frozenset[Id], ...]
     refused: tuple[tuple[Edge, ReasonCode], ...] = ()
     joined: tuple[Edge, ...] = ()
 
@@ -207,9 +207,9 @@ class Partition:
 class StandingProfile:
     """A profile as it stands before a decision. `created_at` decides which id survives a merge."""
 
-    profile_id: UUID
+    profile_id: Id
     created_at: datetime
-    records: frozenset[UUID]
+    records: frozenset[Id]
 
 
 # ── decisions: the diff between what stands and what clustering says ────────────────────────────────────────────
@@ -219,8 +219,8 @@ class StandingProfile:
 class Linked:
     """New records join a profile that stands."""
 
-    profile_id: UUID
-    records: frozenset[UUID]
+    profile_id: Id
+    records: frozenset[Id]
     reason: ReasonCode
 
 
@@ -228,17 +228,17 @@ class Linked:
 class Created:
     """New records found a profile."""
 
-    profile_id: UUID
-    records: frozenset[UUID]
+    profile_id: Id
+    records: frozenset[Id]
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
     """`source` and all its records go into `target`, which keeps its id."""
 
-    source: UUID
-    target: UUID
-    records: frozenset[UUID]
+    source: Id
+    target: Id
+    records: frozenset[Id]
     edge: Edge | None
 
 
@@ -246,9 +246,9 @@ class Merged:
 class Split:
     """`records` leave `source` for `target`: a new profile (`is_new`) or one that stands."""
 
-    source: UUID
-    target: UUID
-    records: frozenset[UUID]
+    source: Id
+    target: Id
+    records: frozenset[Id]
     is_new: bool
     reason: ReasonCode
 
@@ -257,8 +257,8 @@ class Split:
 class Review:
     """Two profiles that a steward must look at; `low < high`."""
 
-    low: UUID
-    high: UUID
+    low: Id
+    high: Id
     edge: Edge
     reason: ReasonCode
 
@@ -274,5 +274,5 @@ class GoldenRecord:
     last, and by whom.
     """
 
-    winners: Mapping[str, UUID] = field(default_factory=dict)
+    winners: Mapping[str, Id] = field(default_factory=dict)
     contested: bool = False

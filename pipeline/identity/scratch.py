@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, combinations
-from uuid import UUID
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.cluster import cluster
 from pipeline.identity.compare import compare, side
 from pipeline.identity.graph import connected
+from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, ConstraintKind, Edge, IdentityRecord, MatchKey, Partition
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 
-KeyedRecords = Mapping[UUID, tuple[IdentityRecord, tuple[MatchKey, ...]]]
+KeyedRecords = Mapping[Id, tuple[IdentityRecord, tuple[MatchKey, ...]]]
 
 
 def resolve_all(
@@ -35,7 +35,7 @@ def partition(
     policy: Policy,
 ) -> Partition:
     """What `cluster` says of all records at once, worked out one connected component at a time."""
-    clusters: list[frozenset[UUID]] = []
+    clusters: list[frozenset[Id]] = []
     refused: list[tuple[Edge, ReasonCode]] = []
     joined: list[Edge] = []
     for members, own_edges, own_constraints in components(records, edges, constraints):
@@ -48,7 +48,7 @@ def partition(
     return Partition(tuple(sorted(clusters, key=min)), tuple(refused), tuple(joined))
 
 
-def _order(edge: Edge) -> tuple[float, UUID, UUID]:
+def _order(edge: Edge) -> tuple[float, Id, Id]:
     return -edge.comparison.weight, edge.low, edge.high
 
 
@@ -58,13 +58,13 @@ def overfull_keys(records: KeyedRecords, policy: Policy) -> frozenset[MatchKey]:
     return frozenset(key for key, count in counts.items() if count > policy.block_cap(key.kind))
 
 
-def candidate_pairs(records: KeyedRecords, policy: Policy) -> frozenset[tuple[UUID, UUID]]:
+def candidate_pairs(records: KeyedRecords, policy: Policy) -> frozenset[tuple[Id, Id]]:
     """Every pair (low, high) of records that share match keys which are not over-full, and enough of them."""
-    blocks: dict[MatchKey, list[UUID]] = defaultdict(list)
+    blocks: dict[MatchKey, list[Id]] = defaultdict(list)
     for record_id in sorted(records):
         for key in records[record_id][1]:
             blocks[key].append(record_id)
-    shared: defaultdict[tuple[UUID, UUID], int] = defaultdict(int)
+    shared: defaultdict[tuple[Id, Id], int] = defaultdict(int)
     for key, members in blocks.items():
         if 1 < len(members) <= policy.block_cap(key.kind):
             for pair in combinations(members, 2):
@@ -76,7 +76,7 @@ def candidate_pairs(records: KeyedRecords, policy: Policy) -> frozenset[tuple[UU
 
 
 def evidence(
-    pairs: frozenset[tuple[UUID, UUID]], records: KeyedRecords, model: Model, policy: Policy
+    pairs: frozenset[tuple[Id, Id]], records: KeyedRecords, model: Model, policy: Policy
 ) -> Iterator[Edge | None]:
     """For each pair, in the order of ids, its edge where it is of at least `policy.review`."""
     sides = {record_id: side((record,)) for record_id, (record, _) in records.items()}
@@ -86,8 +86,8 @@ def evidence(
 
 
 def components(
-    records: Iterable[UUID], edges: Sequence[Edge], constraints: Sequence[Constraint]
-) -> list[tuple[frozenset[UUID], list[Edge], list[Constraint]]]:
+    records: Iterable[Id], edges: Sequence[Edge], constraints: Sequence[Constraint]
+) -> list[tuple[frozenset[Id], list[Edge], list[Constraint]]]:
     """The connected components of edges and must-links, each with the edges and constraints that touch it."""
     musts = (sorted(c.left | c.right) for c in constraints if c.kind is ConstraintKind.MUST_LINK)
     groups = connected(sorted(records), chain(((e.low, e.high) for e in edges), musts))

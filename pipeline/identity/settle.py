@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from uuid import UUID
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.cluster import cluster
 from pipeline.identity.decide import decide
 from pipeline.identity.graph import connected
+from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     Constraint,
     ConstraintKind,
@@ -42,18 +42,18 @@ class StoredRecord:
 
     record: IdentityRecord
     activity: RecordActivity
-    profile_id: UUID | None
+    profile_id: Id | None
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileRow:
     """A profile as it stands. `golden` maps attributes to the winning record."""
 
-    profile_id: UUID
+    profile_id: Id
     version: int
     created_at: datetime
     is_merged: bool
-    golden: Mapping[str, UUID]
+    golden: Mapping[str, Id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +64,27 @@ class Neighbourhood:
     `outside` the profile of each record that is an edge's other end; `dirty` the records with new evidence.
     """
 
-    profiles: Mapping[UUID, ProfileRow]
-    records: Mapping[UUID, StoredRecord]
+    profiles: Mapping[Id, ProfileRow]
+    records: Mapping[Id, StoredRecord]
     edges: tuple[Edge, ...]
-    outside: Mapping[UUID, UUID]
+    outside: Mapping[Id, Id]
     constraints: tuple[Constraint, ...]
-    dirty: frozenset[UUID]
+    dirty: frozenset[Id]
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileAfter:
     """A profile that changed, as it stands now. `version` is one more than before, or 1."""
 
-    profile_id: UUID
+    profile_id: Id
     version: int
     is_new: bool
     created_at: datetime
-    records: frozenset[UUID]
-    golden: Mapping[str, UUID]
+    records: frozenset[Id]
+    golden: Mapping[str, Id]
     contested: bool
     change: str
-    merged_into: UUID | None = None
+    merged_into: Id | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +92,19 @@ class Settlement:
     """What is to be written. `reviews` are all pending reviews that the `reviewed` profiles should have now."""
 
     decisions: tuple[Decision, ...]
-    profiles: Mapping[UUID, ProfileAfter]
-    moves: Mapping[UUID, UUID]
+    profiles: Mapping[Id, ProfileAfter]
+    moves: Mapping[Id, Id]
     reviews: tuple[Review, ...]
-    reviewed: frozenset[UUID]
+    reviewed: frozenset[Id]
 
 
 def settle(
     standing: Neighbourhood,
     model: Model,
     policy: Policy,
-    new_id: Callable[[], UUID],
+    new_id: Callable[[], Id],
     now: datetime,
-    revive: Mapping[UUID, frozenset[UUID]] | None = None,
+    revive: Mapping[Id, frozenset[Id]] | None = None,
 ) -> Settlement:
     """Cluster each component that holds a dirty record, and diff the result with what stands."""
     home = {r: s.profile_id for r, s in standing.records.items()}
@@ -137,14 +137,12 @@ def settle(
     )
 
 
-def _dirty_components(
-    standing: Neighbourhood, policy: Policy
-) -> Iterator[tuple[frozenset[UUID], list[Edge]]]:
+def _dirty_components(standing: Neighbourhood, policy: Policy) -> Iterator[tuple[frozenset[Id], list[Edge]]]:
     """Records that hang together by standing in one profile, by an edge that could merge, or by a must-link.
 
     Only components with a dirty record, each with the edges between its records.
     """
-    by_profile: defaultdict[UUID, list[UUID]] = defaultdict(list)
+    by_profile: defaultdict[Id, list[Id]] = defaultdict(list)
     for r, stored in standing.records.items():
         if stored.profile_id is not None:
             by_profile[stored.profile_id].append(r)
@@ -162,17 +160,17 @@ def _dirty_components(
 
 
 def _decide_component(
-    component: frozenset[UUID],
+    component: frozenset[Id],
     edges: Sequence[Edge],
     standing: Neighbourhood,
     model: Model,
     policy: Policy,
-    new_id: Callable[[], UUID],
-    revive: Mapping[UUID, frozenset[UUID]],
+    new_id: Callable[[], Id],
+    revive: Mapping[Id, frozenset[Id]],
 ) -> tuple[tuple[Decision, ...], tuple[tuple[Edge, ReasonCode], ...]]:
     records = {r: standing.records[r].record for r in sorted(component)}
     partition = cluster(records, edges, standing.constraints, model, policy)
-    members: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    members: defaultdict[Id, set[Id]] = defaultdict(set)
     for r in component:
         profile = standing.records[r].profile_id
         if profile is not None:
@@ -189,7 +187,7 @@ def _decide_component(
 @dataclass(slots=True)
 class _Change:
     kind: str = "golden"
-    merged_into: UUID | None = None
+    merged_into: Id | None = None
 
 
 _RANK = ("golden", "linked", "created", "split", "merged")
@@ -198,14 +196,14 @@ _RANK = ("golden", "linked", "created", "split", "merged")
 def _profiles_after(
     standing: Neighbourhood,
     decisions: Iterable[Decision],
-    settled: Mapping[UUID, UUID],
+    settled: Mapping[Id, Id],
     policy: Policy,
     now: datetime,
-) -> dict[UUID, ProfileAfter]:
+) -> dict[Id, ProfileAfter]:
     """Every profile whose records or golden values changed."""
-    changes: defaultdict[UUID, _Change] = defaultdict(_Change)
+    changes: defaultdict[Id, _Change] = defaultdict(_Change)
 
-    def note(profile: UUID, kind: str) -> None:
+    def note(profile: Id, kind: str) -> None:
         if _RANK.index(kind) > _RANK.index(changes[profile].kind):
             changes[profile].kind = kind
 
@@ -224,10 +222,10 @@ def _profiles_after(
                 note(target, "split")
             case Review():
                 pass
-    members: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    members: defaultdict[Id, set[Id]] = defaultdict(set)
     for r, p in settled.items():
         members[p].add(r)
-    after: dict[UUID, ProfileAfter] = {}
+    after: dict[Id, ProfileAfter] = {}
     for profile in sorted(set(standing.profiles) | set(changes)):
         row = standing.profiles.get(profile)
         golden = golden_record(
@@ -253,24 +251,24 @@ def _profiles_after(
 
 @dataclass(slots=True)
 class _Pairs:
-    best: dict[tuple[UUID, UUID], Edge] = field(default_factory=dict)
+    best: dict[tuple[Id, Id], Edge] = field(default_factory=dict)
 
-    def offer(self, one: UUID, other: UUID, edge: Edge) -> None:
+    def offer(self, one: Id, other: Id, edge: Edge) -> None:
         pair = (one, other) if one < other else (other, one)
         stands = self.best.get(pair)
         if stands is None or _rank(edge) < _rank(stands):
             self.best[pair] = edge
 
 
-def _rank(edge: Edge) -> tuple[float, UUID, UUID]:
+def _rank(edge: Edge) -> tuple[float, Id, Id]:
     return (-edge.comparison.weight, edge.low, edge.high)
 
 
 def _reviews(
     standing: Neighbourhood,
-    settled: Mapping[UUID, UUID],
+    settled: Mapping[Id, Id],
     refusals: Iterable[tuple[Edge, ReasonCode]],
-    reviewed: frozenset[UUID],
+    reviewed: frozenset[Id],
     policy: Policy,
 ) -> tuple[Review, ...]:
     """One review for each pair of profiles with evidence worth a steward's look, on its best edge."""
@@ -286,7 +284,7 @@ def _reviews(
         pair = (settled[edge.low], settled[edge.high])
         reasons[min(pair), max(pair)] = reason
     forbidden = [c for c in standing.constraints if c.kind is ConstraintKind.CANNOT_LINK]
-    members: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    members: defaultdict[Id, set[Id]] = defaultdict(set)
     for r, p in (*settled.items(), *standing.outside.items()):
         members[p].add(r)
     found = []
@@ -297,7 +295,7 @@ def _reviews(
     return tuple(found)
 
 
-def _forbids(constraint: Constraint, one: set[UUID], other: set[UUID]) -> bool:
+def _forbids(constraint: Constraint, one: set[Id], other: set[Id]) -> bool:
     return bool(
         (constraint.left & one and constraint.right & other)
         or (constraint.left & other and constraint.right & one)

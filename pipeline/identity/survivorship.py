@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
+from pipeline.identity.ids import Id
 from pipeline.identity.model import GoldenRecord, IdentifierType, IdentityRecord, RecordActivity, Trait
 from pipeline.identity.policy import Policy
 
@@ -33,7 +33,7 @@ class _Offer(NamedTuple):
     trust: int
     completeness: int
     seen: datetime
-    record_id: UUID
+    record_id: Id
     value: object
 
 
@@ -59,12 +59,12 @@ def golden_record(records: Sequence[tuple[IdentityRecord, RecordActivity]], poli
     )
 
 
-def _winner(offers: Sequence[_Offer]) -> UUID:
+def _winner(offers: Sequence[_Offer]) -> Id:
     value = max(offers, key=_rank).value
     return max((o.completeness, o.record_id) for o in offers if o.value == value)[1]
 
 
-def _rank(offer: _Offer) -> tuple[int, int, datetime, UUID]:
+def _rank(offer: _Offer) -> tuple[int, int, datetime, Id]:
     return offer[:4]
 
 

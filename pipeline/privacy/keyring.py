@@ -10,13 +10,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from pipeline.errors import ConfigurationError
+from pipeline.identity.ids import Id
 from pipeline.privacy.keyfile import KeyFile, development_file, read_key_file
 from pipeline.privacy.seal import KEY_BYTES, NONCE_BYTES, open_with
 from pipeline.settings import Settings
@@ -62,26 +62,26 @@ class KeyRing:
         except KeyError:
             raise _missing(version) from None
 
-    def new_data_key(self, owner_id: UUID) -> DataKey:
+    def new_data_key(self, owner_id: Id) -> DataKey:
         """A fresh random data key, wrapped for its owner under the current version."""
         drawn = os.urandom(KEY_BYTES + NONCE_BYTES)  # one call into the kernel for both
         return self._wrapped(drawn[:KEY_BYTES], owner_id, drawn[KEY_BYTES:])
 
-    def wrap(self, plain: bytes, owner_id: UUID) -> DataKey:
+    def wrap(self, plain: bytes, owner_id: Id) -> DataKey:
         """Wrap a 32-byte data key under the current version; it unwraps for this owner only."""
         return self._wrapped(plain, owner_id, os.urandom(NONCE_BYTES))
 
-    def _wrapped(self, plain: bytes, owner_id: UUID, nonce: bytes) -> DataKey:
+    def _wrapped(self, plain: bytes, owner_id: Id, nonce: bytes) -> DataKey:
         version = self.current.version
-        return DataKey(plain, nonce + self._wrappers[version].encrypt(nonce, plain, owner_id.bytes), version)
+        return DataKey(plain, nonce + self._wrappers[version].encrypt(nonce, plain, owner_id), version)
 
-    def unwrap(self, wrapped: bytes, version: int, owner_id: UUID) -> bytes:
+    def unwrap(self, wrapped: bytes, version: int, owner_id: Id) -> bytes:
         """The data key in the clear. Raises SealBroken (another owner, changed bytes), ConfigurationError."""
         try:
             wrapper = self._wrappers[version]
         except KeyError:
             raise _missing(version) from None
-        return open_with(wrapper, wrapped, owner_id.bytes)
+        return open_with(wrapper, wrapped, owner_id)
 
 
 def _missing(version: int) -> ConfigurationError:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
 
+from pipeline.identity.ids import Id
 from pipeline.privacy.keyring import KeyRing
 from pipeline.store.database import Transaction
 
 
-def own_data_keys(tx: Transaction, ring: KeyRing, owners: Sequence[UUID]) -> list[bytes]:
+def own_data_keys(tx: Transaction, ring: KeyRing, owners: Sequence[Id]) -> list[bytes]:
     """A data key in the clear for each distinct owner, in their order.
 
     New ones are stored wrapped; an owner that had one (its message came again) keeps it, so that what was sealed

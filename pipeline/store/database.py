@@ -18,6 +18,7 @@ from psycopg.types.json import set_json_loads
 
 from pipeline.errors import ConfigurationError, StoreUnavailable, TransactionConflict
 from pipeline.store.arrays import ArrayDumper
+from pipeline.store.ids import adapt_ids
 
 set_json_loads(orjson.loads)
 # Our queries look up arrays of keys by their indexes. Left to itself, the planner at times reads and hashes a whole
@@ -81,6 +82,7 @@ class Database:
                     options=_PLANNER,
                 )
             self._connection.adapters.register_dumper(list, ArrayDumper)
+            adapt_ids(self._connection)
         return self._connection
 
     @contextmanager

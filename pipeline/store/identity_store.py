@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from uuid import UUID
 
 from pipeline.codes import ReasonCode
+from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     Comparison,
     Constraint,
@@ -26,9 +26,9 @@ KEY_STRIPES = 4096
 _STRIPE_LOCK = 0x5242  # the first of the two numbers of our advisory locks
 
 
-def record_context(record_id: UUID) -> bytes:
+def record_context(record_id: Id) -> bytes:
     """What an identity record's ciphertext is bound to."""
-    return b"identity_record:sealed:" + record_id.bytes
+    return b"identity_record:sealed:" + record_id
 
 
 class RecordCache:
@@ -37,11 +37,11 @@ class RecordCache:
     def __init__(self, ring: KeyRing, size: int) -> None:
         self._ring = ring
         self._size = size
-        self._records: OrderedDict[UUID, IdentityRecord] = OrderedDict()
+        self._records: OrderedDict[Id, IdentityRecord] = OrderedDict()
 
-    def get(self, records: Collection[UUID], tx: Transaction) -> dict[UUID, IdentityRecord]:
+    def get(self, records: Collection[Id], tx: Transaction) -> dict[Id, IdentityRecord]:
         """The opened records; those without a data key are missing."""
-        found: dict[UUID, IdentityRecord] = {}
+        found: dict[Id, IdentityRecord] = {}
         missing = []
         for r in records:
             record = self._records.get(r)
@@ -72,7 +72,7 @@ class PostgresIdentityStore:
         self._tx = tx
         self._cache = cache
 
-    def known(self, seen: Mapping[UUID, RecordActivity]) -> dict[UUID, Known]:
+    def known(self, seen: Mapping[Id, RecordActivity]) -> dict[Id, Known]:
         if not seen:
             return {}
         last = [a.last_seen for a in seen.values()]
@@ -80,7 +80,7 @@ class PostgresIdentityStore:
         rows = self._tx.rows("known_records", (list(seen), last, sources))
         return {record: Known(profile, reorders) for record, profile, reorders in rows}
 
-    def new_products(self, products: Mapping[UUID, frozenset[int]]) -> frozenset[UUID]:
+    def new_products(self, products: Mapping[Id, frozenset[int]]) -> frozenset[Id]:
         pairs = [(r, p) for r, bought in products.items() for p in bought]
         if not pairs:
             return frozenset()
@@ -88,7 +88,7 @@ class PostgresIdentityStore:
             r for r, _ in self._tx.rows("new_products", tuple(map(list, zip(*pairs, strict=True))))
         )
 
-    def open_pairs(self, records: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+    def open_pairs(self, records: Collection[Id]) -> list[tuple[Id, Id]]:
         return [(low, high) for low, high in self._tx.rows("open_pairs", {"records": list(records)})]
 
     def lock_keys(self, keys: Collection[int]) -> None:
@@ -103,7 +103,7 @@ class PostgresIdentityStore:
             found[key].append((record, kinds))
         return found
 
-    def contents(self, records: Collection[UUID]) -> dict[UUID, IdentityRecord]:
+    def contents(self, records: Collection[Id]) -> dict[Id, IdentityRecord]:
         if not records:
             return {}
         opened = self._cache.get(records, self._tx)
@@ -112,11 +112,11 @@ class PostgresIdentityStore:
         return opened
 
     def reach(
-        self, profiles: Collection[UUID], auto_merge: float, review: float
-    ) -> tuple[frozenset[UUID], frozenset[UUID]]:
+        self, profiles: Collection[Id], auto_merge: float, review: float
+    ) -> tuple[frozenset[Id], frozenset[Id]]:
         """Step by step, and not by a recursive query: the planner would read whole tables for it."""
-        reached: set[UUID] = set()
-        fringe: set[UUID] = set()
+        reached: set[Id] = set()
+        fringe: set[Id] = set()
         step = set(profiles)
         while step:
             reached |= step
@@ -127,7 +127,7 @@ class PostgresIdentityStore:
             step -= reached
         return frozenset(reached), frozenset(fringe - reached)
 
-    def lock_profiles(self, profiles: Collection[UUID]) -> dict[UUID, ProfileRow]:
+    def lock_profiles(self, profiles: Collection[Id]) -> dict[Id, ProfileRow]:
         if not profiles:
             return {}
         return {
@@ -135,14 +135,14 @@ class PostgresIdentityStore:
             for profile, version, created, merged, golden in self._tx.rows("lock_profiles", (list(profiles),))
         }
 
-    def members(self, profiles: Collection[UUID]) -> frozenset[UUID]:
+    def members(self, profiles: Collection[Id]) -> frozenset[Id]:
         return frozenset(r for (r,) in self._tx.rows("members", (list(profiles),)))
 
-    def lock_records(self, records: Collection[UUID]) -> None:
+    def lock_records(self, records: Collection[Id]) -> None:
         if records:
             self._tx.run("lock_records", (list(records),))
 
-    def standing(self, records: Collection[UUID]) -> dict[UUID, Standing]:
+    def standing(self, records: Collection[Id]) -> dict[Id, Standing]:
         if not records:
             return {}
         return {
@@ -150,7 +150,7 @@ class PostgresIdentityStore:
             for record, profile, first, last, sources in self._tx.rows("standing_records", (list(records),))
         }
 
-    def evidence(self, records: Collection[UUID]) -> list[Evidence]:
+    def evidence(self, records: Collection[Id]) -> list[Evidence]:
         return [
             Evidence(
                 Edge(low, high, Comparison(weight, confidence, (), ReasonCode(veto) if veto else None)),
@@ -162,13 +162,13 @@ class PostgresIdentityStore:
             )
         ]
 
-    def constraints(self, records: Collection[UUID]) -> Sequence[Constraint]:
+    def constraints(self, records: Collection[Id]) -> Sequence[Constraint]:
         return [
             Constraint(ConstraintKind(kind), frozenset(left), frozenset(right))
             for kind, left, right in self._tx.rows("constraints_of", {"records": list(records)})
         ]
 
 
-def _winners(golden: Mapping[str, str]) -> dict[str, UUID]:
-    records = {r: UUID(r) for r in set(golden.values())}  # few records win many attributes
+def _winners(golden: Mapping[str, str]) -> dict[str, Id]:
+    records = {r: Id.parse(r) for r in set(golden.values())}  # few records win many attributes
     return {attribute: records[r] for attribute, r in golden.items()}

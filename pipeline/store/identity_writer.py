@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 import orjson
 
 from pipeline.identity.candidates import kinds_of
+from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     CanonicalRecord,
     Decision,
@@ -49,18 +49,18 @@ class Author:
     model_version: str
     policy_version: str
     now: datetime
-    new_id: Callable[[], UUID]
+    new_id: Callable[[], Id]
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedMerge:
     """A merge log entry as written."""
 
-    merge_log_id: UUID
+    merge_log_id: Id
     kind: str
-    source: UUID
-    target: UUID
-    records: frozenset[UUID]
+    source: Id
+    target: Id
+    records: frozenset[Id]
     confidence: float | None
     details: str
 
@@ -101,7 +101,7 @@ class IdentityWriter:
 
     def new_records(
         self,
-        hashed: Mapping[UUID, HashedContent],
+        hashed: Mapping[Id, HashedContent],
         standing: Neighbourhood,
         settlement: Settlement,
     ) -> None:
@@ -148,13 +148,13 @@ class IdentityWriter:
             ],
         )
 
-    def moves(self, settlement: Settlement, new: Collection[UUID]) -> None:
+    def moves(self, settlement: Settlement, new: Collection[Id]) -> None:
         """Send stored records to their new profiles; their events and identifiers follow by themselves."""
         moved = {r: p for r, p in settlement.moves.items() if r not in new}
         if moved:
             self._tx.run("move_records", (list(moved), list(moved.values())))
 
-    def activity(self, known: Mapping[UUID, Arrival], products: Mapping[UUID, frozenset[int]]) -> None:
+    def activity(self, known: Mapping[Id, Arrival], products: Mapping[Id, frozenset[int]]) -> None:
         """Fold the batch into the activity of stored records, and remember what was bought."""
         if known:
             self._tx.run(
@@ -238,11 +238,11 @@ class IdentityWriter:
             logged.append(entry)
         return logged
 
-    def _snapshots(self, profiles: Collection[UUID], standing: Neighbourhood) -> dict[UUID, str]:
-        identifiers: defaultdict[UUID, list[list[str]]] = defaultdict(list)
+    def _snapshots(self, profiles: Collection[Id], standing: Neighbourhood) -> dict[Id, str]:
+        identifiers: defaultdict[Id, list[list[str]]] = defaultdict(list)
         for profile, kind, value_hash, *_ in self._tx.rows("identifiers_of", (list(profiles),)):
             identifiers[profile].append([kind, value_hash.hex()])
-        members: defaultdict[UUID, list[UUID]] = defaultdict(list)
+        members: defaultdict[Id, list[Id]] = defaultdict(list)
         for r, stored in standing.records.items():
             if stored.profile_id is not None:
                 members[stored.profile_id].append(r)
@@ -257,7 +257,7 @@ def _golden(profile: ProfileAfter) -> str:
 
 
 def _snapshot(
-    profile: UUID, row: ProfileRow | None, records: Sequence[UUID], identifiers: Sequence[Sequence[str]]
+    profile: Id, row: ProfileRow | None, records: Sequence[Id], identifiers: Sequence[Sequence[str]]
 ) -> str:
     if row is None:  # founded in this very transaction
         return orjson.dumps({"profile_id": str(profile), "version": 0, "records": []}).decode()

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from uuid import UUID
 
 from pipeline.identity.candidates import kinds_of
+from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     Comparison,
     Constraint,
@@ -29,25 +29,25 @@ class MemoryIdentityStore:
     """An `IdentityStore` of dictionaries. `write` takes what the Postgres writer takes."""
 
     def __init__(self) -> None:
-        self.profiles: dict[UUID, ProfileRow] = {}
-        self.records: dict[UUID, StoredRecord] = {}
-        self.reviews: dict[tuple[UUID, UUID], Review] = {}
+        self.profiles: dict[Id, ProfileRow] = {}
+        self.records: dict[Id, StoredRecord] = {}
+        self.reviews: dict[tuple[Id, Id], Review] = {}
         self.rules: list[Constraint] = []
-        self._contested: set[UUID] = set()
-        self._members: defaultdict[UUID, set[UUID]] = defaultdict(set)
+        self._contested: set[Id] = set()
+        self._members: defaultdict[Id, set[Id]] = defaultdict(set)
         self._keys: defaultdict[int, list[Holder]] = defaultdict(list)
-        self._edges: dict[tuple[UUID, UUID], Edge] = {}
-        self._edges_of: defaultdict[UUID, set[tuple[UUID, UUID]]] = defaultdict(set)
+        self._edges: dict[tuple[Id, Id], Edge] = {}
+        self._edges_of: defaultdict[Id, set[tuple[Id, Id]]] = defaultdict(set)
 
-    def _home(self, record: UUID) -> UUID:
+    def _home(self, record: Id) -> Id:
         home = self.records[record].profile_id
         assert home is not None
         return home
 
-    def known(self, seen: Mapping[UUID, RecordActivity]) -> dict[UUID, Known]:
+    def known(self, seen: Mapping[Id, RecordActivity]) -> dict[Id, Known]:
         return {r: self._known(r, activity) for r, activity in seen.items() if r in self.records}
 
-    def _known(self, record: UUID, seen: RecordActivity) -> Known:
+    def _known(self, record: Id, seen: RecordActivity) -> Known:
         home, before = self._home(record), self.records[record].activity
         others = (self.records[o].activity.last_seen for o in self._members[home] if o != record)
         later = seen.last_seen > before.last_seen
@@ -56,14 +56,14 @@ class MemoryIdentityStore:
             home, home in self._contested and (overtakes or not set(seen.sources) <= set(before.sources))
         )
 
-    def new_products(self, products: Mapping[UUID, frozenset[int]]) -> frozenset[UUID]:
+    def new_products(self, products: Mapping[Id, frozenset[int]]) -> frozenset[Id]:
         return frozenset(
             r
             for r, bought in products.items()
             if r not in self.records or bought - self.records[r].record.products
         )
 
-    def open_pairs(self, records: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+    def open_pairs(self, records: Collection[Id]) -> list[tuple[Id, Id]]:
         pairs = {pair for r in records for pair in self._edges_of[r]}
         return [(low, high) for low, high in pairs if self._home(low) != self._home(high)]
 
@@ -73,13 +73,13 @@ class MemoryIdentityStore:
     def holders(self, most: Mapping[int, int]) -> dict[int, list[Holder]]:
         return {key: self._keys[key][: limit + 1] for key, limit in most.items() if key in self._keys}
 
-    def contents(self, records: Collection[UUID]) -> dict[UUID, IdentityRecord]:
+    def contents(self, records: Collection[Id]) -> dict[Id, IdentityRecord]:
         return {r: self.records[r].record for r in records if r in self.records}
 
     def reach(
-        self, profiles: Collection[UUID], auto_merge: float, review: float
-    ) -> tuple[frozenset[UUID], frozenset[UUID]]:
-        reached: set[UUID] = set()
+        self, profiles: Collection[Id], auto_merge: float, review: float
+    ) -> tuple[frozenset[Id], frozenset[Id]]:
+        reached: set[Id] = set()
         waiting = list(profiles)
         while waiting:
             profile = waiting.pop()
@@ -89,7 +89,7 @@ class MemoryIdentityStore:
         fringe = {n for p in reached for n in self._neighbours(p, review)} - reached
         return frozenset(reached), frozenset(fringe)
 
-    def _neighbours(self, profile: UUID, confidence: float) -> set[UUID]:
+    def _neighbours(self, profile: Id, confidence: float) -> set[Id]:
         pairs = {pair for r in self._members[profile] for pair in self._edges_of[r]}
         return {
             self._home(r)
@@ -98,30 +98,30 @@ class MemoryIdentityStore:
             for r in pair
         }
 
-    def _must_linked(self, profile: UUID) -> set[UUID]:
+    def _must_linked(self, profile: Id) -> set[Id]:
         rules = (c for c in self.rules if c.kind is ConstraintKind.MUST_LINK)
         named = (c.left | c.right for c in rules if (c.left | c.right) & self._members[profile])
         return {self._home(r) for records in named for r in records if r in self.records}
 
-    def lock_profiles(self, profiles: Collection[UUID]) -> dict[UUID, ProfileRow]:
+    def lock_profiles(self, profiles: Collection[Id]) -> dict[Id, ProfileRow]:
         return {p: self.profiles[p] for p in profiles if p in self.profiles}
 
-    def members(self, profiles: Collection[UUID]) -> frozenset[UUID]:
+    def members(self, profiles: Collection[Id]) -> frozenset[Id]:
         return frozenset(r for p in profiles for r in self._members[p])
 
-    def lock_records(self, records: Collection[UUID]) -> None:
+    def lock_records(self, records: Collection[Id]) -> None:
         """Nothing to keep out."""
 
-    def standing(self, records: Collection[UUID]) -> dict[UUID, Standing]:
+    def standing(self, records: Collection[Id]) -> dict[Id, Standing]:
         return {r: Standing(self._home(r), self.records[r].activity) for r in records if r in self.records}
 
-    def evidence(self, records: Collection[UUID]) -> list[Evidence]:
+    def evidence(self, records: Collection[Id]) -> list[Evidence]:
         pairs = {pair for r in records for pair in self._edges_of[r]}
         return [
             Evidence(_bare(self._edges[low, high]), self._home(low), self._home(high)) for low, high in pairs
         ]
 
-    def constraints(self, records: Collection[UUID]) -> Sequence[Constraint]:
+    def constraints(self, records: Collection[Id]) -> Sequence[Constraint]:
         named = frozenset(records)
         return [c for c in self.rules if (c.left | c.right) & named]
 
@@ -129,8 +129,8 @@ class MemoryIdentityStore:
         self,
         found: Found,
         settlement: Settlement,
-        new: Mapping[UUID, Arrival],
-        known: Mapping[UUID, Arrival],
+        new: Mapping[Id, Arrival],
+        known: Mapping[Id, Arrival],
     ) -> None:
         """Store what a batch changed."""
         for r, arrival in known.items():
@@ -164,7 +164,7 @@ class MemoryIdentityStore:
             del self.reviews[pair]
         self.reviews |= {(review.low, review.high): review for review in settlement.reviews}
 
-    def partition(self) -> frozenset[frozenset[UUID]]:
+    def partition(self) -> frozenset[frozenset[Id]]:
         """The records as they are divided among profiles."""
         return frozenset(frozenset(m) for m in self._members.values() if m)
 

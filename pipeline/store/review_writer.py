@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import orjson
 
+from pipeline.identity.ids import Id
 from pipeline.identity.model import Review
 from pipeline.identity.settle import Settlement
 from pipeline.store.database import Transaction
@@ -19,11 +19,11 @@ from pipeline.store.identity_writer import Author
 class ReviewChange:
     """A review as it stands after the transaction."""
 
-    review_id: UUID
+    review_id: Id
     status: str
     reason: str
-    low: UUID
-    high: UUID
+    low: Id
+    high: Id
     confidence: float
     details: str
     model_version: str
@@ -60,7 +60,7 @@ class ReviewWriter:
             self._retire(retired) + self._put("insert_reviews", added) + self._put("update_reviews", changed)
         )
 
-    def _retire(self, retired: Sequence[UUID]) -> list[ReviewChange]:
+    def _retire(self, retired: Sequence[Id]) -> list[ReviewChange]:
         if not retired:
             return []
         rows = self._tx.rows("retire_reviews", (self._author.now, list(retired)))
@@ -69,7 +69,7 @@ class ReviewWriter:
             for review, low, high, reason, confidence, details, model, policy in rows
         ]
 
-    def _put(self, query: str, reviews: Sequence[tuple[UUID, Review]]) -> list[ReviewChange]:
+    def _put(self, query: str, reviews: Sequence[tuple[Id, Review]]) -> list[ReviewChange]:
         if not reviews:
             return []
         edges = with_levels(self._tx, [r.edge for _, r in reviews])

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
+from pipeline.identity.ids import Id
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import seal
 from pipeline.settings import Settings
@@ -26,13 +27,14 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def dead_letter_id(stage: str, message: Message) -> UUID:
+def dead_letter_id(stage: str, message: Message) -> Id:
     """The same failure of the same message is the same dead letter.
 
     The timestamp tells a message from the one at the same offset of a topic that was made anew.
     """
     at = int(message.timestamp.timestamp() * 1_000)
-    return uuid5(_NAMESPACE, f"{stage}\x1f{message.topic}\x1f{message.partition}\x1f{message.offset}\x1f{at}")
+    place = f"{stage}\x1f{message.topic}\x1f{message.partition}\x1f{message.offset}\x1f{at}"
+    return Id(uuid5(_NAMESPACE, place).bytes)
 
 
 def reason_of(error: Exception) -> ReasonCode:
@@ -69,7 +71,7 @@ class DeadLetters:
         ]
         write_outbox(tx, TOPIC, [str(letter_id).encode() for letter_id in ids], payloads)
 
-    def _letter(self, letter_id: UUID, key: bytes, message: Message, error: Exception) -> dict[str, object]:
+    def _letter(self, letter_id: Id, key: bytes, message: Message, error: Exception) -> dict[str, object]:
         head = None if message.key is None else message.key[:MAX_BYTES]
         body = None if message.value is None else message.value[: MAX_BYTES - len(head or b"")]
         return {
@@ -83,9 +85,7 @@ class DeadLetters:
             "offset": message.offset,
             "timestamp": message.timestamp,
             "failed_at": self._clock(),
-            "sealed_key": None if head is None else seal(key, head, b"dead_letter:key:" + letter_id.bytes),
-            "sealed_value": None
-            if body is None
-            else seal(key, body, b"dead_letter:value:" + letter_id.bytes),
+            "sealed_key": None if head is None else seal(key, head, b"dead_letter:key:" + letter_id),
+            "sealed_value": None if body is None else seal(key, body, b"dead_letter:value:" + letter_id),
             "truncated": len(message.key or b"") + len(message.value or b"") > MAX_BYTES,
         }

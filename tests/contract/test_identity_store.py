@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Protocol
-from uuid import UUID
 
 import pytest
 
+from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, ConstraintKind, RecordActivity
 from pipeline.identity.settle import settle
 from pipeline.ids import new_id
@@ -104,7 +104,7 @@ def filled(request: pytest.FixtureRequest) -> Iterator[Filled]:
         opened.close()
 
 
-def homes(filled: Filled, *people: Person) -> list[UUID]:
+def homes(filled: Filled, *people: Person) -> list[Id]:
     standing = filled.ask().standing([p.record_id for p in people])
     return [standing[p.record_id].profile_id for p in people]
 
@@ -208,7 +208,7 @@ def test_locking_reads_profiles_as_they_stand(filled: Filled) -> None:
     filled.arrive(anna)
     (home,) = homes(filled, anna)
     row = filled.ask().lock_profiles([home])[home]
-    golden: Mapping[str, UUID] = row.golden
+    golden: Mapping[str, Id] = row.golden
     assert (row.version, row.is_merged) == (1, False)
     assert golden["first_name"] == anna.record_id
     filled.arrive(person({"cookie_id": "c-1"}, **ANNA))

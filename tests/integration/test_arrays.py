@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from enum import IntEnum, StrEnum
-from uuid import UUID
 
 import pytest
 
 from pipeline.store.database import Database
+from tests.support.ids import numbered
 
 pytestmark = pytest.mark.stack
 
@@ -24,7 +24,8 @@ class _Number(IntEnum):
 @pytest.mark.parametrize(
     ("kind", "items"),
     [
-        ("uuid", [UUID(int=1), None, UUID(int=2**128 - 1)]),
+        ("uuid", [numbered(1), None, numbered(2**128 - 1)]),
+        ("uuid", [numbered(2), numbered(1)]),
         ("bigint", [-(2**63), None, 2**63 - 1]),
         ("int", [1, _Number.THREE]),
         ("smallint", [-1, None]),
@@ -45,7 +46,7 @@ def test_a_list_arrives_as_it_was_sent(database: str, kind: str, items: list[obj
     assert row == (items, items)
 
 
-@pytest.mark.parametrize("items", [[1, "one"], [object()], [[1]]])
+@pytest.mark.parametrize("items", [[1, "one"], [object()], [[1]], [numbered(1), b"\0" * 16]])
 def test_other_lists_are_refused(database: str, items: list[object]) -> None:
     with Database(database, "test") as store, store.transaction() as tx, pytest.raises(TypeError):
         tx.connection.execute("SELECT %s::text[]", (items,))

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
-from uuid import UUID
 
 import orjson
 import pytest
@@ -16,6 +15,7 @@ from confluent_kafka import Consumer, Producer
 from psycopg.rows import TupleRow
 
 from pipeline.errors import BrokerUnavailable, PositionFenced
+from pipeline.identity.ids import Id
 from pipeline.identity.normalize import deserialize
 from pipeline.normalize_stage import NORMALIZED, RAW, STAGE, NormalizeStage
 from pipeline.privacy.seal import open_sealed
@@ -82,7 +82,7 @@ class Stage:
         payloads = self.rows("SELECT unnest(payloads) FROM outbox WHERE topic = 'events.dead-letter'")
         return [self.codec.decode("events.dead-letter", payload) for (payload,) in payloads]
 
-    def data_key(self, owner: UUID) -> bytes:
+    def data_key(self, owner: Id) -> bytes:
         with self.database.transaction() as tx:
             row = tx.row("data_keys", ([owner],))
         assert row is not None
@@ -99,11 +99,11 @@ def stage(database: str) -> Iterator[Stage]:
 def test_an_event_is_stored_sealed_and_published_without_plaintext(stage: Stage) -> None:
     stage.send(EVENT)
     [event] = stage.normalized()
-    raw_id = UUID(cast(str, event["raw_id"]))
+    raw_id = Id.parse(cast(str, event["raw_id"]))
     key = stage.data_key(raw_id)
     record = cast(Mapping[str, object], event["record"])
     sealed = cast(bytes, record["sealed_record"])
-    identifiers, traits = deserialize(open_sealed(key, sealed, b"normalized:record:" + raw_id.bytes))
+    identifiers, traits = deserialize(open_sealed(key, sealed, b"normalized:record:" + raw_id))
     assert [i.value for i in identifiers] == ["jane.roe@mail.test"]
     assert dict(traits) == {"first_name": "jane", "last_name": "roe"}
     assert event["source"] == event["channel"] == "pos"
@@ -122,7 +122,7 @@ def test_an_event_is_stored_sealed_and_published_without_plaintext(stage: Stage)
     hashes = cast(Sequence[Mapping[str, object]], record["identifiers"])
     assert stage.publisher.log[0].key == hashes[0]["value_hash"]
     [(body,)] = stage.rows("SELECT sealed FROM customer_raw_event")
-    opened = open_sealed(key, body, b"customer_raw_event:sealed:" + raw_id.bytes)
+    opened = open_sealed(key, body, b"customer_raw_event:sealed:" + raw_id)
     assert orjson.loads(opened) == EVENT
     assert not any(b"jane" in part.lower() for part in (stage.publisher.log[0].value or b"", body))
 
@@ -131,7 +131,7 @@ def test_an_event_that_names_nobody_is_kept(stage: Stage) -> None:
     stage.send({**EVENT, "identifiers": {}, "traits": {"city": "Rome"}})
     [event] = stage.normalized()
     assert event["record"] is None
-    assert stage.publisher.log[0].key == UUID(cast(str, event["event_id"])).bytes
+    assert stage.publisher.log[0].key == Id.parse(cast(str, event["event_id"]))
 
 
 def test_a_redelivery_stores_nothing_new_and_opens_with_the_stored_key(stage: Stage) -> None:
@@ -146,9 +146,9 @@ def test_a_redelivery_stores_nothing_new_and_opens_with_the_stored_key(stage: St
     )
     first, _, again, _ = stage.normalized()
     assert first["raw_id"] == again["raw_id"]
-    raw_id = UUID(cast(str, again["raw_id"]))
+    raw_id = Id.parse(cast(str, again["raw_id"]))
     sealed = cast(bytes, cast(Mapping[str, object], again["record"])["sealed_record"])
-    assert open_sealed(stage.data_key(raw_id), sealed, b"normalized:record:" + raw_id.bytes)
+    assert open_sealed(stage.data_key(raw_id), sealed, b"normalized:record:" + raw_id)
 
 
 def test_positions_follow_only_what_was_acknowledged(stage: Stage) -> None:
@@ -206,11 +206,11 @@ def test_bad_messages_become_dead_letters_and_the_others_are_unharmed(stage: Sta
         assert letter["offset"] == message.offset
         assert letter["timestamp"] == NOW
         assert not letter["truncated"]
-        own_id = UUID(cast(str, letter["dead_letter_id"]))
+        own_id = Id.parse(cast(str, letter["dead_letter_id"]))
         key = stage.data_key(own_id)
         for name, original in (("key", message.key), ("value", message.value)):
             sealed = cast(bytes | None, letter[f"sealed_{name}"])
-            context = f"dead_letter:{name}:".encode() + own_id.bytes
+            context = f"dead_letter:{name}:".encode() + own_id
             assert (None if sealed is None else open_sealed(key, sealed, context)) == original
 
 

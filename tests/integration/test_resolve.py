@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage, Conflict, NotFound, PositionFenced
+from pipeline.identity.ids import Id
+from pipeline.ids import new_id
 from tests.support.pipeline import StagesOnPostgres, event
 
 ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
@@ -23,10 +24,10 @@ def stages(database: str) -> Iterator[StagesOnPostgres]:
     opened.close()
 
 
-def the_merge(stages: StagesOnPostgres) -> UUID:
+def the_merge(stages: StagesOnPostgres) -> Id:
     rows = stages.rows("SELECT merge_log_id FROM identity_merge_log WHERE kind = 'merged'")
     assert len(rows) == 1
-    found: UUID = rows[0][0]
+    found: Id = rows[0][0]
     return found
 
 
@@ -200,7 +201,7 @@ def test_a_merge_is_rolled_back_once_and_only_if_it_exists(stages: StagesOnPostg
     with pytest.raises(Conflict, match="rolled back before"):
         stages.rollback(merge)
     with pytest.raises(NotFound):
-        stages.rollback(uuid4())
+        stages.rollback(new_id())
 
 
 def test_an_old_merge_of_a_chain_is_undone(stages: StagesOnPostgres) -> None:

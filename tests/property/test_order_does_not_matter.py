@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from uuid import UUID
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.identity.ids import Id
 from pipeline.identity.scratch import resolve_all
 from pipeline.inprocess import resolve_batch
 from pipeline.matching import fold_activity
 from pipeline.store.memory import MemoryIdentityStore
+from tests.support.ids import numbered
 from tests.support.people import START, Person, model, person, policy
 
 FIRST = ["Anna", "Ana", "John", "Jon", "Mary"]
@@ -62,7 +63,7 @@ def run(arrivals: Sequence[Person], batch: int) -> MemoryIdentityStore:
         for p in arrivals[i : i + batch]:
             before = folded.get(p.record_id)
             folded[p.record_id] = p.arrival if before is None else merged(before, p.arrival)
-        resolve_batch(store, folded, model(), policy(), lambda: UUID(int=next(ids)), START)
+        resolve_batch(store, folded, model(), policy(), lambda: numbered(next(ids)), START)
     return store
 
 
@@ -78,11 +79,11 @@ def merged(one, other):  # type: ignore[no-untyped-def]
     )
 
 
-def golden(store: MemoryIdentityStore) -> dict[frozenset[UUID], dict[str, UUID]]:
+def golden(store: MemoryIdentityStore) -> dict[frozenset[Id], dict[str, Id]]:
     return {store.members([p]): dict(row.golden) for p, row in store.profiles.items() if not row.is_merged}
 
 
-def reviews(store: MemoryIdentityStore) -> set[frozenset[frozenset[UUID]]]:
+def reviews(store: MemoryIdentityStore) -> set[frozenset[frozenset[Id]]]:
     return {frozenset(store.members([p]) for p in pair) for pair in store.reviews}
 
 
@@ -100,5 +101,5 @@ def test_any_order_and_batching_ends_where_scratch_ends(arrivals, random, batch)
     assert reviews(streamed) == reviews(together)
 
 
-def streamed_keys(arrivals: Sequence[Person], record: UUID):  # type: ignore[no-untyped-def]
+def streamed_keys(arrivals: Sequence[Person], record: Id):  # type: ignore[no-untyped-def]
     return next(p.arrival.keys for p in arrivals if p.record_id == record)

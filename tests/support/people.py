@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from uuid import UUID
 
 from pipeline.configuration import load_model, load_policy
 from pipeline.identity.blocking import match_keys
 from pipeline.identity.hashing import record_id, signature, value_hash
+from pipeline.identity.ids import Id
 from pipeline.identity.model import CanonicalRecord, IdentityRecord, RecordActivity
 from pipeline.identity.normalize import canonicalize, serialize
 from pipeline.identity.policy import Policy
@@ -46,7 +46,7 @@ class Person:
     """One identity record and how it arrives."""
 
     canonical: CanonicalRecord
-    record_id: UUID
+    record_id: Id
     arrival: Arrival
 
     @property

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from uuid import UUID
 
 import orjson
 from psycopg.rows import TupleRow
 
+from pipeline.identity.ids import Id
 from pipeline.normalize_stage import NormalizeStage
 from pipeline.resolve_stage import ResolveStage
 from pipeline.rollback import RollbackResult, rollback_merge
@@ -75,7 +75,7 @@ class StagesOnPostgres:
 
     def profiles(self) -> set[frozenset[str]]:
         """The events of each live profile, by the last three digits of their ids."""
-        found: dict[UUID, set[str]] = {}
+        found: dict[Id, set[str]] = {}
         for event_id, profile in self.rows(
             "SELECT e.event_id, r.profile_id FROM event e JOIN identity_record r USING (record_id)"
         ):
@@ -87,7 +87,7 @@ class StagesOnPostgres:
         rows = self.rows("SELECT payloads FROM outbox WHERE topic = %s ORDER BY outbox_id", topic)
         return [self.codec.decode(topic, payload) for (payloads,) in rows for payload in payloads]
 
-    def rollback(self, merge_log_id: UUID, reason: str = "wrong person") -> RollbackResult:
+    def rollback(self, merge_log_id: Id, reason: str = "wrong person") -> RollbackResult:
         """Undo a merge."""
         return rollback_merge(
             self.database,

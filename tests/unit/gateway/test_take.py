@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
-from uuid import UUID
 
 import pytest
 
@@ -13,10 +12,12 @@ from gateway.ingest import Refused, Taken, take
 from gateway.ports import Ports
 from gateway.values import Customer
 from pipeline.events import Limits
+from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.remembered import Remembered
 from pipeline.settings import Settings
 from schemas.codec import Codec, load_codec
+from tests.support.ids import numbered
 from tests.support.people import policy
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,8 +44,8 @@ class Stub:
     def __post_init__(self) -> None:
         self.customers: Remembered[Customer] = Remembered(self.most)
 
-    def new_id(self) -> UUID:
-        return UUID(int=7)
+    def new_id(self) -> Id:
+        return numbered(7)
 
     def take(self, value: object, now: datetime = NOW, *, strict: bool = True) -> Taken | Refused:
         return take(value, cast(Ports, self), now, "r", "c", strict=strict)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from uuid import UUID
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.cluster import cluster
 from pipeline.identity.compare import compare, side
+from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     Constraint,
     ConstraintKind,
@@ -19,9 +19,10 @@ from pipeline.identity.model import (
     Trait,
 )
 from pipeline.identity.scratch import evidence
+from tests.support.ids import number_of, numbered
 from tests.support.people import model, policy
 
-ONE, TWO, THREE, FOUR = (UUID(int=n) for n in (1, 2, 3, 4))
+ONE, TWO, THREE, FOUR = (numbered(n) for n in (1, 2, 3, 4))
 
 
 def record(number: int, first: str = "", email: str = "", loyalty: str = "", **traits: str) -> IdentityRecord:
@@ -29,7 +30,7 @@ def record(number: int, first: str = "", email: str = "", loyalty: str = "", **t
     identifiers += [Identifier(IdentifierType.LOYALTY_ID, loyalty)] if loyalty else []
     named = {Trait.FIRST_NAME: first} if first else {}
     return IdentityRecord(
-        UUID(int=number), tuple(identifiers), {**named, **{Trait(k): v for k, v in traits.items()}}
+        numbered(number), tuple(identifiers), {**named, **{Trait(k): v for k, v in traits.items()}}
     )
 
 
@@ -43,17 +44,17 @@ def clustered(
 
 
 def sets(partition: Partition) -> list[set[int]]:
-    return [{r.int for r in c} for c in partition.clusters]
+    return [{number_of(r) for r in c} for c in partition.clusters]
 
 
-def constraint(kind: ConstraintKind, left: set[UUID], right: set[UUID]) -> Constraint:
+def constraint(kind: ConstraintKind, left: set[Id], right: set[Id]) -> Constraint:
     return Constraint(kind, frozenset(left), frozenset(right))
 
 
 def test_every_record_is_in_one_cluster() -> None:
     found = clustered(record(1, email="a@x.org"), record(2, email="a@x.org"), record(3, email="c@x.org"))
     assert sets(found) == [{1, 2}, {3}]
-    assert [(e.low.int, e.high.int) for e in found.joined] == [(1, 2)]
+    assert [(number_of(e.low), number_of(e.high)) for e in found.joined] == [(1, 2)]
     assert found.refused == ()
 
 
@@ -102,7 +103,7 @@ def test_large_clusters_do_not_join_but_a_single_record_may() -> None:
     first = [record(n, email="a@x.org") for n in (1, 2)]
     second = [record(n, email="b@x.org") for n in (3, 4)]
     bridge = IdentityRecord(
-        UUID(int=5),
+        numbered(5),
         (Identifier(IdentifierType.EMAIL, "a@x.org"), Identifier(IdentifierType.EMAIL, "b@x.org")),
         {},
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.compare import compare, side
 from pipeline.identity.model import Comparison, IdentityRecord
+from tests.support.ids import numbered
 from tests.support.people import model, person, policy
 
 ADDRESS = {"address": "1304 Poppy Hills Dr, Blacklick OH 43004"}
@@ -20,7 +19,7 @@ def record(number: int, values: dict[str, str]) -> IdentityRecord:
     made = person(
         {k: v for k, v in values.items() if k in kinds}, **{k: v for k, v in values.items() if k not in kinds}
     )
-    return IdentityRecord(UUID(int=number), made.canonical.identifiers, made.canonical.traits)
+    return IdentityRecord(numbered(number), made.canonical.identifiers, made.canonical.traits)
 
 
 def evidence(a: dict[str, str], b: dict[str, str]) -> Comparison:

@@ -6,7 +6,6 @@ import ast
 import json
 from importlib import resources
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 import yaml
@@ -15,6 +14,7 @@ from pipeline.configuration import load_model, load_policy
 from pipeline.errors import ConfigurationError
 from pipeline.identity import hashing
 from pipeline.identity.blocking import match_keys
+from pipeline.identity.ids import Id
 from pipeline.identity.model import Identifier, IdentifierType, MatchKeyKind
 from pipeline.identity.score import against_both, bits, confidence
 from pipeline.settings import Settings
@@ -56,7 +56,7 @@ def test_value_hashes_keep_types_apart() -> None:
 
 def test_a_record_id_is_the_beginning_of_its_signature() -> None:
     signature = hashing.signature(b"k", b"content")
-    assert hashing.record_id(signature) == UUID(bytes=signature[:16])
+    assert hashing.record_id(signature) == Id(signature[:16])
 
 
 def test_keyed_numbers_are_signed_64_bit_and_keep_domains_apart() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.decide import decide
+from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     Comparison,
     Created,
@@ -26,16 +26,17 @@ from pipeline.identity.model import (
     Split,
     StandingProfile,
 )
+from tests.support.ids import number_of, numbered
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def r(*numbers: int) -> frozenset[UUID]:
-    return frozenset(UUID(int=n) for n in numbers)
+def r(*numbers: int) -> frozenset[Id]:
+    return frozenset(numbered(n) for n in numbers)
 
 
-def p(number: int) -> UUID:
-    return UUID(int=1000 + number)
+def p(number: int) -> Id:
+    return numbered(1000 + number)
 
 
 def standing(number: int, *records: int) -> StandingProfile:
@@ -45,20 +46,22 @@ def standing(number: int, *records: int) -> StandingProfile:
 
 def edge(low: int, high: int, attribute: str = "email") -> Edge:
     return Edge(
-        UUID(int=low), UUID(int=high), Comparison(9.0, 0.99, (LevelWeight(attribute, "exact", 20.0),))
+        numbered(low), numbered(high), Comparison(9.0, 0.99, (LevelWeight(attribute, "exact", 20.0),))
     )
 
 
 def run(
     before: list[StandingProfile],
-    *clusters: frozenset[UUID],
-    revive: Mapping[UUID, frozenset[UUID]] | None = None,
+    *clusters: frozenset[Id],
+    revive: Mapping[Id, frozenset[Id]] | None = None,
     joined: tuple[Edge, ...] = (),
     refused: tuple[tuple[Edge, ReasonCode], ...] = (),
 ) -> tuple[Decision, ...]:
     """Records are as old as their number is low; new profiles are numbered from 50."""
     numbers = count(50)
-    seen = {record: START + timedelta(minutes=record.int) for members in clusters for record in members}
+    seen = {
+        record: START + timedelta(minutes=number_of(record)) for members in clusters for record in members
+    }
     return decide(before, Partition(clusters, refused, joined), seen, lambda: p(next(numbers)), revive or {})
 
 
@@ -151,7 +154,7 @@ def test_decisions_lead_from_what_stands_to_the_partition(data: st.DataObject) -
             case Review():
                 raise AssertionError("nothing was refused")
         at.update(dict.fromkeys(records, target))
-    ended: dict[UUID, set[UUID]] = {}
+    ended: dict[Id, set[Id]] = {}
     for record, profile in at.items():
         ended.setdefault(profile, set()).add(record)
     assert sorted(map(sorted, ended.values())) == sorted(map(sorted, clusters))

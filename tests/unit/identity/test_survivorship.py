@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from uuid import UUID
 
+from pipeline.identity.ids import Id
 from pipeline.identity.model import Identifier, IdentifierType, IdentityRecord, RecordActivity, Trait
 from pipeline.identity.survivorship import golden_record
+from tests.support.ids import numbered
 from tests.support.people import policy
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -15,7 +16,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 def seen(number: int, day: int, source: str, **traits: str) -> tuple[IdentityRecord, RecordActivity]:
     at = START + timedelta(days=day)
-    return IdentityRecord(UUID(int=number), (), {Trait(k): v for k, v in traits.items()}), RecordActivity(
+    return IdentityRecord(numbered(number), (), {Trait(k): v for k, v in traits.items()}), RecordActivity(
         at, at, (source,)
     )
 
@@ -28,8 +29,8 @@ def test_the_trusted_source_wins_then_the_complete_then_the_recent() -> None:
         seen(4, 7, "web", city="leeds", street="oak st", street_number="2"),
     ]
     winners = golden_record(records, policy()).winners
-    assert winners["first_name"] == UUID(int=1)
-    assert winners["city"] == winners["street"] == UUID(int=4)
+    assert winners["first_name"] == numbered(1)
+    assert winners["city"] == winners["street"] == numbered(4)
 
 
 def test_a_name_beats_an_initial() -> None:
@@ -37,22 +38,22 @@ def test_a_name_beats_an_initial() -> None:
         seen(1, 0, "web", first_name="ada"),
         seen(2, 5, "web", first_name="a", last_name="lovelace"),
     ]
-    assert golden_record(records, policy()).winners["first_name"] == UUID(int=1)
+    assert golden_record(records, policy()).winners["first_name"] == numbered(1)
 
 
 def test_identifiers_have_a_winner_of_each_type() -> None:
     record, activity = seen(1, 0, "web")
     held = IdentityRecord(record.record_id, (Identifier(IdentifierType.EMAIL, "a@x.org"),), {})
-    assert golden_record([(held, activity)], policy()).winners == {"email": UUID(int=1)}
+    assert golden_record([(held, activity)], policy()).winners == {"email": numbered(1)}
 
 
 def test_coming_back_changes_nothing_where_the_values_are_the_same() -> None:
-    def winners(*days: int) -> dict[str, UUID]:
+    def winners(*days: int) -> dict[str, Id]:
         visits = [seen(n, day, "web", first_name="ada", city=f"town{n}") for n, day in enumerate(days)]
         return dict(golden_record(visits, policy()).winners)
 
-    assert winners(1, 2) == {"first_name": UUID(int=1), "city": UUID(int=1)}
-    assert winners(3, 2) == {"first_name": UUID(int=1), "city": UUID(int=0)}
+    assert winners(1, 2) == {"first_name": numbered(1), "city": numbered(1)}
+    assert winners(3, 2) == {"first_name": numbered(1), "city": numbered(0)}
 
 
 def test_records_that_differ_contest_each_other() -> None:

@@ -7,11 +7,11 @@ import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from pipeline.errors import ConfigurationError, SealBroken
+from pipeline.ids import new_id
 from pipeline.privacy.keyfile import KeyFile, create_key_file, read_key_file
 from pipeline.privacy.keyring import key_ring, load_key_ring
 from pipeline.settings import Settings
@@ -36,13 +36,13 @@ def test_derived_keys_never_change() -> None:
 
 
 def test_a_data_key_unwraps_for_its_owner_only_and_after_rotation() -> None:
-    owner = uuid4()
+    owner = new_id()
     key = key_ring(KeyFile(1, {1: ONE})).new_data_key(owner)
     rotated = key_ring(KeyFile(2, {1: ONE, 2: TWO}))
     assert rotated.unwrap(key.wrapped, key.version, owner) == key.plain
     assert rotated.wrap(key.plain, owner).version == 2
     with pytest.raises(SealBroken):
-        rotated.unwrap(key.wrapped, key.version, uuid4())
+        rotated.unwrap(key.wrapped, key.version, new_id())
     with pytest.raises(SealBroken):
         rotated.unwrap(key.wrapped, 2, owner)
     with pytest.raises(ConfigurationError, match="no version 3"):
@@ -52,7 +52,7 @@ def test_a_data_key_unwraps_for_its_owner_only_and_after_rotation() -> None:
 def test_secrets_are_not_shown() -> None:
     file = KeyFile(1, {1: ONE})
     ring = key_ring(file)
-    key = ring.new_data_key(uuid4())
+    key = ring.new_data_key(new_id())
     shown = repr((file, ring, ring.current, key))
     assert "value" not in shown
     assert "plain" not in shown

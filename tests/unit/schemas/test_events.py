@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from pipeline.codes import ReasonCode
 from pipeline.events import MAX_DEPTH, EventIn, Limits, event_uuid, parse_event, to_raw
 from pipeline.field_errors import InvalidEvent
+from pipeline.identity.ids import Id
+from pipeline.ids import new_id
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
 GOOD: dict[str, object] = {"source": "web", "event_type": "visit"}
@@ -150,12 +152,12 @@ def test_summaries_hold_no_value_and_no_made_up_key(secret: str) -> None:
 
 
 def test_event_ids() -> None:
-    given_id = uuid4()
+    given_id = new_id()
     assert event_uuid("web", str(given_id)) == given_id
     assert event_uuid("web", str(given_id).upper()) == given_id
-    assert event_uuid("web", "17") == UUID("460aeb82-d29c-5d4d-a2c9-8f6bf8f4b6af")
+    assert event_uuid("web", "17") == Id.parse("460aeb82-d29c-5d4d-a2c9-8f6bf8f4b6af")
     assert event_uuid("web", "17") != event_uuid("pos", "17")
-    assert event_uuid("web", "x" * 36).version == 5
+    assert UUID(bytes=event_uuid("web", "x" * 36)).version == 5
 
 
 def test_the_raw_event_prefers_the_events_own_correlation() -> None:

@@ -6,13 +6,15 @@ from collections.abc import Sized
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
-from uuid import RFC_4122, UUID, uuid4
+from uuid import RFC_4122, UUID
 
 import pytest
 
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
 from pipeline.events import Limits
+from pipeline.identity.ids import Id
+from pipeline.ids import new_id
 from pipeline.raw_event import CUSTOMER, RawEvent, raw_event, raw_id, read_customer
 from pipeline.settings import Settings
 from pipeline.stream.batch import Message
@@ -52,7 +54,7 @@ def test_what_is_not_said_follows_from_the_message() -> None:
 
 
 def test_a_uuid_is_kept_and_other_ids_are_distinct_by_source() -> None:
-    own = uuid4()
+    own = new_id()
     assert event(event_id=str(own)).event_id == own
     assert event().event_id == event().event_id != event(source="crm").event_id
 
@@ -65,7 +67,7 @@ def test_the_raw_id_is_the_place_and_tells_a_new_topic_from_the_old() -> None:
         replace(MESSAGE, topic="events.raw"),
         replace(MESSAGE, timestamp=NOW),
     ]
-    ids: set[UUID] = {raw_id(m) for m in [MESSAGE, *others]}
+    ids: set[Id] = {raw_id(m) for m in [MESSAGE, *others]}
     assert len(ids) == 5
 
 
@@ -74,7 +76,7 @@ def test_raw_ids_ascend_with_time_then_place() -> None:
     inside = [replace(MESSAGE, partition=p, offset=o) for p, o in ((1, 18), (1, 19), (300, 2))]
     ids = [raw_id(m) for m in (*inside, later)]
     assert ids == sorted(ids)
-    assert {(i.version, i.variant) for i in ids} == {(8, RFC_4122)}
+    assert {(u.version, u.variant) for u in (UUID(bytes=i) for i in ids)} == {(8, RFC_4122)}
 
 
 @pytest.mark.parametrize(
