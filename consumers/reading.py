@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -13,7 +13,6 @@ import orjson
 from redis.asyncio import Redis
 
 from consumers.live import Partial, read_field, read_value
-from consumers.ownership import Profile
 from consumers.panes import ALL, UNITS, WINDOWS
 from consumers.recommendations import BREADTH, LIST_TTL_S, LONGEST_LIST, MOST_ITEMS
 from consumers.redis_port import script_text, translated
@@ -46,30 +45,25 @@ async def recommendations(redis: Redis, profile_id: UUID, limit: int = 10) -> Re
     Of popular items the score is the number of profiles that own them. Raises CacheUnavailable.
     """
     with translated():
-        found = await _survivor(redis, str(profile_id))
-        if found is None:
+        survivor = await _survivor(redis, str(profile_id))
+        if survivor is None:
             return None
-        survivor, owned = found
         items = await _list(redis, survivor)
         fallback = not items
         if fallback:
-            items = await _popular(redis, owned, limit)
+            items = await _popular(redis, survivor, limit)
     return Recommendations(UUID(survivor), items[: max(0, min(limit, LONGEST_LIST))], fallback)
 
 
-async def _survivor(redis: Redis, profile_id: str) -> tuple[str, Collection[str]] | None:
-    """The profile this one went into, and what it owns."""
+async def _survivor(redis: Redis, profile_id: str) -> str | None:
     for _ in range(_MOST_HOPS):
         pipe = redis.pipeline(transaction=False)
-        pipe.get(f"rb:rec:state:{profile_id}")
+        pipe.hmget(f"rb:rec:state:{profile_id}", ["merged_into", "records", "pending"])
         pipe.exists(f"rb:profile:{profile_id}")
-        text, cached = await pipe.execute()
-        if text is None:
-            return (profile_id, ()) if cached else None
-        profile = Profile.of(text)
-        if not profile.merged_into:
-            return None if profile.erased and not cached else (profile_id, profile.owned)
-        profile_id = profile.merged_into
+        (merged_into, records, pending), cached = await pipe.execute()
+        if not merged_into:
+            return profile_id if cached or pending or records is not None else None
+        profile_id = cast(str, merged_into)
     return None
 
 
@@ -87,11 +81,11 @@ async def _list(redis: Redis, profile_id: str) -> tuple[Suggestion, ...]:
     )
 
 
-async def _popular(redis: Redis, owned: Collection[str], limit: int) -> tuple[Suggestion, ...]:
-    popular = cast(
-        Sequence[tuple[str, float]],
-        await redis.zrevrange("rb:rec:popular", 0, limit + MOST_ITEMS - 1, withscores=True),
-    )
+async def _popular(redis: Redis, profile_id: str, limit: int) -> tuple[Suggestion, ...]:
+    pipe = redis.pipeline(transaction=False)
+    pipe.zrevrange("rb:rec:popular", 0, limit + MOST_ITEMS - 1, withscores=True)
+    pipe.smembers(f"rb:rec:owned:{profile_id}")
+    popular, owned = await pipe.execute()
     return tuple(Suggestion(sku, float(score), None) for sku, score in popular if sku not in owned)
 
 

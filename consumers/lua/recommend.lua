@@ -1,4 +1,4 @@
--- Make the lists of profiles from the co-purchase counts (see count.lua): item-to-item collaborative filtering with
+-- Make the lists of profiles from the co-purchase counts (see fold.lua): item-to-item collaborative filtering with
 -- cosine similarity, co(i, j) / sqrt(n(i) n(j)) (Sarwar et al., WWW 2001; Linden, Smith, York, IEEE Internet
 -- Computing 2003), summed over the items owned. Owned items are left out; ties go by name, so a list is a function
 -- of the counts alone.
@@ -42,8 +42,8 @@ local function candidates(owned)
 end
 
 for _, profile in ipairs(profiles) do
-    local text = redis.call('GET', 'rb:rec:state:' .. profile)
-    local owned = text and cjson.decode(text).owned or {} -- sorted: sums of floats depend on their order
+    local owned = redis.call('SMEMBERS', 'rb:rec:owned:' .. profile)
+    table.sort(owned) -- sums of floats depend on their order
     local found, score, because = candidates(owned)
     local list = {}
     for i = 1, math.min(#found, LONGEST) do

@@ -14,9 +14,8 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from consumers.ownership import Fact
 from consumers.reading import Recommendations, recommendations
-from consumers.recommendations import MOST_ITEMS, RecommendationCounts
+from consumers.recommendations import MOST_ITEMS, Fact, RecommendationCounts
 from pipeline.settings import Settings
 from tests.servers import TestStack, flushed_redis
 from tests.support.linked import Told, expected_counts, expected_items, history, linked, publish, state, uid

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import cast
 
-import orjson
 from redis import Redis
 
 
 def owned_in(redis: Redis) -> dict[str, set[str]]:
-    """The items counted for each profile that owns any."""
-    keys = cast(list[str], list(redis.scan_iter("rb:rec:state:*")))
-    owned = {key.rsplit(":", 1)[1]: set(orjson.loads(cast(str, redis.get(key)))["owned"]) for key in keys}
-    return {profile: items for profile, items in owned.items() if items}
+    """The items counted for each profile."""
+    keys = cast(list[str], list(redis.scan_iter("rb:rec:owned:*")))
+    return {key.rsplit(":", 1)[1]: cast(set[str], redis.smembers(key)) for key in keys}
 
 
 def counts_in(redis: Redis) -> tuple[Counter[str], Counter[tuple[str, str]]]:
