@@ -221,6 +221,18 @@ async def test_a_list_made_by_the_consumer_is_the_list_made_when_read(redis: Red
     assert any(k and not k.fallback for k in kept.values())
 
 
+async def test_a_list_is_a_function_of_who_owns_what_alone(redis: Redis) -> None:
+    told = history(5, 400)
+    profiles = sorted({t.profile for t in told})
+    fold(redis, told)
+    lists = [await read(redis, p, 50) for p in profiles]
+    assert any(found and not found.fallback for found in lists)
+    assert [await read(redis, p, 50) for p in profiles] == lists
+    redis.flushdb()
+    fold(redis, interleave(told, 5))
+    assert [await read(redis, p, 50) for p in profiles] == lists
+
+
 async def test_who_owns_nothing_gets_what_is_popular_and_merges_are_followed(redis: Redis) -> None:
     told = history(6, 200)
     fold(redis, told)
