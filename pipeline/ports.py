@@ -19,6 +19,7 @@ class Known:
     """A stored record's profile; `reorders` where being seen so may change the profile's golden values."""
 
     profile_id: Id
+    version: int
     reorders: bool
 
 

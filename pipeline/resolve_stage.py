@@ -107,22 +107,25 @@ class ResolveStage:
         settlement = settle(found.neighbourhood, self._model, self._policy, self._new_id, now)
         writer = IdentityWriter(tx, self._ring, author)
         logged = writer.merge_log(settlement.decisions, found.neighbourhood, settlement)
-        writer.profiles(settlement)
         writer.new_records(hashed, found.neighbourhood, settlement)
-        writer.moves(settlement, new)
-        writer.activity(known, {r: a.products for r, a in arrivals.items() if a.products})
-        writer.evidence(found.edges)
-        reviews = ReviewWriter(tx, author).write(settlement)
-        homes = {r: settlement.moves.get(r) or found.known[r].profile_id for r in arrivals}
-        versions = versions_of(
-            tx, [*homes.values(), *settlement.profiles, *(p for c in reviews for p in (c.low, c.high))]
-        )
         announcer = Announcer(tx, self._codec, author)
-        announcer.profiles(settlement.profiles)
-        announcer.merges(logged, versions)
-        announcer.reviews(reviews, versions)
         outcomes = outcomes_of(arrivals, new, found, settlement)
-        self._write_events(tx, announcer, fresh, homes, versions, outcomes)
+        homes = {r: settlement.moves.get(r) or found.known[r].profile_id for r in arrivals}
+        versions = {k.profile_id: k.version for k in found.known.values()}
+        versions |= {p: after.version for p, after in settlement.profiles.items()}
+        with tx.unawaited():
+            writer.profiles(settlement)
+            writer.moves(settlement, new)
+            writer.activity(known, {r: a.products for r, a in arrivals.items() if a.products})
+            writer.evidence(found.edges)
+            rows, messages = _events(fresh, homes, versions, outcomes)
+            announcer.linked(messages)
+            announcer.merges(logged, versions)
+            announcer.profiles(settlement.profiles)
+            reviews = ReviewWriter(tx, author).write(settlement)
+            versions |= versions_of(tx, {p for c in reviews for p in (c.low, c.high)} - versions.keys())
+            announcer.reviews(reviews, versions)
+        tx.copy("copy_events", EVENT_TYPES, rows)
         return partial(count, fresh, found, settlement, outcomes, len(reviews))
 
     def _claim(self, tx: Transaction, events: Iterable[Event]) -> list[Event]:
@@ -191,30 +194,28 @@ class ResolveStage:
             opened[r] = Arrival(a.activity, a.products, hashed[r].keys, record.having_bought(a.products))
         return opened
 
-    def _write_events(
-        self,
-        tx: Transaction,
-        announcer: Announcer,
-        events: Sequence[Event],
-        homes: Mapping[Id, Id],
-        versions: Mapping[Id, int],
-        outcomes: Mapping[Id, Outcome],
-    ) -> None:
-        committed_at = datetime.now(UTC)
-        stood = {r: (str(home), versions[home], outcomes[r]) for r, home in homes.items()}
-        rows = []
-        messages: list[Mapping[str, object]] = []
-        for event in events:
-            issues = cast(Sequence[str], event.fields["issues"])
-            if event.record_id is None:
-                rows.append(event_row(event, NOBODY.decision, [*NOBODY.reasons, *issues], committed_at))
-                continue
-            home, version, outcome = stood[event.record_id]
-            reasons = [*outcome.reasons, *issues]
-            rows.append(event_row(event, outcome.decision, reasons, committed_at))
-            messages.append(linked_event(event, home, version, outcome.decision, reasons, committed_at))
-        tx.copy("copy_events", EVENT_TYPES, rows)
-        announcer.linked(messages)
+
+def _events(
+    events: Sequence[Event],
+    homes: Mapping[Id, Id],
+    versions: Mapping[Id, int],
+    outcomes: Mapping[Id, Outcome],
+) -> tuple[list[tuple[object, ...]], list[Mapping[str, object]]]:
+    """The rows of the events, and the messages about those that name somebody."""
+    committed_at = datetime.now(UTC)
+    stood = {r: (str(home), versions[home], outcomes[r]) for r, home in homes.items()}
+    rows = []
+    messages: list[Mapping[str, object]] = []
+    for event in events:
+        issues = cast(Sequence[str], event.fields["issues"])
+        if event.record_id is None:
+            rows.append(event_row(event, NOBODY.decision, [*NOBODY.reasons, *issues], committed_at))
+            continue
+        home, version, outcome = stood[event.record_id]
+        reasons = [*outcome.reasons, *issues]
+        rows.append(event_row(event, outcome.decision, reasons, committed_at))
+        messages.append(linked_event(event, home, version, outcome.decision, reasons, committed_at))
+    return rows, messages
 
 
 def main(settings: Settings) -> None:

@@ -138,7 +138,7 @@ class Transaction:
         self.connection = connection
 
     def run(self, name: str, parameters: Parameters = ()) -> int:
-        """Run the named query for its effect; returns the count of rows affected."""
+        """Run the named query for its effect; returns the count of rows affected, which nobody knows if `unawaited`."""
         return self.connection.execute(sql(name), parameters).rowcount
 
     def rows(self, name: str, parameters: Parameters = ()) -> list[TupleRow]:
@@ -148,6 +148,15 @@ class Transaction:
     def row(self, name: str, parameters: Parameters = ()) -> TupleRow | None:
         """The first row of the named query, or None."""
         return self.connection.execute(sql(name), parameters, binary=True).fetchone()
+
+    @contextmanager
+    def unawaited(self) -> Iterator[None]:
+        """Statements `run` in here are sent one behind the other; what they raise comes at the end, or with `rows`.
+
+        So the server works while its client does. COPY is not possible in here (libpq's pipeline mode).
+        """
+        with self.connection.pipeline():
+            yield
 
     def stream(self, name: str, parameters: Parameters = (), batch: int = 5_000) -> Iterator[TupleRow]:
         """The rows one by one through a server-side cursor: memory holds one batch, however many there are."""

@@ -78,7 +78,7 @@ class PostgresIdentityStore:
         last = [a.last_seen for a in seen.values()]
         sources = [",".join(a.sources) for a in seen.values()]
         rows = self._tx.rows("known_records", (list(seen), last, sources))
-        return {record: Known(profile, reorders) for record, profile, reorders in rows}
+        return {record: Known(*stands) for record, *stands in rows}
 
     def new_products(self, products: Mapping[Id, frozenset[int]]) -> frozenset[Id]:
         pairs = [(r, p) for r, bought in products.items() for p in bought]

@@ -53,7 +53,9 @@ class MemoryIdentityStore:
         later = seen.last_seen > before.last_seen
         overtakes = later and any(before.last_seen <= o <= seen.last_seen for o in others)
         return Known(
-            home, home in self._contested and (overtakes or not set(seen.sources) <= set(before.sources))
+            home,
+            self.profiles[home].version,
+            home in self._contested and (overtakes or not set(seen.sources) <= set(before.sources)),
         )
 
     def new_products(self, products: Mapping[Id, frozenset[int]]) -> frozenset[Id]:

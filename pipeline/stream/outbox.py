@@ -18,4 +18,4 @@ def write_outbox(
     if not keys:
         return
     parameters = {"topic": topic, "keys": list(keys), "payloads": [p or b"" for p in payloads]}
-    tx.row("write_outbox", parameters)
+    tx.run("write_outbox", parameters)

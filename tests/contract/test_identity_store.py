@@ -145,7 +145,7 @@ def test_records_that_say_the_same_are_never_reordered(filled: Filled) -> None:
     filled.arrive(early, late)
     at = START + timedelta(minutes=9)
     known = filled.ask().known({early.record_id: RecordActivity(at, at, ("crm",))})
-    assert known == {early.record_id: Known(*homes(filled, late), False)}
+    assert known == {early.record_id: Known(*homes(filled, late), 1, False)}
 
 
 def test_contents_are_opened_with_all_products(filled: Filled) -> None:

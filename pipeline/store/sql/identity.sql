@@ -9,9 +9,9 @@ ON CONFLICT DO NOTHING
 RETURNING event_id
 
 -- name: known_records
--- Profile of each stored record, and whether being seen then and there may change the profile's golden values: where
+-- Profile of each stored record, its version, and whether being seen then and there may change the profile's golden values: where
 -- records contest each other, by overtaking one of them or by having a new source to be trusted.
-SELECT r.record_id, r.profile_id,
+SELECT r.record_id, r.profile_id, p.version,
        CASE WHEN p.contested THEN
            NOT r.sources @> string_to_array(s.sources, ',')
            OR s.at > r.last_seen AND EXISTS (
