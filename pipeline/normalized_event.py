@@ -17,6 +17,10 @@ from pipeline.matching import Arrival
 from pipeline.store.identity_writer import HashedContent
 from pipeline.stream.batch import Message
 from schemas.codec import Codec
+from schemas.compiled import Encoded
+
+_TOPIC, _IDENTIFIERS = "events.normalized", "record.identifiers"
+_KEPT = (_IDENTIFIERS,)  # most records are known, and nobody asks for their identifiers
 
 
 class Event(NamedTuple):
@@ -33,9 +37,9 @@ class Event(NamedTuple):
 
 
 def decode_event(codec: Codec, message: Message) -> Event:
-    """The event in a message of events.normalized. Raises BadMessage."""
+    """The event in a message of events.normalized, its identifiers unopened. Raises BadMessage."""
     assert message.value is not None
-    fields = codec.decode("events.normalized", message.value)
+    fields = codec.decode(_TOPIC, message.value, _KEPT)
     record = cast(Mapping[str, object] | None, fields["record"])
     order = cast(Mapping[str, object] | None, fields["order"])
     items = cast(Sequence[Mapping[str, object]], order["items"]) if order else ()
@@ -60,10 +64,13 @@ def product_number(sku: str) -> int:
     return int.from_bytes(hashlib.blake2b(sku.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def hashed_content(event: Event) -> HashedContent:
-    """The hashed side of the record that an event carries."""
+def hashed_content(codec: Codec, event: Event) -> HashedContent:
+    """The hashed side of the record that an event carries. Raises BadMessage."""
     record = cast(Mapping[str, object], event.fields["record"])
-    identifiers = cast(Sequence[Mapping[str, object]], record["identifiers"])
+    identifiers = cast(
+        Sequence[Mapping[str, object]],
+        codec.decode_field(_TOPIC, _IDENTIFIERS, cast(Encoded, record["identifiers"])),
+    )
     return HashedContent(
         cast(int, record["hash_key_version"]),
         tuple((cast(str, i["type"]), cast(bytes, i["value_hash"])) for i in identifiers),

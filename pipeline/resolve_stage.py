@@ -143,8 +143,8 @@ class ResolveStage:
         ids = {row[0] for row in claimed}
         return [e for e in first.values() if e.event_id in ids]
 
-    @staticmethod
     def _split(
+        self,
         store: PostgresIdentityStore,
         arrivals: Mapping[Id, Arrival],
         by_record: Mapping[Id, Sequence[Event]],
@@ -154,7 +154,7 @@ class ResolveStage:
         What is not known is looked up again behind the locks: another worker may have been first.
         """
         known = store.known({r: a.activity for r, a in arrivals.items()})
-        hashed = {r: hashed_content(by_record[r][0]) for r in arrivals if r not in known}
+        hashed = {r: hashed_content(self._codec, by_record[r][0]) for r in arrivals if r not in known}
         # the record's own number is locked too, so that a record without keys is stored once
         store.lock_keys(
             {k.key for content in hashed.values() for k in content.keys} | {int.from_bytes(r) for r in hashed}

@@ -90,7 +90,8 @@ class Codec:
     def decode(self, topic: str, data: bytes, kept: tuple[str, ...] = ()) -> dict[str, object]:
         """The message as a dict of the topic's current schema; timestamps are aware datetimes.
 
-        The fields `kept`, arrays or maps, come as `Encoded` and are checked by `decode_field` only.
+        The fields `kept`, arrays or maps (`field`, or `record.field`), come as `Encoded` and are checked by
+        `decode_field` only.
 
         Raises BadMessage: UNDECODABLE, UNKNOWN_SCHEMA, SCHEMA_VIOLATION, and for JSON on events.raw also
         MISSING_FIELD, TOO_LONG, TOO_MANY_IDENTIFIERS, PAYLOAD_TOO_LARGE. Raises RegistryUnavailable where an
@@ -134,7 +135,14 @@ class Codec:
         return self._fields[topic, name]
 
     def _keeping(self, topic: str, value: dict[str, object], kept: Sequence[str]) -> dict[str, object]:
-        return value | {name: self.encode_field(topic, name, cast(Sized, value[name])) for name in kept}
+        for name in kept:
+            *outer, last = name.split(".")
+            holder: object = value
+            for part in outer:
+                holder = holder.get(part) if isinstance(holder, dict) else None
+            if isinstance(holder, dict):
+                holder[last] = self.encode_field(topic, name, cast(Sized, holder[last]))
+        return value
 
     def _writer(self, schema_id: int) -> dict[str, object] | None:
         if schema_id not in self._writers:

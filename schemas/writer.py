@@ -12,6 +12,10 @@ from schemas.compiled import EPOCH, Encoded, Source, fields_of, indented
 Writer = Callable[[object, bytes], bytes]
 
 _INT, _LONG = 2**31, 2**63
+_TWO_BYTES = 2**14 - 1
+# fourteen bits at a time by look-up: the last of a number, and those that more follow
+_LAST = tuple(bytes((n,)) if n < 128 else bytes((n & 127 | 128, n >> 7)) for n in range(_TWO_BYTES + 1))
+_MORE = tuple(bytes((n & 127 | 128, n >> 7 | 128)) for n in range(_TWO_BYTES + 1))
 
 
 def sized(encoded: bytes, count: int) -> Encoded:
@@ -113,12 +117,11 @@ def _varint(number: int) -> bytes:
     if not -_LONG <= number < _LONG:
         raise OverflowError("a number of more than 64 bits")
     left = (number << 1) ^ (number >> 63)
-    out = bytearray()
-    while left > 127:
-        out.append(left & 127 | 128)
-        left >>= 7
-    out.append(left)
-    return bytes(out)
+    out = b""
+    while left > _TWO_BYTES:
+        out += _MORE[left & _TWO_BYTES]
+        left >>= 14
+    return out + _LAST[left]
 
 
 def _varint_32(number: int) -> bytes:

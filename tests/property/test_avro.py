@@ -116,6 +116,25 @@ def test_fields_are_kept_and_put_in_again(codec: Codec, value: dict[str, object]
     assert codec.encode("events.raw", kept) == message
 
 
+NESTED = "record.identifiers"
+NORMALIZED = catalog()["normalized_event"][-1].parsed
+
+
+@given(value=values(NORMALIZED))
+def test_a_field_of_a_record_is_kept_where_there_is_the_record(
+    codec: Codec, value: dict[str, object]
+) -> None:
+    message = codec.encode("events.normalized", value)
+    kept = codec.decode("events.normalized", message, (NESTED,))
+    record, mine = (cast(dict[str, object] | None, v["record"]) for v in (value, kept))
+    if record is None or mine is None:
+        assert kept == value
+    else:
+        found = codec.decode_field("events.normalized", NESTED, cast(Encoded, mine["identifiers"]))
+        assert {**mine, "identifiers": found} == record
+    assert codec.encode("events.normalized", kept) == message
+
+
 @pytest.mark.parametrize(
     "type_",
     [
