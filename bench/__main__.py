@@ -38,7 +38,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=500, help="events a request when flat out")
     parser.add_argument("--rate-batch", type=int, default=50, help="events a request at half rate")
     parser.add_argument("--connections", type=int, default=4, help="requests in flight when flat out")
-    parser.add_argument("--uncommitted", type=int, default=10_000, help="most events sent and not committed")
+    parser.add_argument("--uncommitted", type=int, default=6_000, help="most events sent and not committed")
     parser.add_argument("--workers", type=int, default=1, help="resolve processes")
     parser.add_argument("--json", type=Path, help="also write the result to this file")
     return parser.parse_args(given)

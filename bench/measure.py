@@ -38,7 +38,7 @@ class Pressure:
     """How hard to push: open connections, and events sent that are not committed."""
 
     connections: int = 4
-    most_uncommitted: int = 10_000
+    most_uncommitted: int = 6_000
 
 
 class Bench:
