@@ -5,13 +5,14 @@ PYTHONS := $(PYTHON) python3.13 python3.12 python3.11 python3 python
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test up down status check format bench constraints install clean
+.PHONY: demo test up down status check format bench bench-matching constraints install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    the whole pipeline on real input        make test   every test"
 	@echo "make up      everything running, to try by hand      make down   stop it again"
 	@echo "make check   ruff and mypy                           make bench  the benchmark (BENCH_ARGS=...)"
+	@echo "make bench-matching   how well and how fast it matches, on data whose truth is known (BENCH_ARGS=...)"
 
 demo: $(READY)
 	@$(BIN)/retail-brain demo $(DEMO_ARGS)
@@ -39,6 +40,9 @@ format: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+bench-matching: $(READY)
+	@$(BIN)/python -m bench.matching $(BENCH_ARGS)
 
 install: $(READY)
 

@@ -6,7 +6,7 @@ Knows no database: it asks an `IdentityStore`. The order of locks is the global 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from pipeline.errors import TransactionConflict
@@ -35,7 +35,7 @@ class Found:
     """The neighbourhood, locked, and what finding it took.
 
     `edges` is new evidence to store; `overfull` the match keys skipped, by new record; `known` the stored records of
-    the batch with their profiles as locked.
+    the batch with their profiles as locked; `candidates` the pairs that blocking (or new purchases) brought together.
     """
 
     neighbourhood: Neighbourhood
@@ -43,6 +43,7 @@ class Found:
     overfull: Mapping[Id, tuple[MatchKey, ...]]
     known: Mapping[Id, Known]
     compared: int
+    candidates: Set[tuple[Id, Id]]
 
 
 def gather(
@@ -73,7 +74,12 @@ def gather(
         raise TransactionConflict("a profile came to be contested before its lock was had")
     neighbourhood, refreshed = _load(scope, new, known, edges, also, store, model, policy)
     return Found(
-        neighbourhood, (*edges.values(), *refreshed), overfull, standing_known, len(pairs) + len(refreshed)
+        neighbourhood,
+        (*edges.values(), *refreshed),
+        overfull,
+        standing_known,
+        compared=len(pairs) + len(refreshed),
+        candidates=pairs,
     )
 
 

@@ -91,7 +91,7 @@ def resolve_rows(
     order = list(range(len(taken)))
     if shuffle_seed is not None:
         random.Random(shuffle_seed).shuffle(order)  # noqa: S311  # an order, not a secret
-    content = _Content(policy, region or settings.default_region)
+    content = Content(policy, region or settings.default_region)
     record_of: list[Id | None] = [None] * len(taken)
     for done, n in enumerate(order, start=1):
         record_of[n] = content.take(taken[n])
@@ -121,8 +121,8 @@ def resolve_rows(
     )
 
 
-class _Content:
-    """The distinct identity records of the rows taken so far."""
+class Content:
+    """The distinct identity records of the rows taken so far, and how often each `field:reason` was an issue."""
 
     def __init__(self, policy: Policy, region: str) -> None:
         self._policy, self._region = policy, region
