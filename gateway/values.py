@@ -1,6 +1,6 @@
 """Tells a caller at once which values cannot be used, by the very function that the pipeline will apply later.
 
-Names and addresses are left to the pipeline: they are never wrong enough to be refused, and take the longest.
+Names and addresses are left to the pipeline but for control characters and emoji: they take the longest.
 Customers come back: what was validated, checked and encoded once is remembered.
 """
 
@@ -17,8 +17,9 @@ from pipeline.codes import EXPLANATIONS, ReasonCode
 from pipeline.events import EventIn
 from pipeline.field_errors import FieldError
 from pipeline.identity.model import Issue
-from pipeline.identity.normalize import TRAIT_NAMES, canonicalize
+from pipeline.identity.normalize import NAME_TRAITS, TRAIT_NAMES, canonicalize
 from pipeline.identity.policy import Policy
+from pipeline.identity.text import has_unusual_characters
 from pipeline.remembered import Remembered
 from schemas.compiled import Encoded
 
@@ -27,6 +28,7 @@ _REFUSED = {
     ReasonCode.INVALID_PHONE: "send it in international form, such as +14155550132",
     ReasonCode.INVALID_EMAIL: "send name@domain",
     ReasonCode.INVALID_DATE: "send YYYY-MM-DD",
+    ReasonCode.UNUSUAL_CHARACTERS: "send the name alone, without control characters and emoji",
     ReasonCode.DATE_IN_FUTURE: "send the date of birth as YYYY-MM-DD",
     ReasonCode.INVALID_IDENTIFIER: "leave it out where it is not known",
     ReasonCode.TOO_LONG: "send the value alone, at most 512 characters",
@@ -62,12 +64,17 @@ def without_customer(value: object) -> object:
 
 
 def issues_of(event: EventIn, policy: Policy, region: str, today: date) -> tuple[Issue, ...]:
-    """What canonicalisation makes of the event's identifiers and date of birth, and traits that nobody knows."""
+    """What canonicalisation makes of the event's identifiers and date of birth; odd names; unknown traits."""
     identifiers = cast(Mapping[str, Sequence[str]], event.identifiers)  # its keys are some of all strings
     traits = {name: event.traits[name] for name in _CHECKED if name in event.traits}
     found = canonicalize(identifiers, traits, policy, region=region, today=today).issues
+    odd = [n for n, v in event.traits.items() if n in NAME_TRAITS and has_unusual_characters(v)]
     unknown = [name for name in event.traits if name not in TRAIT_NAMES]
-    return (*found, *(Issue(f"traits.{name}", ReasonCode.UNKNOWN_FIELD) for name in unknown))
+    return (
+        *found,
+        *(Issue(f"traits.{name}", ReasonCode.UNUSUAL_CHARACTERS) for name in odd),
+        *(Issue(f"traits.{name}", ReasonCode.UNKNOWN_FIELD) for name in unknown),
+    )
 
 
 def refusals(issues: tuple[Issue, ...]) -> list[FieldError]:

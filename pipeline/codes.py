@@ -22,6 +22,7 @@ class ReasonCode(StrEnum):
     TOO_LONG = "too_long"
     UNKNOWN_FIELD = "unknown_field"
     INVALID_VALUE = "invalid_value"
+    UNUSUAL_CHARACTERS = "unusual_characters"
     # an event that names nobody is stored and not linked
     NO_IDENTITY = "no_identity"
     # matching
@@ -55,6 +56,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.PLACEHOLDER: "A stand-in value (0000000000, test@test.com, n/a, 1900-01-01) names nobody.",
     ReasonCode.INVALID_PHONE: "Not a possible phone number in the event's country or the default region.",
     ReasonCode.INVALID_EMAIL: "Not an e-mail address: it needs one @ with text on both sides and a domain.",
+    ReasonCode.UNUSUAL_CHARACTERS: "Control characters or emoji in a name: they are left out, the rest counts.",
     ReasonCode.INVALID_DATE: "Not a date in any known form; send YYYY-MM-DD.",
     ReasonCode.DATE_IN_FUTURE: "A date of birth cannot lie in the future.",
     ReasonCode.INVALID_IDENTIFIER: "Empty once control characters and spaces are taken away.",

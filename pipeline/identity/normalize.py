@@ -13,12 +13,13 @@ from pipeline.codes import ReasonCode
 from pipeline.identity import addresses, contacts, dates, names
 from pipeline.identity.model import CanonicalRecord, Identifier, IdentifierType, Issue, Trait
 from pipeline.identity.policy import Policy
-from pipeline.identity.text import clean, words
+from pipeline.identity.text import clean, has_unusual_characters, words
 
 MAX_VALUE = 512
 """Longest identifier or trait in characters; a longer one is kept out of matching."""
 
 TRAIT_NAMES = frozenset(t.value for t in Trait) | {"full_name", "address"}
+NAME_TRAITS = frozenset(("first_name", "middle_name", "last_name", "full_name"))
 """The trait names an event may use; `full_name` and `address` are taken apart."""
 
 _GENDERS = {
@@ -65,6 +66,8 @@ def _usable(traits: Mapping[str, str], policy: Policy, issues: list[Issue]) -> d
         elif len(value) > MAX_VALUE:
             issues.append(Issue(f"traits.{name}", ReasonCode.TOO_LONG))
         elif cleaned := clean(value):
+            if name in NAME_TRAITS and has_unusual_characters(value):
+                issues.append(Issue(f"traits.{name}", ReasonCode.UNUSUAL_CHARACTERS))
             if cleaned.casefold() in policy.placeholders:
                 issues.append(Issue(f"traits.{name}", ReasonCode.PLACEHOLDER))
             else:

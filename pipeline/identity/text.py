@@ -9,6 +9,7 @@ from functools import lru_cache
 from anyascii import anyascii
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]+")
+_UNUSUAL = frozenset(("Cc", "So", "Cs", "Co"))
 _SPACES = re.compile(r"\s+")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _APOSTROPHES = re.compile(r"[’'`´ʼ]")
@@ -21,6 +22,13 @@ def clean(text: str) -> str:
         return _SPACES.sub(" ", text.strip()) if "  " in text else text.strip()
     folded = unicodedata.normalize("NFKC", text)
     return _SPACES.sub(" ", _CONTROL.sub(" ", folded)).strip()
+
+
+def has_unusual_characters(text: str) -> bool:
+    """True where there are control characters, emoji or characters of private use, none of which a name has."""
+    if text.isascii() and text.isprintable():
+        return False
+    return any(unicodedata.category(c) in _UNUSUAL for c in text.strip())
 
 
 def ascii_of(text: str) -> str:

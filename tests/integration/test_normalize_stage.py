@@ -127,6 +127,18 @@ def test_an_event_is_stored_sealed_and_published_without_plaintext(stage: Stage)
     assert not any(b"jane" in part.lower() for part in (stage.publisher.log[0].value or b"", body))
 
 
+def test_control_characters_and_emoji_in_a_name_are_told_and_harm_nobody(stage: Stage) -> None:
+    odd = [
+        {**EVENT, "event_id": f"odd-{n}", "traits": {"first_name": name, "last_name": "Doe"}}
+        for n, name in enumerate(("Ja\x00ne", "Jane\U0001f600", "\U0001f600", "José", "علی\u200cرضا"))
+    ]
+    stage.send(*odd, EVENT)
+    found = [cast(list[str], event["issues"]) for event in stage.normalized()]
+    told = "traits.first_name:unusual_characters"
+    assert [told in issues for issues in found] == [True, True, True, False, False, False]
+    assert all(event["record"] is not None for event in stage.normalized())
+
+
 def test_an_event_that_names_nobody_is_kept(stage: Stage) -> None:
     stage.send({**EVENT, "identifiers": {}, "traits": {"city": "Rome"}})
     [event] = stage.normalized()

@@ -105,3 +105,14 @@ def test_only_so_many_are_remembered() -> None:
         remembered.add(name, number)
         assert remembered.get(b"b") == (None if number == 0 else 1)
     assert [remembered.get(name) for name in (b"a", b"b", b"c")] == [None, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["Ja\x00ne", "Jane\N{GRINNING FACE}", "\N{GRINNING FACE}"])
+def test_control_characters_and_emoji_in_a_name_are_refused_by_field_unless_leniently(name: str) -> None:
+    odd = {**born("1990-01-31"), "traits": {"first_name": name, "last_name": "Doe"}}
+    refused = Stub(0).take(odd)
+    assert isinstance(refused, Refused)
+    assert [(e.field, e.reason) for e in refused.errors] == [("traits.first_name", "unusual_characters")]
+    assert "without control characters" in refused.errors[0].mend
+    assert isinstance(Stub(0).take(odd, strict=False), Taken)
+    assert isinstance(Stub(0).take({**odd, "traits": {"first_name": "José"}}), Taken)
