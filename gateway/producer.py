@@ -14,7 +14,7 @@ from pipeline import metrics
 from pipeline.errors import BrokerUnavailable
 from pipeline.log import get_logger
 from pipeline.settings import Settings
-from pipeline.stream.kafka import producer, producer_config, unavailable
+from pipeline.stream.kafka import finish, producer, producer_config, unavailable
 
 _FULL_PAUSE_S = 0.01
 _BUSY_S = 0.003
@@ -149,7 +149,8 @@ class KafkaSender:
     def _renew(self, failed: Producer) -> None:
         """A fatal error (idempotence was lost) ends a producer for good: go on with a fresh one.
 
-        What is in flight in the failed one is reported as failed here, as nobody serves it any more.
+        What is in flight in the failed one is reported as failed here, as nobody serves it any more. It is not closed:
+        senders and a check may hold it still, and with the last of them it is gone.
         """
         if self._producer is failed:
             get_logger().error("producer failed for good and is replaced")
@@ -165,5 +166,5 @@ class KafkaSender:
             raise unavailable(exc.args[0]) from exc
 
     def close(self) -> None:
-        """Wait for what is in flight."""
-        self._producer.flush(self._timeout_s)
+        """Wait for what is in flight and let go of the broker; nothing may be sent or checked any more."""
+        finish(self._producer, self._timeout_s)

@@ -70,6 +70,17 @@ def producer(config: Config) -> Producer:
     return Producer({**config, "error_cb": _ErrorLog()}, logger=_library_log())
 
 
+def finish(client: Producer, patience_s: float = 0.0) -> None:
+    """Let what is in flight be acknowledged for so long, report the rest as failed, and end the client's threads.
+
+    Call it explicitly before the interpreter ends, and once no other thread uses the client: threads of the library
+    that outlive Python run on beside the exit handlers of the C library, which free what they use.
+    """
+    client.flush(patience_s)
+    client.purge()
+    client.close()
+
+
 OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
 
 

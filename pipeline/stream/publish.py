@@ -12,7 +12,7 @@ from confluent_kafka import Message as KafkaMessage
 from pipeline import metrics
 from pipeline.errors import BrokerUnavailable
 from pipeline.settings import Settings
-from pipeline.stream.kafka import producer, producer_config, unavailable
+from pipeline.stream.kafka import finish, producer, producer_config, unavailable
 
 
 class Outgoing(NamedTuple):
@@ -106,8 +106,7 @@ class KafkaPublisher:
     def _give_up(self) -> None:
         """A fresh producer next time: what is left in this one must not be sent after what comes next."""
         if self._producer is not None:
-            self._producer.purge()
-            self._producer.flush(1.0)
+            finish(self._producer)
             self._producer = None
 
     def close(self) -> None:

@@ -32,11 +32,9 @@ def environment(settings: Settings) -> dict[str, str]:
 @contextmanager
 def process(module: str, settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`main(settings)` of a module in a process of its own, ended by SIGTERM; it must end with status 0."""
-    code = f"from {module} import main; from pipeline.settings import settings; main(settings())"
+    command = [sys.executable, "-m", "tests.support.run", module]
     with log.open("ab") as out:
-        started = subprocess.Popen(
-            [sys.executable, "-c", code], env=environment(settings), stdout=out, stderr=out
-        )
+        started = subprocess.Popen(command, env=environment(settings), stdout=out, stderr=out)
     try:
         yield started
     finally:

@@ -24,9 +24,10 @@ class Worker:
             f"RB_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             for name, value in set_fields.items()
         }
-        code = f"from pipeline.settings import settings; from {module} import main; main(settings())"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", code], env={**os.environ, **plain, **overrides}, start_new_session=True
+            [sys.executable, "-m", "tests.support.run", module],
+            env={**os.environ, **plain, **overrides},
+            start_new_session=True,
         )
 
     @property

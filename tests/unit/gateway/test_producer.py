@@ -44,6 +44,9 @@ class Client:
     def flush(self, timeout: float) -> None:
         self.poll(timeout)
 
+    def close(self) -> None:
+        assert not len(self)
+
     def __len__(self) -> int:
         return len(self.waiting) + len(self.due)
 
