@@ -32,6 +32,7 @@ from pipeline.ports import Known
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.privacy.seal import open_sealed
 from pipeline.settings import Settings
+from pipeline.store.configurations import InForce
 from pipeline.store.database import Database, Transaction
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter
@@ -68,12 +69,14 @@ class ResolveStage:
         self._model = model
         self._policy = policy
         self._cache = RecordCache(ring, settings.record_cache_size)
+        self._in_force = InForce(STAGE, model, policy)
         self._months = Months("event")
         self._dead_letters = DeadLetters(STAGE, settings, codec, ring)
         self._new_id: Callable[[], Id] = new_id
 
     def handle(self, batch: Batch) -> None:
         """Resolve a batch in one transaction. Raises RetryLater, BadMessage, or whatever a poison event causes."""
+        self._in_force.ensure(self._database)
         events = [decode_event(self._codec, m) for m in batch.messages if m.value is not None]
         self._months.ensure(self._database, (e.accepted_at for e in events))
         with self._database.transaction() as tx:

@@ -18,6 +18,7 @@ from pipeline.identity.settle import settle
 from pipeline.ids import new_id
 from pipeline.matching import gather
 from pipeline.privacy.keyring import KeyRing
+from pipeline.store.configurations import register
 from pipeline.store.database import Database, Transaction
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, IdentityWriter
@@ -76,6 +77,7 @@ def _undo(
     author: Author,
 ) -> RollbackResult:
     source, source_records, target_records = _merge_to_undo(tx, merge_log_id)
+    register(tx, model, policy, author.now)
     store = PostgresIdentityStore(tx, RecordCache(ring, _CACHED_RECORDS))
     tx.run(
         "insert_constraint",
