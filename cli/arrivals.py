@@ -13,6 +13,22 @@ from pipeline.store.database import Database
 _CHUNK = 1_000
 
 
+class Patience:
+    """Tells a wait in which nothing moves from one that is slow."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._left: int | None = None
+        self._since = 0.0
+
+    def ends(self, left: int) -> bool:
+        """Whether `left`, what is still waited for, has stayed the same for longer than the seconds given."""
+        if left != self._left:
+            self._left, self._since = left, self._clock()
+        return self._clock() - self._since > self._seconds
+
+
 class Arrivals:
     """Counts the committed among the expected events. Asks only for those not yet seen, the oldest first."""
 
@@ -56,12 +72,10 @@ class Arrivals:
 
         Raises PipelineStalled when nothing was committed for `stalled_after_s` seconds.
         """
-        last, since = self.committed, time.monotonic()
+        patience = Patience(stalled_after_s)
         while self.poll() > lost():
             on_progress(self.committed)
-            if self.committed != last:
-                last, since = self.committed, time.monotonic()
-            elif time.monotonic() - since > stalled_after_s:
+            if patience.ends(self.expected - self.committed):
                 raise PipelineStalled(
                     f"{self.expected - self.committed} of {self.expected} events are not committed, and none "
                     f"was in {stalled_after_s:.0f} s; `retail-brain status` shows which process is behind"

@@ -141,10 +141,16 @@ def topics(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def run(process: Annotated[Process, typer.Argument(help="Which one.")]) -> None:
+def run(
+    process: Annotated[Process, typer.Argument(help="Which one.")],
+    niceness: Annotated[int, typer.Option(help="How far it gives way to others once it works.")] = 0,
+) -> None:
     """Run one process in the foreground until SIGTERM, logging to stdout."""
     from importlib import import_module
 
     from infra.addresses import effective_settings
+    from infra.priority import give_way
 
-    import_module(MAINS[process]).main(effective_settings())
+    main = import_module(MAINS[process]).main
+    give_way(niceness)
+    main(effective_settings())

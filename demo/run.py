@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import redis
 
 from bench.truth import b_cubed, pairwise
-from cli.arrivals import Arrivals
+from cli.arrivals import Arrivals, Patience
 from cli.client import GatewayClient
 from cli.dead_letters import DeadLetters
 from cli.outcome import Outcome, clusters, outcome, versions
@@ -110,12 +110,12 @@ class Demo:
     def _settle(self) -> None:
         """Until the outbox is published and the cache shows every profile as it stands."""
         with redis.Redis.from_url(self._settings.redis_url, decode_responses=True) as cache:
-            deadline = time.monotonic() + STALLED_AFTER_S
+            patience = Patience(STALLED_AFTER_S)
             while waiting := self._outbox() + self._behind(cache):
-                if time.monotonic() > deadline:
+                if patience.ends(waiting):
                     raise PipelineStalled(
-                        f"{waiting} profiles or outbox rows have not reached the cache; `retail-brain status` "
-                        "shows whether relay and cache run"
+                        f"{waiting} profiles or outbox rows have not reached the cache, and none did in "
+                        f"{STALLED_AFTER_S:.0f} s; `retail-brain status` shows whether relay and cache run"
                     )
                 time.sleep(0.1)
 

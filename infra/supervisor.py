@@ -8,10 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
-
-import psutil
 
 from infra.embedded.processes import Recorded, end, spawn
 from infra.embedded.stack import Stack
@@ -24,7 +21,9 @@ from pipeline.settings import settings
 PROCESSES = ("gateway", "normalize", "resolve", "relay", "cache", "recommendations", "insights")
 DOWNSTREAM = ("cache", "recommendations", "insights")
 NICENESS = {"gateway": 4, "normalize": 4} | dict.fromkeys(DOWNSTREAM, 15)
-"""Who gives way when the processor is short: what was taken in is resolved first, and told on after that."""
+"""Who gives way when the processor is short: what was taken in is resolved first, and told on after that.
+
+They do so once they work; a start takes the same from everybody, or on a busy machine it would take minutes."""
 STOP_S = 15.0
 BACK_OFF_S = (0.2, 15.0)
 STEADY_S = 30.0
@@ -41,7 +40,7 @@ def kind(name: str) -> str:
 
 def run_command(name: str) -> Sequence[str]:
     """How a process is started."""
-    return module("cli", "run", kind(name))
+    return module("cli", "run", kind(name), f"--niceness={NICENESS.get(kind(name), 0)}")
 
 
 class Supervisor:
@@ -126,18 +125,7 @@ class Supervisor:
         log.parent.mkdir(parents=True, exist_ok=True)
         variables = environment(**self._variables)
         recorded, _ = spawn(self._command(name), folder=Path.cwd(), log=log, environment=variables)
-        _give_way(recorded.pid, NICENESS.get(kind(name), 0))
         return recorded
-
-
-def _give_way(pid: int, niceness: int) -> None:
-    """Linux weighs sessions against each other first, and each of our processes is one: so both have to be nice."""
-    if niceness == 0:
-        return
-    with suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).nice(niceness)
-    with suppress(OSError):  # no such file where sessions are not grouped
-        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
 def _revive_servers(stack: Stack, stopped: threading.Event) -> None:

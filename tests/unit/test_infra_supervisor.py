@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +14,7 @@ import psutil
 import pytest
 
 from infra import supervisor
-from infra.supervisor import NICENESS, Supervisor
+from infra.supervisor import NICENESS, Supervisor, run_command
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
@@ -68,19 +70,35 @@ def test_starts_what_is_asked_for_and_only_once(house: Supervisor) -> None:
     assert len({held.pid for held in before.values() if held}) == 3
 
 
-def test_processes_give_way_to_those_that_resolve_and_all_know_the_house(house: Supervisor) -> None:
-    house.start("resolve", "normalize", "cache")
-    resolve, normalize, cache = (
-        psutil.Process(pid(house, name)) for name in ("resolve", "normalize", "cache")
-    )
-    for process, name in ((resolve, "resolve"), (normalize, "normalize"), (cache, "cache")):
-        assert process.nice() == psutil.Process().nice() + NICENESS.get(name, 0)
-        sessions = Path(f"/proc/{process.pid}/autogroup")  # only where Linux groups sessions
-        if sessions.exists() and NICENESS.get(name):
-            assert sessions.read_text().split()[-1] == str(NICENESS[name])
+def test_processes_know_the_house(house: Supervisor) -> None:
+    house.start("cache")
+    cache = psutil.Process(pid(house, "cache"))
     eventually(lambda: "up" in house.log("cache").read_text())
     assert cache.environ()["RB_HOME"] == str(house.home)
     assert cache.environ()["RB_MARK"] == "here"
+
+
+def test_processes_give_way_to_those_that_resolve() -> None:
+    for name in ("resolve#2", "normalize", "cache"):
+        *_, kind, niceness = run_command(name)
+        assert niceness == f"--niceness={NICENESS.get(kind, 0)}"
+    assert NICENESS["cache"] > NICENESS["normalize"] > NICENESS.get("resolve", 0)
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_a_process_gives_way_and_so_does_the_session_it_leads(leads: bool) -> None:
+    code = (
+        "import os, pathlib; from infra.priority import give_way; give_way(3); "
+        "own = pathlib.Path('/proc/self/autogroup'); "  # only where Linux groups sessions
+        "print(os.nice(0), own.read_text().split()[-1] if own.exists() else '')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], start_new_session=leads, stdout=subprocess.PIPE, text=True, check=True
+    )
+    nice, *session = done.stdout.split()
+    assert int(nice) == min(19, os.nice(0) + 3)
+    if session and leads:
+        assert session == ["3"]
 
 
 def test_another_object_sees_and_stops_them(house: Supervisor) -> None:
