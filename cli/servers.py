@@ -48,7 +48,7 @@ def up(
 
     with progress(quiet=as_json) as display:
         step = display.add_task("Kafka's jars", total=None)
-        told = lambda text: display.update(step, description=text, total=None)  # noqa: E731
+        told = lambda text: display.reset(step, description=text, total=None)  # noqa: E731
         reached = house.servers_up(
             settings(), told, lambda done, total: display.update(step, completed=done, total=total)
         )
@@ -63,7 +63,10 @@ def up(
     console.print(f"Valkey    {reached.redis_url}")
     if not servers_only:
         console.print(f"Gateway   {house.gateway_url(reached)}/docs")
-        console.print(f"API key   {next(iter(reached.api_key_list()), '(none: set RB_API_KEYS)')}")
+        key = next(iter(reached.api_key_list()), "")
+        console.print(f"API key   {key or '(none: set RB_API_KEYS)'}")
+        names = f"GATEWAY={house.gateway_url(reached)} KEY={key} KAFKA={reached.kafka_bootstrap}"
+        console.print(f"for the examples of the README: export {names}", soft_wrap=True, highlight=False)
     console.print("`retail-brain status` shows what runs; `retail-brain down` stops it.", highlight=False)
 
 

@@ -14,7 +14,8 @@ from gateway.models import Event, Order, Page, Profile
 from gateway.paging import Paged
 from gateway.ports import Ports, ports_of
 from gateway.states import view
-from pipeline.codes import EXPLANATIONS, ReasonCode
+from gateway.values import explained
+from pipeline.codes import ReasonCode
 from pipeline.errors import NotFound
 from pipeline.events import MAX_TEXT
 from pipeline.field_errors import FieldError, InvalidEvent
@@ -97,7 +98,7 @@ def _canonical(ports: Ports, given: Mapping[str, str]) -> tuple[Identifier, ...]
     if record.issues:
         issue = record.issues[0]
         name = issue.field.removeprefix("identifiers.")
-        raise _invalid(name, EXPLANATIONS[issue.reason], "send a value that can name one customer")
+        raise _invalid(name, explained(issue.reason), "send a value that can name one customer")
     return record.identifiers
 
 

@@ -77,10 +77,15 @@ def issues_of(event: EventIn, policy: Policy, region: str, today: date) -> tuple
     )
 
 
+def explained(reason: ReasonCode) -> str:
+    """What a reason code says, as part of a sentence."""
+    return EXPLANATIONS[reason].removesuffix(".")
+
+
 def refusals(issues: tuple[Issue, ...]) -> list[FieldError]:
     """Errors for values that are certainly wrong."""
     return [
-        FieldError(issue.field, EXPLANATIONS[issue.reason], _REFUSED[issue.reason], issue.reason, issue.field)
+        FieldError(issue.field, explained(issue.reason), _REFUSED[issue.reason], issue.reason, issue.field)
         for issue in issues
         if issue.reason in _REFUSED
     ]

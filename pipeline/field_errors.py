@@ -34,6 +34,11 @@ _MENDS = {
     "list_type": "send text or a list of texts",
     "dict_type": "send a JSON object",
     "model_type": "send a JSON object",
+    "uuid_parsing": "send a UUID, as it was given out",
+    "int_parsing": "send a whole number",
+    "greater_than_equal": "send at least {ge}",
+    "less_than_equal": "send at most {le}",
+    "datetime_from_date_parsing": "send a time such as 2026-01-31T12:00:00Z",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -155,6 +157,39 @@ def test_a_client_nobody_here_wrote_reads_every_output_topic(retail_brain: Comma
     assert read["events.dead-letter"]["reason"] == "undecodable"
     assert read["profiles.updates"]["version"] >= 1
     assert read["events.linked"]["profile_id"]
+
+
+@pytest.mark.usefixtures("first")
+def test_the_examples_of_the_readme_do_what_they_say(retail_brain: CommandLine) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (exported,) = re.findall(r"export (GATEWAY=.*)", retail_brain.run("up"))
+    given = dict(pair.split("=", 1) for pair in exported.split())
+
+    def python(block: str) -> str:
+        done = subprocess.run(
+            (sys.executable, "-c", block),
+            env={**os.environ, **given},
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    with httpx.Client(
+        base_url=given["GATEWAY"], headers={"Authorization": f"Bearer {given['KEY']}"}, trust_env=False
+    ) as client:
+        (body,) = re.findall(r"^curl .* -d '(\{.*?\n\})'$", readme, re.MULTILINE | re.DOTALL)
+        headers = {"Content-Type": "application/json"}
+        assert client.post("/v1/events", content=body, headers=headers).status_code == 202
+        produce, consume = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+        python(produce)
+        for identifier in ({"email": "ann.lee@gmail.com"}, {"loyalty_id": "L-77"}):
+            deadline = time.monotonic() + 60
+            while not client.get("/v1/profiles", params=identifier).json()["data"]:
+                assert time.monotonic() < deadline, f"nobody has {identifier}"
+                time.sleep(0.1)
+    assert "'golden_record'" in python(consume)
 
 
 @pytest.mark.usefixtures("first")

@@ -164,6 +164,17 @@ def test_errors_have_one_form(client: httpx.Client) -> None:
         assert answer.json()["error"]["code"] == code
 
 
+def test_a_wrong_parameter_is_told_what_would_do(client: httpx.Client) -> None:
+    for path, message in {
+        "/v1/profiles/7": "path.profile_id: got text of 1 characters; send a UUID, as it was given out",
+        "/v1/merge-logs?page=0": "query.page: got text of 1 characters; send at least 1",
+        "/v1/merge-logs?page=x": "query.page: got text of 1 characters; send a whole number",
+        "/v1/profiles?phone=x": "phone: Not a possible phone number in the event's country or the default region; "
+        "send a value that can name one customer",
+    }.items():
+        assert client.get(path).json()["error"]["message"] == message
+
+
 def test_health_metrics_and_documentation(client: httpx.Client) -> None:
     client.headers.pop("Authorization")
     assert client.get("/healthz").json() == {"status": "ok"}
