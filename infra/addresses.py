@@ -27,7 +27,10 @@ def own_servers() -> bool:
 
 
 def with_addresses(found: Settings, addresses: Addresses) -> Settings:
-    """`found` with the stack's addresses, except where the environment names its own."""
+    """`found` with the stack's addresses, except where the environment names its own.
+
+    What `found` leaves unsaid stays so: a threshold that nobody set must not outrank the policy's.
+    """
     values: dict[str, object] = {
         "kafka_bootstrap": addresses.kafka_bootstrap,
         "postgres_dsn": addresses.postgres_dsn,
@@ -36,7 +39,7 @@ def with_addresses(found: Settings, addresses: Addresses) -> Settings:
         "api_keys": addresses.api_key,
     }
     unsaid = {name: value for name, value in values.items() if f"RB_{name.upper()}" not in os.environ}
-    return Settings.model_validate({**found.model_dump(), **unsaid})
+    return Settings.model_validate({**found.model_dump(exclude_unset=True), **unsaid})
 
 
 def variables(found: Settings) -> dict[str, str]:

@@ -39,6 +39,14 @@ def test_the_stack_fills_in_what_is_unsaid(monkeypatch: pytest.MonkeyPatch) -> N
     assert (found.gateway_port, found.api_key_list()) == (4, ("key",))
 
 
+def test_a_threshold_nobody_set_stays_the_policys(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "auto_merge_threshold" not in with_addresses(Settings(), ADDRESSES).model_fields_set
+    monkeypatch.setenv("RB_AUTO_MERGE_THRESHOLD", "0.9")
+    found = with_addresses(Settings(), ADDRESSES)
+    assert found.auto_merge_threshold == 0.9
+    assert "auto_merge_threshold" in found.model_fields_set
+
+
 def test_the_variables_lead_a_process_to_the_same_place(monkeypatch: pytest.MonkeyPatch) -> None:
     found = with_addresses(Settings(), ADDRESSES)
     for name, value in variables(found).items():
