@@ -11,6 +11,7 @@ from cli.demo import demo
 from cli.export import export
 from cli.ingest import ingest
 from cli.resolve import resolve
+from cli.verify import verify
 
 app = typer.Typer(
     name="retail-brain",
@@ -41,6 +42,7 @@ for command in (
     ingest,
     resolve,
     export,
+    verify,
 ):
     app.command()(command)
 app.add_typer(merge.app, name="merge")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -32,6 +32,14 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
         disable=quiet,
     ) as display:
         yield display
+
+
+@contextmanager
+def steps(*names: str, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """A display of steps by name, and what to call with (step, done, total); a total of 0 is not known."""
+    with progress(quiet=quiet) as display:
+        tasks = {name: display.add_task(name, total=None) for name in names}
+        yield lambda step, done, total: display.update(tasks[step], completed=done, total=total or None)
 
 
 def counted(items: Iterable[T], what: str, *, quiet: bool = False) -> Iterator[T]:

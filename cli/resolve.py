@@ -21,7 +21,7 @@ def resolve(
     import json
     from time import perf_counter
 
-    from cli.progress import progress
+    from cli.progress import steps
     from pipeline.mapping import BadRow, read_mapping, rows
     from pipeline.resolve_file import resolve_rows, write_assignments
     from pipeline.settings import settings
@@ -29,18 +29,13 @@ def resolve(
     bad: list[BadRow] = []
     wanted = read_mapping(mapping)
     started = perf_counter()
-    with progress(quiet=as_json) as display:
-        tasks = {
-            step: display.add_task(step, total=None) for step in ("read", "normalize", "compare", "cluster")
-        }
+    with steps("read", "normalize", "compare", "cluster", quiet=as_json) as progress:
         found = resolve_rows(
             rows(file, wanted, bad.append),
             settings(),
             region=wanted.region,
             shuffle_seed=shuffle_seed,
-            progress=lambda step, done, total: display.update(
-                tasks[step], completed=done, total=total or None
-            ),
+            progress=progress,
         )
     write_assignments(found.assigned, out)
     summary = found.summary(bad, perf_counter() - started)

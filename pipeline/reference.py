@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pipeline import metrics
 from pipeline.codes import EXPLANATIONS
 from pipeline.settings import Settings
+from pipeline.verify.fault import MEANINGS
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,9 +52,20 @@ def metrics_table() -> str:
     return "\n".join(rows)
 
 
+def faults_table() -> str:
+    """Every fault that `verify` tells and what it means."""
+    rows = ["| fault | meaning |", "|---|---|"]
+    rows += [f"| `{kind.value}` | {text} |" for kind, text in MEANINGS.items()]
+    return "\n".join(rows)
+
+
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"settings": settings_table},
-    "docs/reference.md": {"reason codes": reason_codes_table, "metrics": metrics_table},
+    "docs/reference.md": {
+        "reason codes": reason_codes_table,
+        "metrics": metrics_table,
+        "faults": faults_table,
+    },
 }
 
 

@@ -6,7 +6,7 @@ import csv
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,15 +23,11 @@ from pipeline.identity.model import IdentityRecord, MatchKey, Partition
 from pipeline.identity.normalize import canonicalize, serialize
 from pipeline.identity.policy import Policy
 from pipeline.mapping import BadRow, RawRecord
+from pipeline.progress import Progress, silent, watched
+from pipeline.resolve_records import resolve_records
 from pipeline.settings import Settings
 
 _SECRET = b"nothing that is hashed here is stored, so the key need not be secret"
-
-_STEP = 1000
-"""Rows or comparisons between two reports of progress."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with (step, done, total); total is 0 where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,48 +71,33 @@ def resolve_rows(
     *,
     region: str = "",
     shuffle_seed: int | None = None,
-    progress: Progress = lambda step, done, total: None,
+    progress: Progress = silent,
 ) -> FileResolution:
     """Resolve rows into profiles. A seed shuffles them before anything else sees them; the outcome is the same.
 
     `region` takes the place of `settings.default_region` where given. Memory grows with the distinct records.
     """
     policy, model = load_policy(settings), load_model(settings)
-    taken = []
-    for row in rows:
-        taken.append(row)
-        if len(taken) % _STEP == 0:
-            progress("read", len(taken), 0)
-    progress("read", len(taken), len(taken))
+    taken = list(watched(rows, "read", 0, progress))
     order = list(range(len(taken)))
     if shuffle_seed is not None:
         random.Random(shuffle_seed).shuffle(order)  # noqa: S311  # an order, not a secret
     content = Content(policy, region or settings.default_region)
     record_of: list[Id | None] = [None] * len(taken)
-    for done, n in enumerate(order, start=1):
+    for n in watched(order, "normalize", len(order), progress):
         record_of[n] = content.take(taken[n])
-        if done % _STEP == 0 or done == len(order):
-            progress("normalize", done, len(order))
     records = content.records
-    pairs = scratch.candidate_pairs(records, policy)
-    edges = []
-    for done, edge in enumerate(scratch.evidence(pairs, records, model, policy), start=1):
-        if edge is not None:
-            edges.append(edge)
-        if done % _STEP == 0 or done == len(pairs):
-            progress("compare", done, len(pairs))
-    partition = scratch.partition(records, edges, (), model, policy)
-    progress("cluster", len(partition.clusters), len(partition.clusters))
+    found = resolve_records(records, (), model, policy, progress)
     return FileResolution(
         assigned=tuple(
-            zip((r.record_id for r in taken), _profiles(taken, record_of, partition), strict=True)
+            zip((r.record_id for r in taken), _profiles(taken, record_of, found.partition), strict=True)
         ),
         record_of=tuple(record_of),
         records=len(records),
-        comparisons=len(pairs),
-        pairs=pairs,
+        comparisons=len(found.pairs),
+        pairs=found.pairs,
         overfull_keys=len(scratch.overfull_keys(records, policy)),
-        partition=partition,
+        partition=found.partition,
         issues=dict(content.issues),
     )
 

@@ -100,6 +100,18 @@ class Database:
             self.close()
             raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        """A transaction that reads everything as it was at its first query, for queries over whole tables.
+
+        REPEATABLE READ and READ ONLY: it waits for nobody and nobody waits for it, but what is deleted meanwhile is
+        kept until it ends. Raises StoreUnavailable.
+        """
+        with self.transaction() as tx:
+            tx.run("begin_snapshot")
+            tx.run("plan_for_whole_tables")
+            yield tx
+
     def notified(self, seconds: float) -> bool:
         """Wait for a notification on a channel that a transaction of ours ran LISTEN for; False when none came.
 

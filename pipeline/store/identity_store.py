@@ -31,6 +31,12 @@ def record_context(record_id: Id) -> bytes:
     return b"identity_record:sealed:" + record_id
 
 
+def open_record(ring: KeyRing, record_id: Id, sealed: bytes, wrapped: bytes, version: int) -> IdentityRecord:
+    """A stored record in the clear, without products. Raises SealBroken, ConfigurationError."""
+    key = ring.unwrap(wrapped, version, record_id)
+    return IdentityRecord(record_id, *deserialize(open_sealed(key, sealed, record_context(record_id))))
+
+
 class RecordCache:
     """Opened records, without products, by id; the least recently used go first. Content never changes."""
 
@@ -52,9 +58,7 @@ class RecordCache:
                 found[r] = record
         if missing:
             for record_id, sealed, wrapped, version in tx.rows("sealed_records", (missing,)):
-                key = self._ring.unwrap(wrapped, version, record_id)
-                identifiers, traits = deserialize(open_sealed(key, sealed, record_context(record_id)))
-                found[record_id] = self.put(IdentityRecord(record_id, identifiers, traits))
+                found[record_id] = self.put(open_record(self._ring, record_id, sealed, wrapped, version))
         return found
 
     def put(self, record: IdentityRecord) -> IdentityRecord:
@@ -131,7 +135,7 @@ class PostgresIdentityStore:
         if not profiles:
             return {}
         return {
-            profile: ProfileRow(profile, version, created, merged, _winners(golden))
+            profile: ProfileRow(profile, version, created, merged, winners(golden))
             for profile, version, created, merged, golden in self._tx.rows("lock_profiles", (list(profiles),))
         }
 
@@ -169,6 +173,7 @@ class PostgresIdentityStore:
         ]
 
 
-def _winners(golden: Mapping[str, str]) -> dict[str, Id]:
+def winners(golden: Mapping[str, str]) -> dict[str, Id]:
+    """A golden record as it is stored: the winning record of each attribute."""
     records = {r: Id.parse(r) for r in set(golden.values())}  # few records win many attributes
     return {attribute: records[r] for attribute, r in golden.items()}

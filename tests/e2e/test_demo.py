@@ -217,3 +217,19 @@ def test_a_file_goes_in_and_who_is_whom_comes_out(retail_brain: CommandLine, tmp
     assert profile["a"] == profile["b"] != profile["c"]
     retail_brain.run("export", "--out", str(out))
     assert len(list(csv.DictReader(out.open()))) == RECORDS + 3
+
+
+@pytest.mark.usefixtures("first")
+def test_all_stands_as_from_scratch_until_somebody_meddles(retail_brain: CommandLine) -> None:
+    clean = json.loads(retail_brain.run("verify", "--json"))
+    assert clean["differences"] == []
+    assert clean["records"] >= RECORDS
+    with psycopg.connect(Stack(retail_brain.home).last_addresses().postgres_dsn) as connection:
+        connection.execute(
+            "UPDATE identity_record SET profile_id = (SELECT min(profile_id::text)::uuid FROM identity_record) "
+            "WHERE record_id = (SELECT record_id FROM identity_record ORDER BY profile_id DESC LIMIT 1)"
+        )
+    process = retail_brain.start("verify", "--json")
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert json.loads(out)["faults"]["wrong_profile"] == 1

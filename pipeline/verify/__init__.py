@@ -1,0 +1,1 @@
+"""Everything stored against clustering it from scratch."""
