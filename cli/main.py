@@ -8,6 +8,7 @@ import typer
 
 from cli import merge, servers
 from cli.demo import demo
+from cli.explain import explain
 from cli.export import export
 from cli.ingest import ingest
 from cli.resolve import resolve
@@ -43,6 +44,7 @@ for command in (
     resolve,
     export,
     verify,
+    explain,
 ):
     app.command()(command)
 app.add_typer(merge.app, name="merge")

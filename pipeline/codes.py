@@ -31,6 +31,7 @@ class ReasonCode(StrEnum):
     NEW_CUSTOMER = "new_customer"
     KNOWN_RECORD = "known_record"
     SCORE_IN_REVIEW_BAND = "score_in_review_band"
+    SCORE_BELOW_REVIEW = "score_below_review"
     VETO_EXCLUSIVE_IDENTIFIER = "veto_exclusive_identifier"
     VETO_CONTRADICTING_PERSON = "veto_contradicting_person"
     INCOHERENT_CLUSTER = "incoherent_cluster"
@@ -69,6 +70,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.NEW_CUSTOMER: "Nobody stored is likely enough to be this person.",
     ReasonCode.KNOWN_RECORD: "The same identifiers and traits were seen before.",
     ReasonCode.SCORE_IN_REVIEW_BAND: "Too likely to ignore, not likely enough to merge: a steward decides.",
+    ReasonCode.SCORE_BELOW_REVIEW: "The evidence is not enough to ask a steward.",
     ReasonCode.VETO_EXCLUSIVE_IDENTIFIER: "Both hold a different value of an identifier a person has once.",
     ReasonCode.VETO_CONTRADICTING_PERSON: "Date of birth and given name both contradict.",
     ReasonCode.INCOHERENT_CLUSTER: "Two records agree, but the customers as wholes do not.",

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline import metrics
 from pipeline.codes import EXPLANATIONS
+from pipeline.explain.example import excerpt
 from pipeline.settings import Settings
 from pipeline.verify.fault import MEANINGS
 
@@ -59,8 +60,13 @@ def faults_table() -> str:
     return "\n".join(rows)
 
 
+def explained() -> str:
+    """An explanation as stewards read it."""
+    return f"```\n{excerpt()}\n```"
+
+
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "README.md": {"settings": settings_table},
+    "README.md": {"explanation": explained, "settings": settings_table},
     "docs/reference.md": {
         "reason codes": reason_codes_table,
         "metrics": metrics_table,

@@ -23,8 +23,9 @@ WHERE ROW(%(model)s::text, %(policy)s::text) IS DISTINCT FROM (
 ON CONFLICT DO NOTHING
 
 -- name: in_force
--- The versions a stage decided by at a moment; before the first, those it began with.
+-- The versions a stage decided by at a moment (null: now); before the first, those it began with.
 SELECT model_version, policy_version FROM configuration_in_force
 WHERE stage = %(stage)s
-ORDER BY since > %(at)s, CASE WHEN since <= %(at)s THEN since END DESC, since
+ORDER BY since > coalesce(%(at)s::timestamptz, 'infinity'),
+         CASE WHEN since <= coalesce(%(at)s::timestamptz, 'infinity') THEN since END DESC, since
 LIMIT 1

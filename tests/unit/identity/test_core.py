@@ -30,7 +30,7 @@ FORBIDDEN = {
 OUTSIDE = {"pipeline.codes", "pipeline.identity"}
 
 
-@pytest.mark.parametrize("file", sorted(CORE.glob("*.py")), ids=lambda f: f.name)
+@pytest.mark.parametrize("file", sorted(CORE.rglob("*.py")), ids=lambda f: f.name)
 def test_the_core_does_no_io(file: Path) -> None:
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []

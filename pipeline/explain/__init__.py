@@ -1,0 +1,1 @@
+"""Explanations from what is stored: read, put together, and told as data, text and picture."""
