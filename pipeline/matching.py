@@ -5,18 +5,19 @@ Knows no database: it asks an `IdentityStore`. The order of locks is the global 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pipeline.blocks import Pair, WornKey, blocks_of, via
 from pipeline.errors import TransactionConflict
-from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.compare import Side, compare, side
 from pipeline.identity.ids import Id
-from pipeline.identity.model import Edge, IdentityRecord, MatchKey, MatchKeyKind, RecordActivity
+from pipeline.identity.model import Edge, Identifier, IdentityRecord, MatchKey, RecordActivity
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model, bits
 from pipeline.identity.settle import Neighbourhood, ProfileRow, StoredRecord
+from pipeline.identity.sharing import shared_of
+from pipeline.judging import Judged, judge
 from pipeline.ports import Evidence, IdentityStore, Known
 
 
@@ -34,16 +35,23 @@ class Arrival:
 class Found:
     """The neighbourhood, locked, and what finding it took.
 
-    `edges` is new evidence to store; `overfull` the match keys skipped, by new record; `known` the stored records of
-    the batch with their profiles as locked; `candidates` the pairs that blocking (or new purchases) brought together.
+    `edges` is new evidence to store, `via` the keys its candidates among it were found by, `dropped` the pairs whose
+    evidence holds no longer; `crossed` the match keys that crossed a limit, `shared` records with the keys of their
+    shared identifiers, both to be remembered; `overfull` the match keys skipped, by new record; `known` the stored
+    records of the batch with their profiles as locked; `candidates` the pairs that blocking (or new purchases) brought
+    together.
     """
 
     neighbourhood: Neighbourhood
     edges: tuple[Edge, ...]
+    via: Mapping[Pair, tuple[MatchKey, ...]]
+    dropped: frozenset[Pair]
+    crossed: tuple[WornKey, ...]
+    shared: tuple[tuple[Id, int], ...]
     overfull: Mapping[Id, tuple[MatchKey, ...]]
     known: Mapping[Id, Known]
     compared: int
-    candidates: Set[tuple[Id, Id]]
+    candidates: Set[Pair]
 
 
 def gather(
@@ -60,83 +68,65 @@ def gather(
     The caller holds the key locks of `new`, and `seen` is what the store said of `known`. Raises TransactionConflict
     where the neighbourhood moved before the locks were had: run the transaction again.
     """
-    pairs, overfull = _candidate_pairs(new, store, policy)
+    keyed = {r: (a.record, a.keys) for r, a in new.items() if a.record is not None}
+    blocks = blocks_of(keyed, store, policy)
+    if blocks.lost:
+        new = {r: replace(new[r], record=_marked(record, blocks.lost)) for r, (record, _) in keyed.items()}
+    judged = judge(blocks.crossed, store, policy) if blocks.crossed else Judged()
     grown = store.new_products({r: a.products for r, a in known.items() if a.products})
-    pairs |= set(store.open_pairs(grown)) if grown else set()
-    edges, bought = _compare(pairs, new, known, store, model, policy)
-    scope = _lock(new, edges, seen, also, store, policy)
-    if grown and not pairs.issuperset(store.open_pairs(grown)):
+    pairs = {*blocks.pairs, *judged.rescored, *(store.open_pairs(grown) if grown else ())} - judged.dropped
+    edges, bought, faded = _compare(pairs, new, known, blocks.lost, store, model, policy)
+    dropped = judged.dropped | (faded & judged.rescored)
+    scope = _lock(new, edges, seen, judged, also, store, policy)
+    if grown and not (pairs | dropped).issuperset(store.open_pairs(grown)):
         raise TransactionConflict("evidence came for a record whose purchases grew")
+    if blocks.crossed and judge(blocks.crossed, store, policy) != judged:
+        raise TransactionConflict("what rests on a key that crossed a limit moved before its locks were had")
     if bought and any(content.products != bought[r] for r, content in store.contents(bought).items()):
         raise TransactionConflict("purchases came for a record while it was compared")
     standing_known = store.known({r: a.activity for r, a in known.items()})
     if any(k.reorders and k.profile_id not in scope.loaded for k in standing_known.values()):
         raise TransactionConflict("a profile came to be contested before its lock was had")
-    neighbourhood, refreshed = _load(scope, new, known, edges, also, store, model, policy)
+    context = _Context(new, known, edges, dropped, judged, blocks.lost, also)
+    neighbourhood, refreshed = _load(scope, context, store, model, policy)
     return Found(
         neighbourhood,
         (*edges.values(), *refreshed),
-        overfull,
+        {pair: via(blocks.pairs[pair], keyed) for pair in edges if pair in blocks.pairs},
+        dropped,
+        tuple(blocks.crossed),
+        tuple(blocks.shared),
+        {r: tuple(keys) for r, keys in blocks.overfull.items()},
         standing_known,
         compared=len(pairs) + len(refreshed),
         candidates=pairs,
     )
 
 
-def _candidate_pairs(
-    new: Mapping[Id, Arrival], store: IdentityStore, policy: Policy
-) -> tuple[set[tuple[Id, Id]], dict[Id, tuple[MatchKey, ...]]]:
-    """Pairs of a new record and any other that share keys which still tell people apart, and enough of them."""
-    local: defaultdict[int, list[Id]] = defaultdict(list)
-    kinds: dict[int, MatchKeyKind] = {}
-    for r, arrival in new.items():
-        for kind, key in arrival.keys:
-            local[key].append(r)
-            kinds[key] = kind
-    caps = {key: policy.block_caps[kind] for key, kind in kinds.items()}
-    stored = store.holders(caps) if caps else {}
-    held = {r: kinds_of(arrival.keys) for r, arrival in new.items()}
-    shared: defaultdict[Id, dict[Id, int]] = defaultdict(dict)
-    overfull: defaultdict[Id, list[MatchKey]] = defaultdict(list)
-    for key, mine in local.items():
-        others = stored.get(key, ())
-        if not others and len(mine) == 1:
-            continue
-        if len(others) + len(mine) > caps[key]:
-            for r in mine:
-                overfull[r].append(MatchKey(kinds[key], key))
-            continue
-        held.update(others)
-        bit = 1 << kinds[key]
-        for i, r in enumerate(mine):
-            found = shared[r]
-            for o, _ in others:
-                found[o] = found.get(o, 0) | bit
-            for o in mine[i + 1 :]:
-                found[o] = found.get(o, 0) | bit
-    pairs = {
-        (r, o) if r < o else (o, r)
-        for r, found in shared.items()
-        for o, bits_ in found.items()
-        if worth_comparing(bits_, held[r] & held[o])
-    }
-    return pairs, {r: tuple(k) for r, k in overfull.items()}
+def _marked(record: IdentityRecord, lost: Mapping[Identifier, float]) -> IdentityRecord:
+    """The record with what its identifiers have lost by now."""
+    now = shared_of(record.identifiers, {**dict(record.shared), **lost}) if lost else record.shared
+    return record.sharing(now)
 
 
 def _compare(
-    pairs: set[tuple[Id, Id]],
+    pairs: Set[Pair],
     new: Mapping[Id, Arrival],
     known: Mapping[Id, Arrival],
+    lost: Mapping[Identifier, float],
     store: IdentityStore,
     model: Model,
     policy: Policy,
-) -> tuple[dict[tuple[Id, Id], Edge], dict[Id, frozenset[int]]]:
+) -> tuple[dict[Pair, Edge], dict[Id, frozenset[int]], set[Pair]]:
     """Evidence worth remembering: what more purchases in common could still lift to a review included.
 
-    And what the stored records it rests on had bought then, for it may grow before they are locked.
+    And what the stored records it rests on had bought then, for it may grow before they are locked; and the pairs of
+    which nothing is worth remembering.
     """
     stored = {r for pair in pairs for r in pair if r not in new}
     contents = store.contents(stored) if stored else {}
+    if lost:
+        contents = {r: _marked(content, lost) for r, content in contents.items()}
     before = {r: content.products for r, content in contents.items()}
     for r, arrival in new.items():
         assert arrival.record is not None
@@ -146,7 +136,8 @@ def _compare(
             contents[r] = with_products(contents[r], known[r].products)
     remembered = bits(policy.review) - max(level.weight for level in model.levels["purchases"].values())
     sides: dict[Id, Side] = {}
-    edges: dict[tuple[Id, Id], Edge] = {}
+    edges: dict[Pair, Edge] = {}
+    faded: set[Pair] = set()
     for low, high in pairs:
         if low not in contents or high not in contents:
             continue
@@ -156,8 +147,10 @@ def _compare(
         comparison = compare(sides[low], sides[high], model, policy, remembered)
         if comparison.weight >= remembered:
             edges[low, high] = Edge(low, high, comparison)
+        else:
+            faded.add((low, high))
     ends = {r for pair in edges for r in pair}
-    return edges, {r: products for r, products in before.items() if r in ends}
+    return edges, {r: products for r, products in before.items() if r in ends}, faded
 
 
 def with_products(record: IdentityRecord, products: frozenset[int]) -> IdentityRecord:
@@ -177,8 +170,9 @@ class _Scope:
 
 def _lock(
     new: Mapping[Id, Arrival],
-    edges: Mapping[tuple[Id, Id], Edge],
+    edges: Mapping[Pair, Edge],
     seen: Mapping[Id, Known],
+    judged: Judged,
     also: frozenset[Id],
     store: IdentityStore,
     policy: Policy,
@@ -188,33 +182,43 @@ def _lock(
         r: s.profile_id
         for r, s in store.standing({r for e in worth for r in (e.low, e.high)} - new.keys()).items()
     }
-    seeds = set(also)
+    seeds = also | judged.profiles
     edge_of: set[Id] = set()
     for edge in worth:
         ends = {homes[r] for r in (edge.low, edge.high) if r in homes}
         settles = edge.comparison.confidence >= policy.auto_merge or len(ends) == 2
-        (seeds if settles else edge_of).update(ends)
+        if settles:
+            seeds |= ends
+        else:
+            edge_of |= ends
     inner, fringe = (
         store.reach(seeds, policy.auto_merge, policy.review) if seeds else (frozenset(), frozenset())
     )
     reordered = frozenset(k.profile_id for k in seen.values() if k.reorders)
     rows = store.lock_profiles(inner | fringe | reordered | edge_of)
     members = store.members(inner | reordered) if inner or reordered else frozenset()
-    store.lock_records(members | seen.keys() | {r for e in edges.values() for r in (e.low, e.high)})
+    store.lock_records(members | seen.keys() | {r for pair in edges for r in pair} | judged.records)
     return _Scope(inner, inner | reordered, rows, members)
 
 
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What is known before anything is loaded."""
+
+    new: Mapping[Id, Arrival]
+    known: Mapping[Id, Arrival]
+    edges: Mapping[Pair, Edge]
+    dropped: frozenset[Pair]
+    judged: Judged
+    lost: Mapping[Identifier, float]
+    also: frozenset[Id]
+
+
 def _load(
-    scope: _Scope,
-    new: Mapping[Id, Arrival],
-    known: Mapping[Id, Arrival],
-    edges: Mapping[tuple[Id, Id], Edge],
-    also: frozenset[Id],
-    store: IdentityStore,
-    model: Model,
-    policy: Policy,
+    scope: _Scope, context: _Context, store: IdentityStore, model: Model, policy: Policy
 ) -> tuple[Neighbourhood, list[Edge]]:
     """Read what was locked, and make sure that it still is all there is. And the evidence that grew meanwhile."""
+    new, known, edges, judged = context.new, context.known, context.edges, context.judged
     records: dict[Id, StoredRecord] = {}
     standing = store.standing(scope.members) if scope.members else {}
     for r, content in (store.contents(scope.members) if scope.members else {}).items():
@@ -223,12 +227,14 @@ def _load(
             standing[r].activity if arrival is None else fold_activity(standing[r].activity, arrival.activity)
         )
         whole = content if arrival is None else with_products(content, arrival.products)
-        records[r] = StoredRecord(whole, activity, standing[r].profile_id)
+        records[r] = StoredRecord(_marked(whole, context.lost), activity, standing[r].profile_id)
     for r, arrival in new.items():
         assert arrival.record is not None
         records[r] = StoredRecord(arrival.record, arrival.activity, None)
     inner_members = [r for r in scope.members if standing[r].profile_id in scope.inner]
     evidence = store.evidence(inner_members) if inner_members else []
+    if context.dropped:
+        evidence = [e for e in evidence if (e.edge.low, e.edge.high) not in context.dropped]
     refreshed = [] if not evidence else _refreshed(evidence, edges, records, model, policy)
     known_edges, outside = _stored_edges(evidence, refreshed, scope, policy)
     ends = {r for e in edges.values() for r in (e.low, e.high)} - records.keys()
@@ -238,7 +244,7 @@ def _load(
     dirty = set(new)
     # what was loaded for its golden record alone came without its evidence: it is not to be clustered
     dirty |= {r for e in edges.values() for r in (e.low, e.high)}.intersection(inner_members)
-    dirty |= {r for r in inner_members if standing[r].profile_id in also}
+    dirty |= {r for r in inner_members if standing[r].profile_id in context.also or r in judged.reasons}
     neighbourhood = Neighbourhood(
         profiles={p: row for p, row in scope.rows.items() if p in scope.loaded},
         records=records,
@@ -246,13 +252,14 @@ def _load(
         outside=outside,
         constraints=tuple(store.constraints(records)) if records else (),
         dirty=frozenset(dirty),
+        doubts=judged.reasons,
     )
     return neighbourhood, refreshed
 
 
 def _refreshed(
     evidence: Iterable[Evidence],
-    edges: Mapping[tuple[Id, Id], Edge],
+    edges: Mapping[Pair, Edge],
     records: Mapping[Id, StoredRecord],
     model: Model,
     policy: Policy,
@@ -276,10 +283,10 @@ def _refreshed(
 
 def _stored_edges(
     evidence: Iterable[Evidence], refreshed: Iterable[Edge], scope: _Scope, policy: Policy
-) -> tuple[dict[tuple[Id, Id], Edge], dict[Id, Id]]:
+) -> tuple[dict[Pair, Edge], dict[Id, Id]]:
     """Evidence worth a look, by its ends, and the profiles of those ends that were not loaded."""
     grown = {(edge.low, edge.high): edge for edge in refreshed}
-    found: dict[tuple[Id, Id], Edge] = {}
+    found: dict[Pair, Edge] = {}
     outside: dict[Id, Id] = {}
     for e in evidence:
         edge = grown.get((e.edge.low, e.edge.high), e.edge)

@@ -62,6 +62,14 @@ ACCEPTED_TO_COMMITTED = Histogram(
 DECISIONS = Counter("rb_decisions_total", "Decisions by kind and reason code.", ["decision", "reason"])
 COMPARISONS = Counter("rb_comparisons_total", "Pairs of records compared.")
 KEYS_SKIPPED = Counter("rb_match_keys_skipped_total", "Over-full match keys skipped, by kind.", ["kind"])
+KEYS_WORN = Counter(
+    "rb_match_keys_worn_total",
+    "Match keys that crossed a limit, by kind (of an identifier its type), reason code and step (4: over-full).",
+    ["kind", "reason", "step"],
+)
+EVIDENCE_DROPPED = Counter(
+    "rb_evidence_dropped_total", "Pairs whose evidence no longer held when a match key crossed a limit."
+)
 REVIEW_CHANGES = Counter("rb_review_changes_total", "Reviews that came, changed or became obsolete.")
 
 # ── store and outbox ──────────────────────────────────────────────────────────────────────────────────────

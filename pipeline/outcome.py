@@ -41,6 +41,7 @@ def outcomes_of(
     outcomes: dict[Id, Outcome] = {
         r: Outcome("linked", (ReasonCode.KNOWN_RECORD,)) for r in arrivals if r not in new
     }
+    sharing = {r for r, _ in found.shared}
     merged = {d.target for d in settlement.decisions if isinstance(d, Merged)}
     for decision in settlement.decisions:
         match decision:
@@ -52,7 +53,8 @@ def outcomes_of(
                 continue
         for r in records:
             overfull = (ReasonCode.BLOCK_OVERFULL,) if r in found.overfull else ()
-            outcomes[r] = Outcome(kind, (reason, *overfull))
+            shared = (ReasonCode.SHARED_IDENTIFIER,) if r in sharing else ()
+            outcomes[r] = Outcome(kind, (reason, *overfull, *shared))
     return outcomes
 
 
@@ -121,4 +123,7 @@ def count(
     for keys in found.overfull.values():
         for key in keys:
             metrics.KEYS_SKIPPED.labels(key.kind.name.lower()).inc()
+    for worn in found.crossed:
+        metrics.KEYS_WORN.labels(worn.kind, worn.reason, str(worn.step)).inc()
+    metrics.EVIDENCE_DROPPED.inc(len(found.dropped))
     metrics.REVIEW_CHANGES.inc(reviews)

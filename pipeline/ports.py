@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pipeline.identity.ids import Id
-from pipeline.identity.model import Constraint, Edge, IdentityRecord, RecordActivity
+from pipeline.identity.model import Constraint, Edge, IdentityRecord, MatchKey, RecordActivity
 from pipeline.identity.settle import ProfileRow
 
 
@@ -40,12 +40,34 @@ class Evidence:
     high_profile: Id
 
 
-Holder = tuple[Id, int]
-"""A record that holds a key, and the kinds of all its keys as a bit set (pipeline/identity/candidates.py)."""
+Holder = tuple[Id, int, int]
+"""A record that holds a key, the kinds of all its keys as a bit set (pipeline/identity/candidates.py), and whom it
+names (pipeline/identity/sharing.py)."""
+
+
+class Held(NamedTuple):
+    """A match key as it stands: its wear, the bits that agreement on it has lost, and who holds it. Of a key that is
+    over-full nobody is told."""
+
+    step: int
+    lost: float
+    holders: Sequence[Holder]
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """Stored evidence with the match keys by which its two records were found to be candidates."""
+
+    edge: Edge
+    via: tuple[MatchKey, ...]
 
 
 class IdentityStore(Protocol):
     """Reads and locks of one transaction. Locks last until its end."""
+
+    @property
+    def secret(self) -> bytes:
+        """What the match keys of new records are made with."""
 
     def known(self, seen: Mapping[Id, RecordActivity]) -> dict[Id, Known]:
         """Those of the records that are stored, and what being seen so would do."""
@@ -59,11 +81,20 @@ class IdentityStore(Protocol):
     def lock_keys(self, keys: Collection[int]) -> None:
         """Keep every other transaction with a new record under one of these keys out until this one ends."""
 
-    def holders(self, most: Mapping[int, int]) -> dict[int, list[Holder]]:
+    def holders(self, most: Mapping[int, int]) -> dict[int, Held]:
         """For each key the records that hold it, cut off one after `most`. Keys that nobody holds are missing."""
 
+    def overfull_among(self, keys: Collection[int]) -> frozenset[int]:
+        """Those of the keys that are over-full."""
+
+    def grounds(self, records: Collection[Id]) -> list[Grounds]:
+        """All stored evidence with both ends in these records."""
+
     def contents(self, records: Collection[Id]) -> dict[Id, IdentityRecord]:
-        """The opened records with all products stored so far. A record whose data key was destroyed is missing."""
+        """The opened records with all products stored so far, and those of their identifiers that are shared.
+
+        A record whose data key was destroyed is missing.
+        """
 
     def reach(
         self, profiles: Collection[Id], auto_merge: float, review: float

@@ -27,7 +27,8 @@ from pipeline.progress import Progress, silent, watched
 from pipeline.resolve_records import resolve_records
 from pipeline.settings import Settings
 
-_SECRET = b"nothing that is hashed here is stored, so the key need not be secret"
+SECRET = b"nothing that is hashed here is stored, so the key need not be secret"
+"""What a file in memory is hashed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def resolve_rows(
     record_of: list[Id | None] = [None] * len(taken)
     for n in watched(order, "normalize", len(order), progress):
         record_of[n] = content.take(taken[n])
-    records = content.records
+    records = scratch.weighed(content.records, policy)
     found = resolve_records(records, (), model, policy, progress)
     return FileResolution(
         assigned=tuple(
@@ -96,7 +97,7 @@ def resolve_rows(
         records=len(records),
         comparisons=len(found.pairs),
         pairs=found.pairs,
-        overfull_keys=len(scratch.overfull_keys(records, policy)),
+        overfull_keys=len(scratch.overfull(records, policy)),
         partition=found.partition,
         issues=dict(content.issues),
     )
@@ -120,10 +121,10 @@ class Content:
         if canonical.is_empty:
             self.issues[f"record:{ReasonCode.NO_IDENTITY}"] += 1
             return None
-        record_id = hashing.record_id(hashing.signature(_SECRET, serialize(canonical)))
+        record_id = hashing.record_id(hashing.signature(SECRET, serialize(canonical)))
         if record_id not in self.records:
             record = IdentityRecord(record_id, canonical.identifiers, canonical.traits)
-            self.records[record_id] = record, match_keys(canonical, _SECRET)
+            self.records[record_id] = record, match_keys(canonical, SECRET)
         return record_id
 
 

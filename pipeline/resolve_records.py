@@ -29,7 +29,7 @@ def resolve_records(
     policy: Policy,
     progress: Progress = silent,
 ) -> Resolved:
-    """What `scratch.resolve_all` says, and what it rests on."""
+    """What `scratch.resolve_all` says of `scratch.weighed` records, and what it rests on."""
     pairs = scratch.candidate_pairs(records, policy)
     compared = watched(scratch.evidence(pairs, records, model, policy), "compare", len(pairs), progress)
     edges = tuple(edge for edge in compared if edge is not None)

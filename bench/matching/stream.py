@@ -17,7 +17,7 @@ from pipeline.identity.score import Model
 from pipeline.identity.settle import Settlement
 from pipeline.inprocess import resolve_batch
 from pipeline.matching import Arrival, Found, fold_activity
-from pipeline.resolve_file import Content
+from pipeline.resolve_file import SECRET, Content
 from pipeline.settings import Settings
 from pipeline.store.memory import MemoryIdentityStore
 
@@ -70,9 +70,9 @@ class _WatchedStore(MemoryIdentityStore):
     """The store in memory, which also keeps count of what was looked at."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(SECRET)
         self.comparisons = 0
-        self.overfull = 0
+        self.skipped = 0
         self.candidates: set[tuple[Id, Id]] = set()
 
     def write(
@@ -83,7 +83,7 @@ class _WatchedStore(MemoryIdentityStore):
         known: Mapping[Id, Arrival],
     ) -> None:
         self.comparisons += found.compared
-        self.overfull += sum(len(keys) for keys in found.overfull.values())
+        self.skipped += sum(len(keys) for keys in found.overfull.values())
         self.candidates |= found.candidates
         super().write(found, settlement, new, known)
 
@@ -132,7 +132,7 @@ def run(prepared: Prepared, model: Model, policy: Policy, seed: int | None = Non
         records=len(store.records),
         comparisons=store.comparisons,
         candidates=frozenset(store.candidates),
-        overfull=store.overfull,
+        overfull=store.skipped,
         reviews=len(store.reviews),
         cpu_s=cpu_s,
     )

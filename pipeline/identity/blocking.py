@@ -11,8 +11,15 @@ from functools import lru_cache
 
 import jellyfish
 
-from pipeline.identity.hashing import keyed_numbers
-from pipeline.identity.model import CanonicalRecord, IdentifierType, MatchKey, MatchKeyKind, Trait
+from pipeline.identity.hashing import keyed_number, keyed_numbers
+from pipeline.identity.model import (
+    CanonicalRecord,
+    Identifier,
+    IdentifierType,
+    MatchKey,
+    MatchKeyKind,
+    Trait,
+)
 
 _SHORTEST_USER = 4
 
@@ -60,6 +67,12 @@ def match_keys(record: CanonicalRecord, secret: bytes) -> tuple[MatchKey, ...]:
     found = {*_of_identifiers(record), *_of_person(record.traits), *_of_address(record.traits)}
     keys = keyed_numbers(secret, [(_DOMAINS[kind], text) for kind, text in found])
     return tuple(sorted([MatchKey(kind, key) for (kind, _), key in zip(found, keys, strict=True)]))
+
+
+def identifier_key(identifier: Identifier, secret: bytes) -> int:
+    """The match key of an identifier."""
+    kind, value = identifier
+    return keyed_number(secret, _DOMAINS[_IDENTIFIER], f"{_MEETING[kind]}\x1f{value}")
 
 
 def _of_identifiers(record: CanonicalRecord) -> list[Combination]:

@@ -10,13 +10,13 @@ Nearly all sides hold one value of each: that case goes straight to the measure,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import TypeVar
 
 from pipeline.codes import ReasonCode
 from pipeline.identity import person, similarity
-from pipeline.identity.model import Comparison, IdentifierType, LevelWeight
+from pipeline.identity.model import Comparison, Identifier, IdentifierType, LevelWeight
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Level, Model, against_both, confidence
 from pipeline.identity.side import MAX_VALUES, Side, join, side
@@ -163,16 +163,16 @@ def _identifiers(a: Side, b: Side, model: Model, policy: Policy) -> list[Level]:
     somebody who shares a phone is likely to share the device as well, so they are no independent witnesses.
     """
     found: list[Level] = []
+    lost = a.shared if b.shared else b.shared  # what both hold is shared on both sides
     if a.emails and b.emails:
-        _add(found, _trusted(_emails(a.emails, b.emails, model, policy), _EMAIL, policy))
+        _add(found, _trusted(_emails(a.emails, b.emails, model, policy, lost), _EMAIL, policy))
     if a.lines and b.lines:  # phones and WhatsApp accounts are lines alike
-        _add(found, _trusted(_best(a.lines, b.lines, similarity.lines, model), _PHONE, policy))
+        _add(found, _trusted(_lines(a.lines, b.lines, model, lost), _PHONE, policy))
     if a.others and b.others:
         for kind, x in a.others.items():
             y = b.others.get(kind)
             if y is not None:
-                level = model.level(_TYPE_NAMES[kind], "different" if x.isdisjoint(y) else "exact")
-                _add(found, _trusted(level, kind, policy))
+                _add(found, _trusted(_exactly(kind, x, y, model, lost), kind, policy))
     if len(found) > 1:
         found.sort(key=_against)
         repeat = model.limits["repeat"]
@@ -195,8 +195,54 @@ def _trusted(level: Level | None, kind: IdentifierType, policy: Policy) -> Level
     return level if level is None or share == 1.0 else _repeated(level, share)
 
 
-def _emails(a: Sequence[str], b: Sequence[str], model: Model, policy: Policy) -> Level | None:
+_Lost = Mapping[Identifier, float]
+
+
+def _emails(a: Sequence[str], b: Sequence[str], model: Model, policy: Policy, lost: _Lost) -> Level | None:
     roles = policy.role_mailboxes
+    if lost:
+        return _best_of(
+            [
+                _if_shared(_EMAIL, x, y, similarity.emails(x, y, model, roles), lost)
+                for x in a[:MAX_VALUES]
+                for y in b[:MAX_VALUES]
+            ]
+        )
     if len(a) == 1 and len(b) == 1:
         return similarity.emails(a[0], b[0], model, roles)
     return _best_of([similarity.emails(x, y, model, roles) for x in a[:MAX_VALUES] for y in b[:MAX_VALUES]])
+
+
+def _lines(a: Sequence[str], b: Sequence[str], model: Model, lost: _Lost) -> Level | None:
+    if not lost:
+        return _best(a, b, similarity.lines, model)
+    return _best_of(
+        [
+            _if_shared(_PHONE, x, y, similarity.lines(x, y, model), lost)
+            for x in a[:MAX_VALUES]
+            for y in b[:MAX_VALUES]
+        ]
+    )
+
+
+def _exactly(
+    kind: IdentifierType, a: frozenset[str], b: frozenset[str], model: Model, lost: _Lost
+) -> Level | None:
+    both = a & b
+    level = model.level(_TYPE_NAMES[kind], "exact" if both else "different")
+    if not lost or not both:
+        return level
+    return _best_of([_if_shared(kind, x, x, level, lost) for x in both])
+
+
+def _if_shared(kind: IdentifierType, x: str, y: str, level: Level, lost: _Lost) -> Level:
+    """Agreement on a value that too many people share: less, or nothing, but never evidence against."""
+    less = lost.get(Identifier(kind, x), 0.0) if x == y else 0.0
+    if not less:
+        return level
+    return Level(
+        level.attribute,
+        "shared",
+        min(level.weight, max(0.0, level.weight - less)),
+        min(level.household, max(0.0, level.household - less)),
+    )

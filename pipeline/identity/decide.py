@@ -33,15 +33,17 @@ def decide(
     first_seen: Mapping[Id, datetime],
     new_id: Callable[[], Id],
     revive: Mapping[Id, frozenset[Id]] | None = None,
+    because: ReasonCode = ReasonCode.BETTER_CLUSTER,
 ) -> tuple[Decision, ...]:
     """The decisions that lead from `standing` to `partition`: splits, merges, creations, links, then reviews.
 
     `first_seen` tells the age of every record in the partition. `revive` maps the id of a profile that was merged
     away to the records it had: the cluster that holds the oldest of them gets that id back, unless a standing profile
-    would lose its own id by it. `new_id` is called once for each cluster that no id comes to, in the order of
-    their oldest records. Empty where nothing changes and nobody needs to be asked.
+    would lose its own id by it. `because` is why records are split off otherwise. `new_id` is called once for each
+    cluster that no id comes to, in the order of their oldest records. Empty where nothing changes and nobody needs to
+    be asked.
     """
-    diff = _Diff(standing, partition, first_seen)
+    diff = _Diff(standing, partition, first_seen, because)
     diff.revive(revive or {})
     diff.keep()
     diff.name_the_rest(new_id)
@@ -62,8 +64,13 @@ class _Diff:
     """Who owns which cluster, worked out once; the decisions are read off it."""
 
     def __init__(
-        self, standing: Sequence[StandingProfile], partition: Partition, first_seen: Mapping[Id, datetime]
+        self,
+        standing: Sequence[StandingProfile],
+        partition: Partition,
+        first_seen: Mapping[Id, datetime],
+        because: ReasonCode,
     ) -> None:
+        self._because = because
         self._age = _Age(first_seen)
         self._clusters = sorted(partition.clusters, key=lambda c: min(map(self._age, c)))
         self._partition = partition
@@ -141,7 +148,7 @@ class _Diff:
             target = self._owner[n]
             is_new = target not in live and target not in named
             named.add(target)
-            reason = ReasonCode.ROLLBACK if target in self._revived else ReasonCode.BETTER_CLUSTER
+            reason = ReasonCode.ROLLBACK if target in self._revived else self._because
             found.append(Split(source, target, records, is_new, reason))
         return found
 

@@ -118,19 +118,29 @@ class MatchKey(NamedTuple):
 class IdentityRecord:
     """A distinct combination of identifiers and traits. Equal content has an equal id, whatever the order of arrival.
 
-    `products` are the hashes of distinct products its events bought; it only ever grows. `own_side` is no content: it
-    remembers what comparison makes of the rest, so that a record that is compared again and again pays once.
+    Beside the content stands what is known by now: `products`, the hashes of distinct products its events bought, and
+    `shared`, those of its identifiers that too many people hold, with the bits that agreement on each has lost. Both
+    only ever grow. `own_side` remembers what comparison makes of the content, so that a record that is compared again
+    and again pays once.
     """
 
     record_id: Id
     identifiers: tuple[Identifier, ...]
     traits: Mapping[Trait, str]
     products: frozenset[int] = frozenset()
+    shared: tuple[tuple[Identifier, float], ...] = ()
     own_side: object | None = field(default=None, init=False, compare=False, repr=False)
 
     def having_bought(self, products: frozenset[int]) -> IdentityRecord:
         """The record with these purchases."""
-        made = IdentityRecord(self.record_id, self.identifiers, self.traits, products)
+        return self._with(products, self.shared)
+
+    def sharing(self, shared: tuple[tuple[Identifier, float], ...]) -> IdentityRecord:
+        """The record with these identifiers known to be shared."""
+        return self if shared == self.shared else self._with(self.products, shared)
+
+    def _with(self, products: frozenset[int], shared: tuple[tuple[Identifier, float], ...]) -> IdentityRecord:
+        made = IdentityRecord(self.record_id, self.identifiers, self.traits, products, shared)
         object.__setattr__(made, "own_side", self.own_side)
         return made
 

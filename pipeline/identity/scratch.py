@@ -1,10 +1,14 @@
-"""Everything from scratch, in memory: what the stream must arrive at, whatever the order of arrival."""
+"""Everything from scratch, in memory: what the stream must arrive at, whatever the order of arrival.
+
+First of all the records are `weighed`: which identifiers are shared follows from all of them together.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, combinations
+from math import inf
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.candidates import kinds_of, worth_comparing
@@ -12,17 +16,39 @@ from pipeline.identity.cluster import cluster
 from pipeline.identity.compare import compare, side
 from pipeline.identity.graph import connected
 from pipeline.identity.ids import Id
-from pipeline.identity.model import Constraint, ConstraintKind, Edge, IdentityRecord, MatchKey, Partition
+from pipeline.identity.model import (
+    Constraint,
+    ConstraintKind,
+    Edge,
+    Identifier,
+    IdentityRecord,
+    MatchKey,
+    MatchKeyKind,
+    Partition,
+)
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
+from pipeline.identity.sharing import (
+    OVERFULL,
+    bits_lost,
+    meeting,
+    people,
+    person,
+    shared_of,
+    sharing_limit,
+    step_of,
+)
 
 KeyedRecords = Mapping[Id, tuple[IdentityRecord, tuple[MatchKey, ...]]]
+Block = Identifier | MatchKey
+"""What brings records together: an identifier, as it meets, or a blocking key."""
 
 
 def resolve_all(
     records: KeyedRecords, constraints: Sequence[Constraint], model: Model, policy: Policy
 ) -> Partition:
     """Candidates by match keys under the policy's caps, compared, and clustered component by component."""
+    records = weighed(records, policy)
     found = evidence(candidate_pairs(records, policy), records, model, policy)
     return partition(records, [edge for edge in found if edge is not None], constraints, model, policy)
 
@@ -52,23 +78,55 @@ def _order(edge: Edge) -> tuple[float, Id, Id]:
     return -edge.comparison.weight, edge.low, edge.high
 
 
-def overfull_keys(records: KeyedRecords, policy: Policy) -> frozenset[MatchKey]:
-    """The match keys that more records share than their kind's cap: they are skipped."""
-    counts = Counter(key for _, keys in records.values() for key in keys)
-    return frozenset(key for key, count in counts.items() if count > policy.block_cap(key.kind))
+def weighed(records: KeyedRecords, policy: Policy) -> KeyedRecords:
+    """The records with their shared identifiers and what agreement on each has lost: before anything is compared."""
+    lost = {}
+    for block, members in blocks(records).items():
+        if isinstance(block, Identifier):
+            limit = sharing_limit(block.type, policy)
+            step = step_of(people({person(records[r][0].traits) for r in members}), limit)
+            full = len(members) > policy.block_cap(MatchKeyKind.IDENTIFIER)
+            if step or full:
+                lost[block] = bits_lost(OVERFULL if full else step, limit)
+    return {
+        r: (record.sharing(shared_of(record.identifiers, lost)), keys)
+        for r, (record, keys) in records.items()
+    }
+
+
+def blocks(records: KeyedRecords) -> dict[Block, list[Id]]:
+    """The records under each identifier and blocking key, in the order of their ids."""
+    found: defaultdict[Block, list[Id]] = defaultdict(list)
+    for record_id in sorted(records):
+        record, keys = records[record_id]
+        for identifier in {meeting(i) for i in record.identifiers}:
+            found[identifier].append(record_id)
+        for key in keys:
+            if key.kind is not MatchKeyKind.IDENTIFIER:
+                found[key].append(record_id)
+    return found
+
+
+def is_overfull(block: Block, members: Sequence[Id], records: KeyedRecords, policy: Policy) -> bool:
+    """Whether a block of `weighed` records is skipped: too many records share it, or too many people an identifier."""
+    if isinstance(block, Identifier):
+        return dict(records[members[0]][0].shared).get(block) == inf
+    return len(members) > policy.block_cap(block.kind)
+
+
+def overfull(records: KeyedRecords, policy: Policy) -> frozenset[Block]:
+    """The blocks of `weighed` records that are skipped."""
+    return frozenset(b for b, members in blocks(records).items() if is_overfull(b, members, records, policy))
 
 
 def candidate_pairs(records: KeyedRecords, policy: Policy) -> frozenset[tuple[Id, Id]]:
-    """Every pair (low, high) of records that share match keys which are not over-full, and enough of them."""
-    blocks: dict[MatchKey, list[Id]] = defaultdict(list)
-    for record_id in sorted(records):
-        for key in records[record_id][1]:
-            blocks[key].append(record_id)
+    """Every pair (low, high) of `weighed` records that share keys which are not over-full, and enough of them."""
     shared: defaultdict[tuple[Id, Id], int] = defaultdict(int)
-    for key, members in blocks.items():
-        if 1 < len(members) <= policy.block_cap(key.kind):
+    for block, members in blocks(records).items():
+        if len(members) > 1 and not is_overfull(block, members, records, policy):
+            kind = MatchKeyKind.IDENTIFIER if isinstance(block, Identifier) else block.kind
             for pair in combinations(members, 2):
-                shared[pair] |= 1 << key.kind
+                shared[pair] |= 1 << kind
     held = {record_id: kinds_of(keys) for record_id, (_, keys) in records.items()}
     return frozenset(
         (low, high) for (low, high), kinds in shared.items() if worth_comparing(kinds, held[low] & held[high])

@@ -61,7 +61,8 @@ class Neighbourhood:
     """All that a decision may rest on.
 
     `records` are every record of `profiles` and the new ones; `edges` all evidence with an end in `records`;
-    `outside` the profile of each record that is an edge's other end; `dirty` the records with new evidence.
+    `outside` the profile of each record that is an edge's other end; `dirty` the records with new evidence; `doubts`
+    those whose evidence fell because a limit was crossed, and why.
     """
 
     profiles: Mapping[Id, ProfileRow]
@@ -70,6 +71,7 @@ class Neighbourhood:
     outside: Mapping[Id, Id]
     constraints: tuple[Constraint, ...]
     dirty: frozenset[Id]
+    doubts: Mapping[Id, ReasonCode] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +182,14 @@ def _decide_component(
     ]
     first_seen = {r: standing.records[r].activity.first_seen for r in component}
     mine = {p: kept for p, snapshot in revive.items() if (kept := snapshot & component)}
-    decisions = decide(before, partition, first_seen, new_id, mine)
+    doubts = {standing.doubts[r] for r in component if r in standing.doubts}
+    because = next((d for d in _WEIGHTIEST if d in doubts), ReasonCode.BETTER_CLUSTER)
+    decisions = decide(before, partition, first_seen, new_id, mine, because)
     return tuple(d for d in decisions if not isinstance(d, Review)), partition.refused
+
+
+_WEIGHTIEST = (ReasonCode.SHARED_IDENTIFIER, ReasonCode.BLOCK_OVERFULL)
+"""Of several reasons to doubt a profile the one that is told."""
 
 
 @dataclass(slots=True)

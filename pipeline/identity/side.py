@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
-from pipeline.identity.model import IdentifierType, IdentityRecord, Trait
+from pipeline.identity.model import Identifier, IdentifierType, IdentityRecord, Trait
 from pipeline.identity.person import PersonName
 from pipeline.identity.similarity import Place
 
@@ -19,13 +20,14 @@ _NUMBER, _STREET, _UNIT = Trait.STREET_NUMBER, Trait.STREET, Trait.UNIT
 _CITY, _STATE, _POSTCODE = Trait.CITY, Trait.STATE, Trait.POSTCODE
 _BORN, _GENDER, _IDS, _EMPLOYER = Trait.DATE_OF_BIRTH, Trait.GENDER, Trait.NATIONAL_ID, Trait.EMPLOYER
 _NONE: frozenset[str] = frozenset()
+_NOTHING: Mapping[Identifier, float] = {}
 
 
 class Side(NamedTuple):
     """The union of what some records say. Every tuple is sorted and distinct: equal content is an equal Side.
 
     `lines` are the phone numbers of phones and WhatsApp accounts alike; `others` the identifiers that are neither
-    lines nor e-mail addresses.
+    lines nor e-mail addresses; `shared` the bits that agreement on an identifier has lost, a line's as a phone's.
     """
 
     identifiers: Mapping[IdentifierType, frozenset[str]]
@@ -39,6 +41,7 @@ class Side(NamedTuple):
     national_ids: frozenset[str]
     employers: tuple[str, ...]
     products: frozenset[int]
+    shared: Mapping[Identifier, float]
 
 
 def side(records: Iterable[IdentityRecord]) -> Side:
@@ -53,7 +56,9 @@ def _of(record: IdentityRecord) -> Side:
         own = _of_record(record)
         # the record stays what it is: its side follows from its content
         object.__setattr__(record, "own_side", own)
-    return own._replace(products=record.products) if record.products else own
+    if record.products or record.shared:
+        return own._replace(products=record.products, shared=dict(record.shared))
+    return own
 
 
 def _of_record(record: IdentityRecord) -> Side:
@@ -81,6 +86,7 @@ def _of_record(record: IdentityRecord) -> Side:
         frozenset(ids.split("|")) if ids else _NONE,
         (employer,) if employer else (),
         frozenset(),
+        _NOTHING,
     )
 
 
@@ -122,4 +128,5 @@ def join(sides: Sequence[Side]) -> Side:
         national_ids=_NONE.union(*(s.national_ids for s in sides)),
         employers=tuple(sorted({e for s in sides for e in s.employers})),
         products=frozenset().union(*(s.products for s in sides)),
+        shared=dict(chain.from_iterable(s.shared.items() for s in sides)),
     )

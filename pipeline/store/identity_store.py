@@ -6,6 +6,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.codes import ReasonCode
+from pipeline.identity.blocking import identifier_key
 from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     Comparison,
@@ -17,7 +18,9 @@ from pipeline.identity.model import (
 )
 from pipeline.identity.normalize import deserialize
 from pipeline.identity.settle import ProfileRow
-from pipeline.ports import Evidence, Holder, Known, Standing
+from pipeline.identity.sharing import meeting, shared_of
+from pipeline.match_keys import unpack_match_keys
+from pipeline.ports import Evidence, Grounds, Held, Holder, Known, Standing
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import open_sealed
 from pipeline.store.database import Transaction
@@ -41,6 +44,7 @@ class RecordCache:
     """Opened records, without products, by id; the least recently used go first. Content never changes."""
 
     def __init__(self, ring: KeyRing, size: int) -> None:
+        self.secret = ring.current.match
         self._ring = ring
         self._size = size
         self._records: OrderedDict[Id, IdentityRecord] = OrderedDict()
@@ -76,6 +80,10 @@ class PostgresIdentityStore:
         self._tx = tx
         self._cache = cache
 
+    @property
+    def secret(self) -> bytes:
+        return self._cache.secret
+
     def known(self, seen: Mapping[Id, RecordActivity]) -> dict[Id, Known]:
         if not seen:
             return {}
@@ -100,20 +108,45 @@ class PostgresIdentityStore:
         if stripes:
             self._tx.run("lock_key_stripes", (_STRIPE_LOCK, stripes))
 
-    def holders(self, most: Mapping[int, int]) -> dict[int, list[Holder]]:
+    def holders(self, most: Mapping[int, int]) -> dict[int, Held]:
         found: defaultdict[int, list[Holder]] = defaultdict(list)
+        worn: dict[int, tuple[int, float]] = {}
         keys = sorted(most)  # neighbours in the index are found together
-        for key, record, kinds in self._tx.rows("key_holders", (keys, [most[k] for k in keys])):
-            found[key].append((record, kinds))
-        return found
+        for key, step, lost, *holder in self._tx.rows("key_holders", (keys, [most[k] for k in keys])):
+            if step:
+                worn[key] = step, lost
+            if holder[0] is not None:
+                found[key].append((holder[0], holder[1], holder[2]))
+        unworn = (0, 0.0)
+        return {key: Held(*worn.get(key, unworn), found.get(key, ())) for key in (found.keys() | worn.keys())}
+
+    def overfull_among(self, keys: Collection[int]) -> frozenset[int]:
+        return frozenset(key for (key,) in self._tx.rows("overfull_keys", (list(keys),)))
+
+    def grounds(self, records: Collection[Id]) -> list[Grounds]:
+        return [
+            Grounds(_edge(low, high, weight, confidence, veto), unpack_match_keys(via))
+            for low, high, weight, confidence, veto, via in self._tx.rows(
+                "grounds_among", {"records": list(records)}
+            )
+        ]
 
     def contents(self, records: Collection[Id]) -> dict[Id, IdentityRecord]:
         if not records:
             return {}
         opened = self._cache.get(records, self._tx)
-        for r, bought in self._tx.rows("products_of", (list(opened),)):
-            opened[r] = opened[r].having_bought(frozenset(bought))
+        for r, bought, keys, lost in self._tx.rows("known_beside_content", {"records": list(opened)}):
+            if bought is not None:
+                opened[r] = opened[r].having_bought(frozenset(bought))
+            else:
+                opened[r] = self._marked(opened[r], dict(zip(keys, lost, strict=True)))
         return opened
+
+    def _marked(self, record: IdentityRecord, lost: Mapping[int, float]) -> IdentityRecord:
+        """The record with those of its identifiers marked that are shared."""
+        keys = {meeting(i): identifier_key(i, self.secret) for i in record.identifiers}
+        by_identifier = {i: lost[key] for i, key in keys.items() if key in lost}
+        return record.sharing(shared_of(record.identifiers, by_identifier))
 
     def reach(
         self, profiles: Collection[Id], auto_merge: float, review: float
@@ -156,11 +189,7 @@ class PostgresIdentityStore:
 
     def evidence(self, records: Collection[Id]) -> list[Evidence]:
         return [
-            Evidence(
-                Edge(low, high, Comparison(weight, confidence, (), ReasonCode(veto) if veto else None)),
-                low_profile,
-                high_profile,
-            )
+            Evidence(_edge(low, high, weight, confidence, veto), low_profile, high_profile)
             for low, high, weight, confidence, veto, low_profile, high_profile in self._tx.rows(
                 "evidence_of", {"records": list(records)}
             )
@@ -171,6 +200,10 @@ class PostgresIdentityStore:
             Constraint(ConstraintKind(kind), frozenset(left), frozenset(right))
             for kind, left, right in self._tx.rows("constraints_of", {"records": list(records)})
         ]
+
+
+def _edge(low: Id, high: Id, weight: float, confidence: float, veto: str | None) -> Edge:
+    return Edge(low, high, Comparison(weight, confidence, (), ReasonCode(veto) if veto else None))
 
 
 def winners(golden: Mapping[str, str]) -> dict[str, Id]:

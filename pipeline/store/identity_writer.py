@@ -21,7 +21,9 @@ from pipeline.identity.model import (
 )
 from pipeline.identity.normalize import serialize
 from pipeline.identity.settle import Neighbourhood, ProfileAfter, ProfileRow, Settlement
-from pipeline.matching import Arrival
+from pipeline.identity.sharing import person_tag
+from pipeline.match_keys import pack_match_keys
+from pipeline.matching import Arrival, Found
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import seal
 from pipeline.store.database import Transaction
@@ -139,11 +141,12 @@ class IdentityWriter:
         )
         self._tx.copy(
             "copy_match_keys",
-            ("int8", "int4", "uuid"),
+            ("int8", "int4", "int4", "uuid"),
             [
-                (key, kinds, r)
+                (key, kinds, tag, r)
                 for r, c in hashed.items()
                 for kinds in (kinds_of(c.keys),)
+                for tag in (person_tag(standing.records[r].record.traits, self._ring.current.match),)
                 for key in {k.key for k in c.keys}
             ],
         )
@@ -170,11 +173,14 @@ class IdentityWriter:
         if bought:
             self._tx.run("insert_products", ([r for r, _ in bought], [p for _, p in bought]))
 
-    def evidence(self, edges: Sequence[Edge]) -> None:
-        """Store new evidence with its levels."""
-        if not edges:
+    def evidence(self, found: Found) -> None:
+        """Store new evidence with its levels, and drop what holds no longer."""
+        if found.dropped:
+            low, high = zip(*sorted(found.dropped), strict=True)
+            self._tx.run("drop_evidence", (list(low), list(high)))
+        if not found.edges:
             return
-        ordered = sorted(edges, key=lambda e: (e.low, e.high))
+        ordered = sorted(found.edges, key=lambda e: (e.low, e.high))
         self._tx.run(
             "upsert_evidence",
             {
@@ -184,10 +190,30 @@ class IdentityWriter:
                 "confidence": [e.comparison.confidence for e in ordered],
                 "levels": [orjson.dumps(edge_details(e)["levels"]).decode() for e in ordered],
                 "veto": [e.comparison.veto for e in ordered],
+                "via": [pack_match_keys(found.via.get((e.low, e.high), ())) for e in ordered],
                 "model": self._author.model_version,
                 "policy": self._author.policy_version,
             },
         )
+
+    def worn(self, found: Found) -> None:
+        """Remember the match keys that crossed a limit, and the records whose identifiers are shared by it."""
+        if found.crossed:
+            self._tx.run(
+                "wear_keys",
+                {
+                    "keys": [w.key.key for w in found.crossed],
+                    "kinds": [w.kind for w in found.crossed],
+                    "steps": [w.step for w in found.crossed],
+                    "lost": [w.lost for w in found.crossed],
+                    "people": [w.people for w in found.crossed],
+                    "reasons": [w.reason for w in found.crossed],
+                    "now": self._author.now,
+                },
+            )
+        if found.shared:
+            records, keys = zip(*sorted(found.shared), strict=True)
+            self._tx.run("insert_shared_identifiers", (list(records), list(keys)))
 
     def merge_log(
         self,

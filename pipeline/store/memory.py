@@ -17,18 +17,21 @@ from pipeline.identity.model import (
     ConstraintKind,
     Edge,
     IdentityRecord,
+    MatchKey,
     RecordActivity,
     Review,
 )
 from pipeline.identity.settle import ProfileRow, Settlement, StoredRecord
+from pipeline.identity.sharing import OVERFULL, person_tag, shared_of
 from pipeline.matching import Arrival, Found, fold_activity, with_products
-from pipeline.ports import Evidence, Holder, Known, Standing
+from pipeline.ports import Evidence, Grounds, Held, Holder, Known, Standing
 
 
 class MemoryIdentityStore:
     """An `IdentityStore` of dictionaries. `write` takes what the Postgres writer takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
         self.profiles: dict[Id, ProfileRow] = {}
         self.records: dict[Id, StoredRecord] = {}
         self.reviews: dict[tuple[Id, Id], Review] = {}
@@ -36,8 +39,14 @@ class MemoryIdentityStore:
         self._contested: set[Id] = set()
         self._members: defaultdict[Id, set[Id]] = defaultdict(set)
         self._keys: defaultdict[int, list[Holder]] = defaultdict(list)
+        self._worn: dict[int, tuple[int, float]] = {}
+        self._via: dict[tuple[Id, Id], tuple[MatchKey, ...]] = {}
         self._edges: dict[tuple[Id, Id], Edge] = {}
         self._edges_of: defaultdict[Id, set[tuple[Id, Id]]] = defaultdict(set)
+
+    @property
+    def secret(self) -> bytes:
+        return self._secret
 
     def _home(self, record: Id) -> Id:
         home = self.records[record].profile_id
@@ -72,8 +81,20 @@ class MemoryIdentityStore:
     def lock_keys(self, keys: Collection[int]) -> None:
         """Nothing to keep out."""
 
-    def holders(self, most: Mapping[int, int]) -> dict[int, list[Holder]]:
-        return {key: self._keys[key][: limit + 1] for key, limit in most.items() if key in self._keys}
+    def holders(self, most: Mapping[int, int]) -> dict[int, Held]:
+        return {key: self._held(key, limit) for key, limit in most.items() if key in self._keys}
+
+    def _held(self, key: int, most: int) -> Held:
+        step, lost = self._worn.get(key, (0, 0.0))
+        return Held(step, lost, () if step == OVERFULL else self._keys[key][: most + 1])
+
+    def overfull_among(self, keys: Collection[int]) -> frozenset[int]:
+        return frozenset(key for key in keys if self._worn.get(key, (0, 0.0))[0] == OVERFULL)
+
+    def grounds(self, records: Collection[Id]) -> list[Grounds]:
+        named = frozenset(records)
+        pairs = {pair for r in named for pair in self._edges_of[r] if named.issuperset(pair)}
+        return [Grounds(_bare(self._edges[pair]), self._via[pair]) for pair in pairs]
 
     def contents(self, records: Collection[Id]) -> dict[Id, IdentityRecord]:
         return {r: self.records[r].record for r in records if r in self.records}
@@ -144,19 +165,16 @@ class MemoryIdentityStore:
             )
         for r, arrival in new.items():
             self.records[r] = found.neighbourhood.records[r]
-            kinds = kinds_of(arrival.keys)
+            holder = (r, kinds_of(arrival.keys), person_tag(self.records[r].record.traits, self._secret))
             for key in {k.key for k in arrival.keys}:
-                self._keys[key].append((r, kinds))
+                self._keys[key].append(holder)
         for r, profile in settlement.moves.items():
             before = self.records[r].profile_id
             if before is not None:
                 self._members[before].discard(r)
             self._members[profile].add(r)
             self.records[r] = replace(self.records[r], profile_id=profile)
-        for edge in found.edges:
-            self._edges[edge.low, edge.high] = edge
-            self._edges_of[edge.low].add((edge.low, edge.high))
-            self._edges_of[edge.high].add((edge.low, edge.high))
+        self._write_evidence(found)
         for p in settlement.profiles.values():
             (self._contested.add if p.contested else self._contested.discard)(p.profile_id)
             self.profiles[p.profile_id] = ProfileRow(
@@ -165,6 +183,28 @@ class MemoryIdentityStore:
         for pair in [pair for pair in self.reviews if settlement.reviewed & set(pair)]:
             del self.reviews[pair]
         self.reviews |= {(review.low, review.high): review for review in settlement.reviews}
+
+    def _write_evidence(self, found: Found) -> None:
+        """Evidence found and dropped, keys that crossed a limit, and the records whose identifiers are shared by it."""
+        for worn in found.crossed:
+            self._worn[worn.key.key] = worn.step, worn.lost
+            if worn.identifier is not None:
+                for r in (*(r for r, *_ in worn.holders), *worn.mine):
+                    record = self.records[r].record
+                    lost = {**dict(record.shared), worn.identifier: worn.lost}
+                    marked = record.sharing(shared_of(record.identifiers, lost))
+                    self.records[r] = replace(self.records[r], record=marked)
+        for low, high in found.dropped:
+            if self._edges.pop((low, high), None) is not None:
+                del self._via[low, high]
+                self._edges_of[low].discard((low, high))
+                self._edges_of[high].discard((low, high))
+        for edge in found.edges:
+            self._edges[edge.low, edge.high] = edge
+            if (edge.low, edge.high) in found.via:
+                self._via[edge.low, edge.high] = found.via[edge.low, edge.high]
+            self._edges_of[edge.low].add((edge.low, edge.high))
+            self._edges_of[edge.high].add((edge.low, edge.high))
 
     def partition(self) -> frozenset[frozenset[Id]]:
         """The records as they are divided among profiles."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
+from pipeline.identity.scratch import weighed
 from pipeline.privacy.keyring import KeyRing
 from pipeline.progress import Progress, silent, watched
 from pipeline.resolve_records import resolve_records
@@ -48,6 +49,7 @@ def verify(
     """
     with database.snapshot() as tx:
         stored = read_stored(tx, ring, progress)
+        stored.records.update(weighed(stored.records, policy))
         total = (tx.row("stored_counts") or (0, 0))[1]
         evidence = EvidenceFaults(stored, model, policy)
         rows = watched(tx.stream("stored_evidence"), "evidence", total, progress)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from math import inf
 from typing import Protocol
 
 import pytest
 
 from pipeline.identity.ids import Id
-from pipeline.identity.model import Constraint, ConstraintKind, RecordActivity
+from pipeline.identity.model import Constraint, ConstraintKind, Identifier, IdentifierType, RecordActivity
+from pipeline.identity.policy import Policy
+from pipeline.identity.scratch import resolve_all
 from pipeline.identity.settle import settle
+from pipeline.identity.sharing import OVERFULL
 from pipeline.ids import new_id
 from pipeline.inprocess import resolve_batch
 from pipeline.matching import gather
@@ -20,7 +24,7 @@ from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter
 from pipeline.store.memory import MemoryIdentityStore
 from pipeline.store.review_writer import ReviewWriter
-from tests.support.people import START, Person, model, person, policy, ring
+from tests.support.people import START, Person, model, narrow, person, policy, ring
 
 ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
 
@@ -28,7 +32,7 @@ ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01
 class Filled(Protocol):
     """A store that records can arrive at."""
 
-    def arrive(self, *people: Person) -> None: ...
+    def arrive(self, *people: Person, rules: Policy | None = None) -> None: ...
     def forbid(self, one: Person, other: Person) -> None: ...
     def ask(self) -> IdentityStore: ...
     def close(self) -> None: ...
@@ -36,10 +40,11 @@ class Filled(Protocol):
 
 class InMemory:
     def __init__(self) -> None:
-        self._store = MemoryIdentityStore()
+        self._store = MemoryIdentityStore(ring().current.match)
 
-    def arrive(self, *people: Person) -> None:
-        resolve_batch(self._store, {p.record_id: p.arrival for p in people}, model(), policy(), new_id, START)
+    def arrive(self, *people: Person, rules: Policy | None = None) -> None:
+        arrivals = {p.record_id: p.arrival for p in people}
+        resolve_batch(self._store, arrivals, model(), rules or policy(), new_id, START)
 
     def forbid(self, one: Person, other: Person) -> None:
         self._store.rules.append(
@@ -59,14 +64,15 @@ class OnPostgres:
         self._open = self._database.transaction()
         self._tx = self._open.__enter__()
 
-    def arrive(self, *people: Person) -> None:
+    def arrive(self, *people: Person, rules: Policy | None = None) -> None:
+        rules = rules or policy()
         arrivals = {p.record_id: p.arrival for p in people}
         store = PostgresIdentityStore(self._tx, self._cache)
         stored = store.known({r: a.activity for r, a in arrivals.items()})
         known = {r: a for r, a in arrivals.items() if r in stored}
         new = {r: a for r, a in arrivals.items() if r not in stored}
-        found = gather(new, known, stored, store, model(), policy())
-        settlement = settle(found.neighbourhood, model(), policy(), new_id, START)
+        found = gather(new, known, stored, store, model(), rules)
+        settlement = settle(found.neighbourhood, model(), rules, new_id, START)
         author = Author("test", "test", "m", "p", START, new_id)
         writer = IdentityWriter(self._tx, ring(), author)
         writer.merge_log(settlement.decisions, found.neighbourhood, settlement)
@@ -77,7 +83,8 @@ class OnPostgres:
         writer.new_records(hashed, found.neighbourhood, settlement)
         writer.moves(settlement, new)
         writer.activity(known, {r: a.products for r, a in arrivals.items()})
-        writer.evidence(found.edges)
+        writer.evidence(found)
+        writer.worn(found)
         ReviewWriter(self._tx, author).write(settlement)
 
     def forbid(self, one: Person, other: Person) -> None:
@@ -168,8 +175,8 @@ def test_holders_are_cut_off_one_after_the_cap(filled: Filled) -> None:
         & set(person({"email": "anna@mailbox.net"}).arrival.keys)
         & {k for k in people[0].arrival.keys if k.kind == 0}
     )
-    assert len(filled.ask().holders({shared.key: 3})[shared.key]) == 4
-    assert len(filled.ask().holders({shared.key: 30})[shared.key]) == 5
+    assert len(filled.ask().holders({shared.key: 3})[shared.key].holders) == 4
+    assert len(filled.ask().holders({shared.key: 30})[shared.key].holders) == 5
     assert filled.ask().holders({12345: 3}) == {}
 
 
@@ -213,3 +220,66 @@ def test_locking_reads_profiles_as_they_stand(filled: Filled) -> None:
     assert golden["first_name"] == anna.record_id
     filled.arrive(person({"cookie_id": "c-1"}, **ANNA))
     assert filled.ask().lock_profiles([home])[home].version == 2
+
+
+def keys_of(one: Person, other: Person) -> set[int]:
+    return {k.key for k in set(one.arrival.keys) & set(other.arrival.keys)}
+
+
+def test_evidence_goes_with_the_keys_that_it_was_found_by(filled: Filled) -> None:
+    first, second, third = (person({"email": "anna@mailbox.net", "cookie_id": f"c-{n}"}) for n in range(3))
+    rules = narrow(cap=2, limit=9)
+    filled.arrive(first, second, rules=rules)
+    shared = keys_of(first, second)
+    (grounds,) = filled.ask().grounds([first.record_id, second.record_id])
+    assert {k.key for k in grounds.via} == shared
+    assert len(set(homes(filled, first, second))) == 1
+    filled.arrive(third, rules=rules)
+    ask = filled.ask()
+    assert ask.grounds([first.record_id, second.record_id]) == []
+    assert ask.overfull_among([*shared, 12345]) == shared
+    assert {(h.step, h.holders) for h in ask.holders(dict.fromkeys(shared, 2)).values()} == {(OVERFULL, ())}
+    assert len(set(homes(filled, first, second, third))) == 3
+    email = Identifier(IdentifierType.EMAIL, "anna@mailbox.net")
+    for who in (first, second, third):
+        assert ask.contents([who.record_id])[who.record_id].shared == ((email, inf),)
+
+
+def test_an_identifier_that_comes_to_be_shared_counts_for_less_among_all_who_hold_it(filled: Filled) -> None:
+    rules = narrow(cap=50, limit=1)
+    anna = person({"phone": "+14155550101", "cookie_id": "c-1"}, **ANNA)
+    bare = person({"whatsapp": "+14155550101", "device_id": "d-1"})
+    john = person({"phone": "+14155550101"}, first_name="John", last_name="Smith")
+    filled.arrive(anna, rules=rules)
+    filled.arrive(bare, rules=rules)
+    pair = [anna.record_id, bare.record_id]
+    (before,) = filled.ask().grounds(pair)
+    assert len(set(homes(filled, anna, bare))) == 1
+    filled.arrive(john, rules=rules)
+    (after,) = filled.ask().grounds(pair)
+    assert after.edge.comparison.weight < before.edge.comparison.weight
+    assert after.via == before.via
+    assert len(set(homes(filled, anna, bare, john))) == 3
+    line = Identifier(IdentifierType.PHONE, "+14155550101")
+    for who in (anna, bare, john):
+        assert filled.ask().contents([who.record_id])[who.record_id].shared == ((line, 1.0),)
+    (key,) = {k.key for k in anna.arrival.keys if k.kind == 0} & {k.key for k in john.arrival.keys}
+    held = filled.ask().holders({key: 50})[key]
+    assert (held.step, held.lost, len(held.holders)) == (1, 1.0, 3)
+
+
+def test_whoever_crosses_limits_the_stores_end_where_scratch_ends(filled: Filled) -> None:
+    people = [
+        person({"email": f"{user}@mailbox.net", "cookie_id": f"c-{n % 4}"}, minute=n, first_name=first)
+        for n, (user, first) in enumerate(
+            (user, first) for first in ("Anna", "John", "Mary") for user in ("family", "shop", "me", "till")
+        )
+    ] + [person({"phone": f"+1415555010{n % 3}", "email": "till@mailbox.net"}, minute=n) for n in range(6)]
+    rules = narrow(cap=4, limit=2)
+    for who in people:
+        filled.arrive(who, rules=rules)
+    standing = filled.ask().standing([p.record_id for p in people])
+    found = {frozenset(filled.ask().members([s.profile_id])) for s in standing.values()}
+    assert all(p.arrival.record for p in people)
+    keyed = {p.record_id: (p.arrival.record, p.arrival.keys) for p in people if p.arrival.record}
+    assert found == set(resolve_all(keyed, (), model(), rules).clusters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
@@ -11,7 +11,7 @@ from pipeline.configuration import load_model, load_policy
 from pipeline.identity.blocking import match_keys
 from pipeline.identity.hashing import record_id, signature, value_hash
 from pipeline.identity.ids import Id
-from pipeline.identity.model import CanonicalRecord, IdentityRecord, RecordActivity
+from pipeline.identity.model import CanonicalRecord, IdentityRecord, MatchKeyKind, RecordActivity
 from pipeline.identity.normalize import canonicalize, serialize
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
@@ -39,6 +39,19 @@ def model() -> Model:
 def policy() -> Policy:
     """The shipped policy."""
     return load_policy(Settings())
+
+
+def narrow(cap: int, limit: int) -> Policy:
+    """The shipped policy with limits that a handful of records cross: `cap` records a match key, `limit` people an
+    identifier."""
+    shipped = policy()
+    return replace(
+        shipped,
+        block_caps=dict.fromkeys(MatchKeyKind, cap),
+        identifiers={
+            kind: replace(p, customers_per_identifier=limit) for kind, p in shipped.identifiers.items()
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

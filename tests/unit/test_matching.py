@@ -13,7 +13,7 @@ from pipeline.ids import new_id
 from pipeline.inprocess import resolve_batch
 from pipeline.matching import Arrival, gather
 from pipeline.store.memory import MemoryIdentityStore
-from tests.support.people import START, model, person, policy
+from tests.support.people import START, model, person, policy, ring
 
 ANN = {"first_name": "Ann", "last_name": "Lee"}
 
@@ -32,7 +32,7 @@ ANN = {"first_name": "Ann", "last_name": "Lee"}
 def test_a_reordered_profile_is_not_split_by_a_doubtful_neighbour(
     identifier: dict[str, str], traits: dict[str, str]
 ) -> None:
-    store = MemoryIdentityStore()
+    store = MemoryIdentityStore(ring().current.match)
     first = person({"email": "ann.lee@mailbox.net"}, **ANN, date_of_birth="1984-05-01", postcode="94107")
     second = person({"email": "ann.lee@mailbox.net", "phone": "+14155552671"}, minute=5, **ANN)
     for p in (first, second):

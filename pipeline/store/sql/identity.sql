@@ -45,12 +45,23 @@ WHERE l.profile_id <> h.profile_id
 SELECT count(pg_advisory_xact_lock(%s, stripe)) FROM unnest(%s::int[]) stripe
 
 -- name: key_holders
--- Up to `most` + 1 records a key; one more than `most` says that the key is over-full.
-SELECT k.key, held.record_id, held.record_kinds
+-- Up to `most` + 1 records a key, and how far the key is worn; of an over-full one (step 4) a single row without a record.
+SELECT k.key, coalesce(w.step, 0::smallint), coalesce(w.lost, 0), held.record_id, held.record_kinds, held.person
 FROM unnest(%s::bigint[], %s::bigint[]) k(key, most)
-CROSS JOIN LATERAL (
-    SELECT m.record_id, m.record_kinds FROM match_key m WHERE m.key = k.key LIMIT k.most + 1
-) held
+LEFT JOIN worn_key w ON w.key = k.key
+LEFT JOIN LATERAL (
+    SELECT m.record_id, m.record_kinds, m.person FROM match_key m WHERE m.key = k.key LIMIT k.most + 1
+) held ON w.step IS DISTINCT FROM 4
+WHERE held.record_id IS NOT NULL OR w.step = 4
+
+-- name: overfull_keys
+-- Those of the keys that are over-full.
+SELECT key FROM worn_key WHERE key = ANY(%s::bigint[]) AND step = 4
+
+-- name: grounds_among
+-- All evidence between two of these records, and the match keys it was found by.
+SELECT low, high, weight, confidence, veto, via FROM identity_evidence
+WHERE low = ANY(%(records)s::uuid[]) AND high = ANY(%(records)s::uuid[])
 
 -- name: neighbours
 -- Profiles that share evidence of at least that confidence with one of these, and the best of it.
@@ -94,9 +105,14 @@ SELECT count(*) FROM (
 -- Where records stand, when they were seen, and by whom.
 SELECT record_id, profile_id, first_seen, last_seen, sources FROM identity_record WHERE record_id = ANY(%s::uuid[])
 
--- name: products_of
--- What the events of these records bought; records without purchases are missing.
-SELECT record_id, array_agg(product) FROM record_product WHERE record_id = ANY(%s::uuid[]) GROUP BY record_id
+-- name: known_beside_content
+-- What the events of these records bought, and which of their identifiers are shared; records without either are missing.
+SELECT record_id, array_agg(product) AS products, NULL::bigint[] AS keys, NULL::float8[] AS lost
+FROM record_product WHERE record_id = ANY(%(records)s::uuid[]) GROUP BY record_id
+UNION ALL
+SELECT s.record_id, NULL, array_agg(s.key), array_agg(w.lost)
+FROM shared_identifier s JOIN worn_key w USING (key)
+WHERE s.record_id = ANY(%(records)s::uuid[]) GROUP BY s.record_id
 
 -- name: sealed_records
 -- The sealed content of records and the wrapped keys that open it.
@@ -161,7 +177,7 @@ FROM STDIN (FORMAT binary)
 COPY record_identifier (record_id, type, value_hash, hash_key_version) FROM STDIN (FORMAT binary)
 
 -- name: copy_match_keys
-COPY match_key (key, record_kinds, record_id) FROM STDIN (FORMAT binary)
+COPY match_key (key, record_kinds, person, record_id) FROM STDIN (FORMAT binary)
 
 -- name: copy_data_keys
 COPY data_key (owner_id, wrapped, key_version) FROM STDIN (FORMAT binary)
@@ -185,13 +201,30 @@ WHERE r.record_id = t.record_id
        OR NOT r.sources @> string_to_array(t.sources, ','))
 
 -- name: upsert_evidence
-INSERT INTO identity_evidence (low, high, weight, confidence, levels, veto, model_version, policy_version)
-SELECT e.low, e.high, e.weight, e.confidence, e.levels::jsonb, e.veto, %(model)s, %(policy)s
+-- What is weighed again was found by the keys it was found by.
+INSERT INTO identity_evidence (low, high, weight, confidence, levels, veto, via, model_version, policy_version)
+SELECT e.low, e.high, e.weight, e.confidence, e.levels::jsonb, e.veto, e.via, %(model)s, %(policy)s
 FROM unnest(%(low)s::uuid[], %(high)s::uuid[], %(weight)s::float8[], %(confidence)s::float8[], %(levels)s::text[],
-            %(veto)s::text[]) e(low, high, weight, confidence, levels, veto)
+            %(veto)s::text[], %(via)s::bytea[]) e(low, high, weight, confidence, levels, veto, via)
 ON CONFLICT (low, high) DO UPDATE
 SET weight = excluded.weight, confidence = excluded.confidence, levels = excluded.levels, veto = excluded.veto,
     model_version = excluded.model_version, policy_version = excluded.policy_version
+
+-- name: drop_evidence
+-- The keys by which these pairs were found no longer tell people apart, or what they agree on says too little by now.
+DELETE FROM identity_evidence e USING unnest(%s::uuid[], %s::uuid[]) d(low, high)
+WHERE e.low = d.low AND e.high = d.high
+
+-- name: wear_keys
+-- Match keys that crossed a limit; each step is taken once.
+INSERT INTO worn_key (key, kind, step, lost, people, reason, since)
+SELECT *, %(now)s FROM unnest(%(keys)s::bigint[], %(kinds)s::text[], %(steps)s::smallint[], %(lost)s::float8[],
+                              %(people)s::int[], %(reasons)s::text[])
+ON CONFLICT (key) DO UPDATE
+SET step = excluded.step, lost = excluded.lost, people = excluded.people, reason = excluded.reason, since = excluded.since
+
+-- name: insert_shared_identifiers
+INSERT INTO shared_identifier (record_id, key) SELECT * FROM unnest(%s::uuid[], %s::bigint[]) ON CONFLICT DO NOTHING
 
 -- name: insert_merge_log
 INSERT INTO identity_merge_log (merge_log_id, kind, source_profile, target_profile, records, source_snapshot,
