@@ -9,7 +9,7 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from gateway import docs, envelope, health, ingest, live, profiles, registry_api, stewardship
+from gateway import docs, envelope, explaining, health, ingest, live, profiles, registry_api, stewardship
 from gateway.edge import Edge
 from gateway.ports import Ports
 
@@ -27,6 +27,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         ports.waiters.stop()
+        ports.explain.close()
         await ports.store.close()
         await ports.redis.aclose()
 
@@ -49,7 +50,7 @@ def create_app(ports: Ports) -> FastAPI:
     app = FastAPI(title="Retail Brain", version="0.1.0", lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.ports = ports
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign, assignment]
-    for room in (ingest, profiles, live, stewardship, health, registry_api, docs):
+    for room in (ingest, profiles, explaining, live, stewardship, health, registry_api, docs):
         app.include_router(room.router)
     envelope.install(app)
     app.add_middleware(

@@ -17,6 +17,7 @@ from gateway.store import Store
 from gateway.values import Customer
 from gateway.waiters import Waiters
 from pipeline.events import Limits
+from pipeline.explain.report import Report
 from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.privacy.keyring import KeyRing
@@ -31,6 +32,16 @@ class Rollback(Protocol):
 
     def __call__(self, merge_log_id: Id, actor: str, reason: str) -> RollbackResult:
         """Undo one merge."""
+
+
+class Explain(Protocol):
+    """Explains a profile, or why it is one with another; values masked. Raises NotFound, BadInput, StoreUnavailable."""
+
+    async def __call__(self, one: Id, other: Id | None) -> Report:
+        """Why the records of one profile are one customer, or why two are or are not."""
+
+    def close(self) -> None:
+        """Let go of its connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class Ports:
     waiters: Waiters
     customers: Remembered[Customer]
     rollback: Rollback
+    explain: Explain
     clock: Callable[[], datetime]
     new_id: Callable[[], Id]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from socket import socket
 
@@ -22,6 +24,8 @@ from gateway.waiters import Waiters
 from pipeline import metrics
 from pipeline.configuration import load_model, load_policy
 from pipeline.events import Limits
+from pipeline.explain.report import Report
+from pipeline.explain.service import Explainer
 from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.ids import new_id
@@ -60,6 +64,27 @@ class _Rollback:
             )
 
 
+class _Explain:
+    """On a thread and a connection of its own: one at a time, so that they take no more than their share."""
+
+    def __init__(self, settings: Settings, ring: KeyRing) -> None:
+        self._database = Database(settings.postgres_dsn.get_secret_value(), "gateway-explain")
+        self._explainer = Explainer(self._database, ring)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="explain")
+
+    async def __call__(self, one: Id, other: Id | None) -> Report:
+        """Explain one profile, or two."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, one, other)
+
+    def _run(self, one: Id, other: Id | None) -> Report:
+        return self._explainer.profile(one) if other is None else self._explainer.pair(one, other)
+
+    def close(self) -> None:
+        """Let go of the connection, once the explanation under way is told."""
+        self._thread.submit(self._database.close)
+        self._thread.shutdown(wait=False)
+
+
 def make_ports(settings: Settings, sender: Sender) -> Ports:
     """The ports of a running gateway. Raises ConfigurationError, RegistryUnavailable."""
     ring, codec, policy = load_key_ring(settings), load_codec(settings), load_policy(settings)
@@ -87,6 +112,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         waiters=Waiters(store.profiles_of),
         customers=Remembered(settings.record_cache_size),
         rollback=_Rollback(settings, ring, codec, policy),
+        explain=_Explain(settings, ring),
         clock=lambda: datetime.now(UTC),
         new_id=new_id,
     )

@@ -199,6 +199,9 @@ def _would(would: WouldChange, now: Verdict, held: Container[str]) -> Iterator[s
     asked = words.DIRECTION[would.direction]
     if would.direction is Direction.APART and now is Verdict.REVIEW:
         asked = "They would be two customers without a question"
+    if not would.most_changes:
+        yield "What would change it was not looked for: so many records lie on either side."
+        return
     if not would.smallest:
         bound = "was found" if would.complete else "was found among those tried"
         yield from _wrapped(f"{asked}: no set of up to {would.most_changes} attributes {bound}.")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from pipeline.identity.explain.counterfactual import would_change
+from pipeline.identity.explain.counterfactual import MOST_PAIRS, would_change
 from pipeline.identity.explain.explanation import Show, SidesExplanation
 from pipeline.identity.explain.judging import edges_between, judge
 from pipeline.identity.explain.weighing import Configuration, Records, StoredComparison, weigh
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, Edge
 
-MOST_PAIRS = 2_000
-"""Pairs of records that are compared afresh for an explanation; of larger sides those with stored evidence only."""
+_MOST_RECORDS = 44
+"""Of sides with more pairs than MOST_PAIRS, so many records of either are compared: those with evidence first."""
 
 
 def explain_sides(
@@ -25,9 +25,9 @@ def explain_sides(
 ) -> SidesExplanation:
     """Explain two sides without a record in common, by the configuration that decided.
 
-    `stored` is the evidence kept of pairs between them: where it is of this configuration it counts as it is stored.
+    `stored` is the evidence kept of pairs between them, weightiest first: that of this configuration counts as it is.
     """
-    edges, compared = _edges(left, right, by, {(e.low, e.high) for e, _ in stored})
+    edges, compared = _edges(left, right, by, [(e.low, e.high) for e, _ in stored])
     own = {
         (e.low, e.high): kept
         for e, kept in stored
@@ -60,12 +60,14 @@ def explain_sides(
 
 
 def _edges(
-    left: Records, right: Records, by: Configuration, kept: Collection[tuple[Id, Id]]
+    left: Records, right: Records, by: Configuration, kept: Sequence[tuple[Id, Id]]
 ) -> tuple[list[Edge], int]:
-    """All edges between the sides, or, of sides too large, those between records with stored evidence."""
-    if len(left) * len(right) > MOST_PAIRS and kept:
-        named = {r for pair in kept for r in pair}
-        left = [r for r in left if r.record_id in named]
-        right = [r for r in right if r.record_id in named]
+    """The edges between the sides; of sides too large, those between a few records, weightiest evidence first."""
+    if len(left) * len(right) > MOST_PAIRS:
+        rank = {r: -n for n, pair in enumerate(reversed(kept)) for r in pair}
+        left, right = (
+            sorted(side, key=lambda r: (rank.get(r.record_id, 1), r.record_id))[:_MOST_RECORDS]
+            for side in (left, right)
+        )
     found = edges_between(left, right, by)
     return found, len(found)
