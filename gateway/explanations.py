@@ -135,9 +135,10 @@ class Subject(View):
 
 
 class Meeting(View):
-    """The kinds of match keys the best pair shares, and whether these bring it together."""
+    """The kinds of match keys the best pair shares, the over-full ones, and whether the others bring it together."""
 
     shared: list[str]
+    overfull: list[str]
     candidates: bool
 
 

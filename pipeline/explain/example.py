@@ -48,7 +48,7 @@ def example() -> PairReport:
         (),
         explained,
         (),
-        Meeting(("identifier",), True),
+        Meeting(("identifier",), (), candidates=True),
         was_compared=True,
     )
 

@@ -11,7 +11,7 @@ from pipeline.explain import read
 from pipeline.explain.report import PairReport, ProfileReport, Subject
 from pipeline.identity.explain.explain import explain_sides
 from pipeline.identity.explain.explanation import Link, Show, SidesExplanation, WeakestLink
-from pipeline.identity.explain.meeting import meeting
+from pipeline.identity.explain.meeting import meeting, shared_keys
 from pipeline.identity.explain.story import story
 from pipeline.identity.explain.tree import path, spanning_tree
 from pipeline.identity.explain.weighing import Configuration
@@ -40,7 +40,6 @@ class Explainer:
 
     def __init__(self, database: Database, ring: KeyRing, show: Show = masked) -> None:
         self._database = database
-        self._ring = ring
         self._show = show
         self._cache = RecordCache(ring, _CACHED_RECORDS)
         self._configurations = Configurations()
@@ -59,6 +58,8 @@ class Explainer:
             constraints = store.constraints((*left.records, *right.records))
             found = explain_sides(mine, others, constraints, by, self._show, kept)
             first, second = found.best_pair
+            common = shared_keys(records[first], records[second], store.secret)
+            overfull = store.overfull_among([key.key for key in common])
             return PairReport(
                 left=left,
                 right=right,
@@ -66,7 +67,7 @@ class Explainer:
                 decisions=story((), read.between(log, left, right), ()),
                 explanation=found,
                 chain=self._chain(tx, left, right, first, second, constraints, by),
-                meeting=meeting(records[first], records[second], self._ring.current.match),
+                meeting=meeting(records[first], records[second], store.secret, overfull),
                 was_compared=bool(kept),
             )
 

@@ -218,18 +218,21 @@ def _would(would: WouldChange, now: Verdict, held: Container[str]) -> Iterator[s
 
 
 def _met(report: PairReport) -> Iterator[str]:
-    """Whether they were ever compared, and if not, why."""
+    """Whether the best pair is brought together at all, and if not, why."""
+    met = report.meeting
+    shared, overfull = (", ".join(kinds).replace("_", " ") for kinds in (met.shared, met.overfull))
+    worn = f" Too many records share some of these: {overfull}." if overfull else ""
     if report.was_compared:
-        return
-    yield ""
-    shared = ", ".join(kind.replace("_", " ") for kind in report.meeting.shared)
-    if report.meeting.candidates:
-        said = f"They share match keys ({shared}), so they were compared unless those keys are over-full."
+        said = f"They were brought together by what they share: {shared}.{worn}" if shared else ""
+    elif met.candidates:
+        said = f"They share match keys ({shared}), so they were compared, and agree too little to be remembered.{worn}"
     elif shared:
-        said = f"They were never compared: the match keys they share ({shared}) are too weak against what differs."
+        said = f"They were not compared: the match keys they share ({shared}) are too weak against what differs.{worn}"
     else:
-        said = "They were never compared: they share no match key (identifier, name with postcode, ...)."
-    yield from _wrapped(said)
+        said = "They were not compared: they share no match key (identifier, name with postcode, ...)."
+    if said:
+        yield ""
+        yield from _wrapped(said)
 
 
 def link_lines(link: Link) -> Sequence[str]:

@@ -101,6 +101,7 @@ def change(made: Change, *, both: bool) -> str:
         Becomes.ABSENT: "were not known",
         Becomes.SAME: f"{known} the same",
         Becomes.DIFFERENT: f"{known} different",
+        Becomes.UNSHARED: "were not shared by so many",
     }
     return f"the {attribute(made.attribute)} {said[made.becomes]}"
 

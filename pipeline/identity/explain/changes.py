@@ -22,7 +22,7 @@ from pipeline.identity.model import (
 
 _UNHEARD = ("zzyzx", "quoqou")
 _TOWARDS = {
-    Direction.TOGETHER: frozenset((Becomes.ABSENT, Becomes.SAME)),
+    Direction.TOGETHER: frozenset((Becomes.ABSENT, Becomes.SAME, Becomes.UNSHARED)),
     Direction.APART: frozenset((Becomes.ABSENT, Becomes.DIFFERENT)),
 }
 
@@ -49,6 +49,8 @@ def options(sides: Sides, by: Configuration) -> Iterator[Option]:
         mine, other = _held(sides.left, attribute), _held(sides.right, attribute)
         if mine and other:
             yield Option(Change(attribute, Becomes.ABSENT), right=Part())
+        if _is_shared(sides.left, attribute) and _is_shared(sides.right, attribute):
+            yield Option(Change(attribute, Becomes.UNSHARED))
         if mine or other:
             same = Change(attribute, Becomes.SAME)
             yield Option(same, right=mine) if mine else Option(same, left=other)
@@ -56,15 +58,15 @@ def options(sides: Sides, by: Configuration) -> Iterator[Option]:
             offers = _made_up(attribute, held)
             made = [_different(attribute, part, on_right=mine is not None) for part in offers]
             yield from sorted(made, key=lambda o: _agreement(sides, o, by))[:1]
-    left, right = (frozenset(r.record_id for r in side) for side in sides[:2])
+    left, right = (frozenset(r.record_id for r in records) for records in sides[:2])
     for kind in ConstraintKind:
         if any(c.kind is kind and stands_between(c, left, right) for c in sides.constraints):
             yield Option(Change(kind.value, Becomes.LIFTED))
 
 
 def leads(change: Change, direction: Direction) -> bool:
-    """Whether a change is tried in a direction: towards one customer attributes become absent or the same, towards two
-    absent or different."""
+    """Whether a change is tried in a direction: towards one customer attributes become absent, the same or no longer
+    shared, towards two absent or different."""
     if change.becomes is Becomes.LIFTED:
         return (change.attribute == ConstraintKind.MUST_LINK) is (direction is Direction.APART)
     return change.becomes in _TOWARDS[direction]
@@ -77,9 +79,20 @@ def applied(sides: Sides, chosen: Sequence[Option]) -> Sides:
         if change.becomes is Becomes.LIFTED:
             constraints = [c for c in constraints if c.kind.value != change.attribute]
             continue
+        if change.becomes is Becomes.UNSHARED:
+            left, right = ([_unshared(r, change.attribute) for r in records] for records in (left, right))
+            continue
         left = left if mine is None else [with_part(r, change.attribute, mine) for r in left]
         right = right if other is None else [with_part(r, change.attribute, other) for r in right]
     return Sides(left, right, constraints)
+
+
+def _is_shared(records: Records, attribute: str) -> bool:
+    return any(part_of(r, attribute).shared for r in records)
+
+
+def _unshared(record: IdentityRecord, attribute: str) -> IdentityRecord:
+    return with_part(record, attribute, part_of(record, attribute)._replace(shared=()))
 
 
 def _held(records: Records, attribute: str) -> Part | None:

@@ -24,6 +24,7 @@ class Part(NamedTuple):
     identifiers: tuple[Identifier, ...] = ()
     traits: tuple[tuple[Trait, str], ...] = ()
     products: frozenset[int] = frozenset()
+    shared: tuple[tuple[Identifier, float], ...] = ()
 
 
 ATTRIBUTES: Mapping[str, Content] = {
@@ -59,18 +60,20 @@ ATTRIBUTES: Mapping[str, Content] = {
 
 
 def part_of(record: IdentityRecord, attribute: str) -> Part:
-    """What the record says of the attribute; an empty part is falsy nowhere but equal to `Part()`."""
+    """What the record says of the attribute; `Part()` where it says nothing."""
     content = ATTRIBUTES[attribute]
     return Part(
         tuple(i for i in record.identifiers if i.type in content.identifiers),
         tuple((t, record.traits[t]) for t in content.traits if t in record.traits),
         record.products if attribute == PURCHASES else frozenset(),
+        tuple(s for s in record.shared if s[0].type in content.identifiers),
     )
 
 
 def with_part(record: IdentityRecord, attribute: str, part: Part) -> IdentityRecord:
     """The record, saying that of the attribute instead."""
     content = ATTRIBUTES[attribute]
+    shared = [s for s in record.shared if s[0].type not in content.identifiers]
     kept = [i for i in record.identifiers if i.type not in content.identifiers]
     traits = {t: v for t, v in record.traits.items() if t not in content.traits}
     return replace(
@@ -78,6 +81,7 @@ def with_part(record: IdentityRecord, attribute: str, part: Part) -> IdentityRec
         identifiers=tuple(sorted({*kept, *part.identifiers})),
         traits={**traits, **dict(part.traits)},
         products=part.products if attribute == PURCHASES else record.products,
+        shared=tuple(sorted((*shared, *part.shared))),
     )
 
 

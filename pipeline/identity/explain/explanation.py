@@ -68,6 +68,7 @@ class Becomes(StrEnum):
     ABSENT = "absent"
     SAME = "same"
     DIFFERENT = "different"
+    UNSHARED = "unshared"  # of an identifier that many people share
     LIFTED = "lifted"  # of a constraint
 
 
@@ -204,7 +205,9 @@ class StoryStep:
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """The kinds of match keys two records share, and whether these make them candidates (an over-full key apart)."""
+    """The kinds of match keys two records share, those of them that are over-full, and whether the others make the two
+    candidates."""
 
     shared: tuple[str, ...]
+    overfull: tuple[str, ...]
     candidates: bool

@@ -19,15 +19,24 @@ from pipeline.identity.explain.explanation import (
     Change,
     Direction,
     Link,
+    Meeting,
     Origin,
     SidesExplanation,
     StepKind,
     Verdict,
 )
+from pipeline.identity.explain.meeting import meeting, shared_keys
 from pipeline.identity.explain.story import Arrived, Logged, story
 from pipeline.identity.explain.tree import path, spanning_tree
 from pipeline.identity.explain.weighing import Configuration, StoredComparison
-from pipeline.identity.model import Constraint, ConstraintKind, Edge, IdentityRecord
+from pipeline.identity.model import (
+    Constraint,
+    ConstraintKind,
+    Edge,
+    Identifier,
+    IdentifierType,
+    IdentityRecord,
+)
 from tests.support.ids import number_of, numbered
 from tests.support.people import model, person, policy
 
@@ -141,6 +150,34 @@ def test_evidence_of_another_version_is_computed_again_by_the_one_that_decided()
     assert (found.best.weight, found.best.origin) == (now.weight, Origin.COMPUTED)
 
 
+def test_an_identifier_that_many_share_says_less_and_would_say_more_if_they_did_not() -> None:
+    till = Identifier(IdentifierType.EMAIL, "front7@shop.org")
+    one, other = (
+        record(1, first_name="Ada", email=till.value).sharing(((till, 30.0),)),
+        record(2, first_name="Ada", email=till.value, cookie_id="c-1").sharing(((till, 30.0),)),
+    )
+    found = explained([one], [other])
+    email = next(a for a in found.best.attributes if a.attribute == "email")
+    assert (email.level, email.bits, found.verdict) == ("shared", 0.0, Verdict.APART)
+    (would,) = found.would_change
+    assert (Change("email", Becomes.UNSHARED),) in [c.changes for c in would.smallest]
+    assert (
+        words.change(Change("email", Becomes.UNSHARED), both=True) == "the e-mail were not shared by so many"
+    )
+
+
+def test_what_brings_two_together_is_told_and_what_is_over_full() -> None:
+    one, other = record(1, **ADA, email="ada@lovelace.org"), record(2, **ADA, address=HOME)
+    keys = shared_keys(one, other, b"secret")
+    assert {key.kind.name for key in keys} >= {"NAME_DATE_OF_BIRTH", "NAMES"}
+    met = meeting(one, other, b"secret")
+    assert (met.candidates, met.overfull) == (True, ())
+    worn = meeting(one, other, b"secret", {key.key for key in keys})
+    assert (worn.candidates, worn.overfull) == (False, met.shared)
+    stranger = record(3, first_name="Bert", cookie_id="c-9")
+    assert meeting(one, stranger, b"secret") == Meeting((), (), candidates=False)
+
+
 # ── content ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -157,6 +194,7 @@ def test_a_part_can_be_taken_away_and_put_back(attribute: str) -> None:
         address=HOME, email="ada@lovelace.org", phone="+14155550123", whatsapp="+14155550124", cookie_id="c-1",
         loyalty_id="L-1",
     ).having_bought(frozenset((1, 2)))  # fmt: skip
+    whole = whole.sharing(tuple((i, 2.0) for i in whole.identifiers if i.type is not IdentifierType.WHATSAPP))
     without = with_part(whole, attribute, Part())
     assert part_of(without, attribute) == Part()
     assert values((without,), attribute) == ()
