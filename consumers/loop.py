@@ -14,7 +14,7 @@ from redis import Redis
 
 from consumers.letters import Letters
 from consumers.redis_port import Positions, RedisPositions, connect
-from consumers.source import RedisSource
+from consumers.source import IN_BULK, lower_of_both
 from pipeline import metrics
 from pipeline.errors import BadMessage
 from pipeline.log import configure, get_logger
@@ -24,6 +24,7 @@ from pipeline.stream.deadletter import reason_of
 from pipeline.stream.loop import Loop
 from pipeline.stream.process import stop_on_signals
 from pipeline.stream.publish import KafkaPublisher
+from pipeline.stream.source import KafkaSource
 from schemas.codec import Codec, load_codec
 
 Fact = TypeVar("Fact")
@@ -129,7 +130,14 @@ def run(settings: Settings, make: Callable[[Redis], Projection[Fact]]) -> None:
         with closing(KafkaPublisher(settings, projection.name, stop.is_set)) as publisher:
             letters = Letters(projection.name, settings, codec, publisher)
             handler = ProjectionHandler(projection, settings, codec, positions, letters)
-            source = RedisSource(projection.name, projection.topics, settings, positions, stop)
+            source = KafkaSource(
+                projection.name,
+                projection.topics,
+                settings,
+                lower_of_both(positions),
+                stop,
+                reading=IN_BULK,
+            )
             get_logger().info("consumer starts", consumer=projection.name)
             with closing(source):
                 Loop(handler, source, settings, stop).run()

@@ -24,7 +24,8 @@ class Settings(BaseSettings):
     )
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers.")
     kafka_group_protocol: Literal["consumer", "classic"] = Field(
-        "consumer", description="Group protocol: consumer (KIP-848, Kafka 4) or classic."
+        "consumer",
+        description="Group protocol: consumer (KIP-848; classic where the broker lacks it) or classic.",
     )
     postgres_dsn: SecretStr = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432/retail_brain"), description="Postgres DSN."

@@ -130,6 +130,11 @@ class _ErrorLog:
             get_logger().warning("kafka client", error=error.name(), detail=error.str())
 
 
+def is_fatal(error: KafkaError) -> bool:
+    """Whether the client is done for. Handed out in place of a message, it says so by its code alone."""
+    return error.fatal() or error.code() == KafkaError._FATAL
+
+
 class ConsumerErrors:
     """What to do with the errors a consumer hands out in place of messages."""
 
@@ -138,9 +143,8 @@ class ConsumerErrors:
 
     def meet(self, error: KafkaError) -> None:
         """Log what the client mends by itself (a missing topic too). Raises StageStopped on the rest."""
-        if error.fatal():
+        if is_fatal(error):
             raise StageStopped(
-                f"Kafka refuses this consumer: {error.name()}: {error.str()}. A broker without KIP-848 needs "
-                "RB_KAFKA_GROUP_PROTOCOL=classic; a missing right needs an ACL"
+                f"Kafka refuses this consumer: {error.name()}: {error.str()}. A missing right needs an ACL"
             )
         self._log(error)

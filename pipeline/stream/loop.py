@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from confluent_kafka import Consumer
 
 from pipeline import metrics
 from pipeline.codes import ReasonCode
@@ -17,10 +19,10 @@ from pipeline.log import get_logger
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.stream.backoff import Backoff
-from pipeline.stream.batch import Advance, Batch, Handler, Message, Settling
+from pipeline.stream.batch import Advance, Batch, Handler, Message, Place, Settling
 from pipeline.stream.guard import DeadLetterGuard
 from pipeline.stream.outbox import write_outbox
-from pipeline.stream.positions import advance
+from pipeline.stream.positions import advance, load_positions
 from pipeline.stream.source import KafkaSource, Source
 
 __all__ = ["Advance", "Batch", "Handler", "Loop", "Message", "Settling", "advance", "run", "write_outbox"]
@@ -33,7 +35,13 @@ def run(handler: Handler, settings: Settings, database: Database, stop: threadin
 
     Raises StageStopped (too many dead letters, or Kafka refuses for good) and ConfigurationError.
     """
-    source = KafkaSource(handler, settings, database, stop)
+
+    def stored(_: Consumer, places: Sequence[Place]) -> Mapping[Place, int]:
+        with database.transaction() as tx:
+            return load_positions(tx, handler.stage, places)
+
+    settle = handler.settle if isinstance(handler, Settling) else lambda: None
+    source = KafkaSource(handler.stage, [handler.topic], settings, stored, stop, settle=settle)
     try:
         Loop(handler, source, settings, stop).run()
     finally:

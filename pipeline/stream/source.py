@@ -1,11 +1,11 @@
-"""A consumer whose positions live in Postgres, and who knows which partitions it lost meanwhile."""
+"""A consumer whose positions live beside its effects, and who knows which partitions it lost meanwhile."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, cast
 
@@ -16,17 +16,18 @@ from pipeline import metrics
 from pipeline.errors import BrokerUnavailable, RetryLater
 from pipeline.log import get_logger
 from pipeline.settings import Settings
-from pipeline.store.database import Database
 from pipeline.stream.backoff import Backoff
-from pipeline.stream.batch import Batch, Handler, Message, Place, Settling, batch_of
-from pipeline.stream.kafka import ConsumerErrors, consumer, consumer_config
-from pipeline.stream.positions import load_positions
+from pipeline.stream.batch import Batch, Message, Place, batch_of
+from pipeline.stream.group import Group
+from pipeline.stream.kafka import Config
 
-_CHUNK = 100  # messages a call: bounds what can come on top of _BATCH_BYTES
-_BATCH_BYTES = 16 * 2**20
+_CHUNK = 100  # messages a call: bounds what can come on top of `Reading.batch_bytes`
 _IDLE_S = 0.25
 _LOOK_S = 5.0
 _REPORT_S = 1.0
+
+Stored = Callable[[Consumer, Sequence[Place]], Mapping[Place, int]]
+"""The offsets to read from, by place; without one a partition is read from its beginning. Raises RetryLater."""
 
 
 class Source(Protocol):
@@ -51,9 +52,21 @@ class Source(Protocol):
         """Leave the group."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a source reads. After the first message of a batch it waits for more, `linger_over_work` times as long as
+    the last batch took, within `batch_linger_ms` and `batch_linger_max_ms`: quick answers at leisure, large and
+    therefore cheap batches under load.
+    """
+
+    linger_over_work: float = 1.0
+    batch_bytes: int = 16 * 2**20
+    config: Config = field(default_factory=dict)
+
+
 @dataclass(slots=True, eq=False)
 class _Held:
-    """A partition from assignment to revocation; `stored` is its position in Postgres, None without a row."""
+    """A partition from assignment to revocation; `stored` is its position, None where there is none."""
 
     stored: int | None
     read: int | None  # the offset that comes next, None where whatever is first in the log will do
@@ -62,50 +75,46 @@ class _Held:
 
 
 class KafkaSource:
-    """`Source` on a confluent-kafka consumer group named after the stage.
+    """`Source` on the consumer group `name` over some topics.
 
-    A settling handler is settled while partitions that go are still held.
+    `settle` is called while partitions that go are still held.
     """
 
     def __init__(
-        self, handler: Handler, settings: Settings, database: Database, stop: threading.Event
+        self,
+        name: str,
+        topics: Sequence[str],
+        settings: Settings,
+        stored: Stored,
+        stop: threading.Event,
+        *,
+        reading: Reading = Reading(),
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
-        self._stage = handler.stage
-        self._settle = handler.settle if isinstance(handler, Settling) else None
+        self._name = name
         self._settings = settings
-        self._database = database
+        self._load = stored
         self._stop = stop
+        self._reading = reading
+        self._settle = settle
         self._held: dict[Place, _Held] = {}
         self._handed_over = time.monotonic()
         self._collected: dict[Place, _Held] = {}
         self._hand: list[Message] = []
         self._paused = False
         self._reported = 0.0
-        self._errors = ConsumerErrors()
-        self._incremental = settings.kafka_group_protocol == "consumer"
-        self._consumer: Consumer = consumer(
-            consumer_config(settings, handler.stage), on_commit=self._on_commit
-        )
-        self._consumer.subscribe(
-            [settings.topic(handler.topic)],
-            on_assign=self._on_assign,
-            on_revoke=self._on_revoke,
-            on_lost=self._on_lost,
-        )
+        self._group = Group(name, topics, settings, self, reading.config)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────
 
     def collect(self) -> tuple[Message, ...]:
-        """Up to `batch_max_events` or 16 MiB.
-
-        After the first message it waits for the time that the last batch took, within `batch_linger_ms` and
-        `batch_linger_max_ms`: quick answers at leisure, large and therefore cheap batches under load.
-        """
+        """Up to `batch_max_events` or `Reading.batch_bytes`."""
         least, most = self._settings.batch_linger_ms / 1_000, self._settings.batch_linger_max_ms / 1_000
-        linger = min(max(least, time.monotonic() - self._handed_over), max(least, most))
+        worked = self._reading.linger_over_work * (time.monotonic() - self._handed_over)
+        linger = min(max(least, worked), max(least, most))
         size = self._read(1, 0.0 if self._hand else _IDLE_S)
         deadline = time.monotonic() + linger
-        while self._hand and size < _BATCH_BYTES:
+        while self._hand and size < self._reading.batch_bytes:
             wanted = min(_CHUNK, self._settings.batch_max_events - len(self._hand))
             size += self._read(wanted, max(0.0, deadline - time.monotonic()))
             if len(self._hand) >= self._settings.batch_max_events or time.monotonic() >= deadline:
@@ -120,11 +129,7 @@ class KafkaSource:
     def _read(self, count: int, seconds: float) -> int:
         """Take messages into the hand; rebalances happen in here. Returns their bytes."""
         size = 0
-        for raw in self._consumer.consume(count, seconds):
-            error = raw.error()
-            if error is not None:
-                self._errors.meet(error)
-                continue
+        for raw in self._group.consume(count, seconds):
             message = message_of(raw)
             held = self._held.get((message.topic, message.partition))
             if held is not None:
@@ -142,7 +147,7 @@ class KafkaSource:
         held.looked = time.monotonic()
         place = TopicPartition(message.topic, message.partition)
         try:
-            low, _ = self._consumer.get_watermark_offsets(place, timeout=_LOOK_S)
+            low, _ = self._group.client.get_watermark_offsets(place, timeout=_LOOK_S)
         except KafkaException as exc:
             get_logger().warning("a gap could not be looked into", error=str(exc))
             return
@@ -155,7 +160,7 @@ class KafkaSource:
                 position=expected,
                 going_on_from=message.offset,
             )
-            metrics.POSITIONS_LOST.labels(self._stage, message.topic).inc()
+            metrics.POSITIONS_LOST.labels(self._name, message.topic).inc()
 
     def batch(self, messages: Iterable[Message]) -> Batch:
         """See `Source`."""
@@ -175,30 +180,29 @@ class KafkaSource:
     def keep_alive(self, seconds: float) -> None:
         """See `Source`; returns early on stop."""
         self._paused = True
-        self._consumer.pause([TopicPartition(*place) for place in self._held])
+        self._group.client.pause([TopicPartition(*place) for place in self._held])
         deadline = time.monotonic() + seconds
         while not self._stop.is_set() and (left := deadline - time.monotonic()) > 0:
             # nothing is expected from paused partitions; what comes nevertheless must not get lost
             self._read(1, min(left, 0.1))
         self._paused = False
-        self._consumer.resume([TopicPartition(*place) for place in self._held])
+        self._group.client.resume([TopicPartition(*place) for place in self._held])
 
     def rewind(self) -> None:
         """See `Source`."""
-        with self._database.transaction() as tx:
-            stored = load_positions(tx, self._stage, self._held)
+        stored = self._load(self._group.client, list(self._held))
         self._hand.clear()
         self._held = {place: _Held(stored.get(place), stored.get(place)) for place in self._held}
         try:
             for place in self._held:
-                self._consumer.seek(TopicPartition(*place, stored.get(place, OFFSET_BEGINNING)))
+                self._group.client.seek(TopicPartition(*place, stored.get(place, OFFSET_BEGINNING)))
         except KafkaException as exc:
             raise BrokerUnavailable("a partition cannot be read from its stored position yet") from exc
 
     def close(self) -> None:
         """See `Source`."""
         self._report(at_last=True)
-        self._consumer.close()
+        self._group.close()
 
     def _report(self, at_last: bool = False) -> None:
         """Once a second, best effort: lag as a metric, and offsets where lag tools look for them."""
@@ -208,75 +212,70 @@ class KafkaSource:
         offsets = []
         for (topic, partition), held in self._held.items():
             place = TopicPartition(topic, partition)
-            marks = self._consumer.get_watermark_offsets(place, cached=True)
+            marks = self._group.client.get_watermark_offsets(place, cached=True)
             if marks is not None and marks[1] >= 0 and held.stored is not None:
                 lag = max(0, marks[1] - held.stored)
-                metrics.LAG_MESSAGES.labels(self._stage, topic, partition).set(lag)
+                metrics.LAG_MESSAGES.labels(self._name, topic, partition).set(lag)
             if held.stored is not None and held.stored != held.told:
                 offsets.append(TopicPartition(topic, partition, held.stored))
                 held.told = held.stored
         if offsets:
             try:
-                self._consumer.commit(offsets=offsets, asynchronous=True)
+                self._group.client.commit(offsets=offsets, asynchronous=True)
             except KafkaException as exc:
                 get_logger().debug("offsets for lag tools were not committed", error=str(exc))
 
-    def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
-        """Called inside consume(): what the broker was not told it is told again."""
+    # ── see `group.Member` ────────────────────────────────────────────────────────────────────────────────
+
+    def told(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        """What the broker was not told it is told again."""
         for place in places if error is not None else ():
             held = self._held.get((place.topic, place.partition))
             if held is not None:
                 held.told = None
 
-    # ── rebalances: called inside consume() and close() ───────────────────────────────────────────────────
-
-    def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+    def assigned(self, partitions: list[TopicPartition]) -> None:
+        """Read from the stored positions."""
         places = [(p.topic, p.partition) for p in partitions]
         stored = self._stored(places)
         for partition, place in zip(partitions, places, strict=True):
             partition.offset = OFFSET_BEGINNING if stored is None else stored.get(place, OFFSET_BEGINNING)
-        if self._incremental:
-            client.incremental_assign(partitions)
-        else:
-            client.assign(partitions)
+        self._group.take(partitions)
         if stored is not None:  # otherwise we are stopping, and must not read what we could not place
             self._held |= {place: _Held(stored.get(place), stored.get(place)) for place in places}
         if self._paused or stored is None:
-            client.pause(partitions)
-        get_logger().info("partitions assigned", stage=self._stage, partitions=sorted(p for _, p in places))
+            self._group.client.pause(partitions)
+        get_logger().info("partitions assigned", stage=self._name, partitions=sorted(places))
 
-    def _stored(self, places: Sequence[Place]) -> dict[Place, int] | None:
-        """Waits for Postgres: without positions nothing can be read. None where the process stops before."""
+    def _stored(self, places: Sequence[Place]) -> Mapping[Place, int] | None:
+        """Waits for the store: without positions nothing can be read. None where the process stops before."""
         backoff = Backoff(self._settings)
         while not self._stop.is_set():
             try:
-                with self._database.transaction() as tx:
-                    return load_positions(tx, self._stage, places)
+                return self._load(self._group.client, places)
             except RetryLater as exc:
-                get_logger().warning("waiting for positions", stage=self._stage, error=str(exc))
+                get_logger().warning("waiting for positions", stage=self._name, error=str(exc))
                 self._stop.wait(backoff.next())
         return None
 
-    def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+    def revoked(self, partitions: list[TopicPartition]) -> None:
+        """Finish what can be finished."""
         try:
-            if self._settle is not None:
-                self._settle()
+            self._settle()
         except RetryLater as exc:  # the next holder gets these messages again, and finds them done
             get_logger().info("positions were not written before a rebalance", error=str(exc))
+        self._report(at_last=True)
         self._drop(partitions)
-        if self._incremental:
-            client.incremental_unassign(partitions)
-        else:
-            client.unassign()
 
-    def _on_lost(self, _client: Consumer, partitions: list[TopicPartition]) -> None:
+    def lost(self, partitions: list[TopicPartition]) -> None:
+        """Forget them."""
         self._drop(partitions)
-        get_logger().warning("partitions lost: this worker was away too long", stage=self._stage)
+        get_logger().warning("partitions lost: this worker was away too long", stage=self._name)
 
     def _drop(self, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
             self._held.pop((partition.topic, partition.partition), None)
-            metrics.forget_lag(self._stage, partition.topic, partition.partition)
+            metrics.forget_lag(self._name, partition.topic, partition.partition)
         self._hand = [m for m in self._hand if (m.topic, m.partition) in self._held]
 
 

@@ -55,9 +55,13 @@ class Worker:
             self.kill()
 
 
-def eventually(holds: Callable[[], bool], patience_s: float = 30.0) -> None:
-    """Returns as soon as it holds."""
-    deadline = time.monotonic() + patience_s
+def eventually(
+    holds: Callable[[], bool], patience_s: float = 30.0, moving: Callable[[], object] = lambda: None
+) -> None:
+    """Returns as soon as it holds; fails once `moving` has said the same for the patience given."""
+    said, deadline = moving(), time.monotonic() + patience_s
     while not holds():
+        if (says := moving()) != said:
+            said, deadline = says, time.monotonic() + patience_s
         assert time.monotonic() < deadline, "it never came to hold"
         time.sleep(0.05)
