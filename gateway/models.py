@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -183,9 +183,11 @@ class RolledBack(View):
 
 
 class Review(View):
-    """Two profiles that may be one customer."""
+    """Two profiles that may be one customer (`kind` merge), or one that may be several (split: `low_profile` and
+    `high_profile` are the same, `scoring_details.parts` lists the records of each part)."""
 
     review_id: UUID
+    kind: Literal["merge", "split"]
     low_profile: UUID
     high_profile: UUID
     low_record: UUID

@@ -93,10 +93,11 @@ class Announcer:
         self._send("identity.merges", messages)
 
     def reviews(self, changes: Iterable[ReviewChange], versions: Mapping[Id, int]) -> None:
-        """Reviews that came, changed or went."""
+        """Reviews that came, changed or went. A proposed split names its one profile twice."""
         messages = [
             {
                 "review_id": str(c.review_id),
+                "kind": c.kind,
                 "status": c.status,
                 "reason": c.reason,
                 "profile_id": str(c.low),

@@ -39,6 +39,7 @@ class ReasonCode(StrEnum):
     MUST_LINK = "must_link"
     BLOCK_OVERFULL = "block_overfull"
     SHARED_IDENTIFIER = "shared_identifier"
+    MERGE_NO_LONGER_HOLDS = "merge_no_longer_holds"
     NEIGHBOURHOOD_TOO_LARGE = "neighbourhood_too_large"
     TOO_MANY_FOR_ONE = "too_many_for_one"
     BETTER_CLUSTER = "better_cluster"
@@ -79,6 +80,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.MUST_LINK: "A steward said these are one person.",
     ReasonCode.BLOCK_OVERFULL: "So many records share this key that it no longer tells people apart; it was skipped.",
     ReasonCode.SHARED_IDENTIFIER: "More people share this identifier than the policy allows: it says less.",
+    ReasonCode.MERGE_NO_LONGER_HOLDS: "What held a large customer together fell: a steward decides on the split.",
     ReasonCode.NEIGHBOURHOOD_TOO_LARGE: "Too many records hang together here to merge without a steward.",
     ReasonCode.TOO_MANY_FOR_ONE: "Together they would hold more identifiers of one type than a customer may have.",
     ReasonCode.BETTER_CLUSTER: "Better evidence came: the record moved to the customer it fits best.",

@@ -40,6 +40,7 @@ class _PolicyFile(_File):
     auto_merge: Share
     review: Share
     neighbourhood_limit: Annotated[int, Field(ge=2)]
+    split_limit: Annotated[int, Field(ge=1)]
     identifiers: dict[IdentifierType, _IdentifierFile]
     block_caps: dict[str, Annotated[int, Field(ge=2)]]
     source_trust: dict[str, int]
@@ -131,6 +132,7 @@ def _policy(file: _PolicyFile, auto: float, review: float, version: str) -> Poli
         auto_merge=auto,
         review=review,
         neighbourhood_limit=file.neighbourhood_limit,
+        split_limit=file.split_limit,
         identifiers={t: IdentifierPolicy(**p.model_dump()) for t, p in file.identifiers.items()},
         block_caps={kind: file.block_caps[kind.name.lower()] for kind in MatchKeyKind},
         source_trust=file.source_trust,

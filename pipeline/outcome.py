@@ -125,5 +125,8 @@ def count(
             metrics.KEYS_SKIPPED.labels(key.kind.name.lower()).inc()
     for worn in found.crossed:
         metrics.KEYS_WORN.labels(worn.kind, worn.reason, str(worn.step)).inc()
+    for held in settlement.held.values():
+        if held:
+            metrics.DECISIONS.labels("split_proposed", ReasonCode.MERGE_NO_LONGER_HOLDS).inc()
     metrics.EVIDENCE_DROPPED.inc(len(found.dropped))
     metrics.REVIEW_CHANGES.inc(reviews)

@@ -137,10 +137,14 @@ class _Forest:
         return [c.members for _, c in sorted(self._clusters.items())]
 
     def join_all(self, members: Sequence[int]) -> None:
-        """Join what a steward said is one person, except across a cannot-link."""
-        for other in members[1:]:
-            a, b = self.root(members[0]), self.root(other)
-            if a != b and not self._parted(a, b):
+        """Join what a steward said is one person, except across a cannot-link: then on either side of it."""
+        apart: list[int] = []
+        for member in members:
+            b = self.root(member)
+            a = next((a for a in map(self.root, apart) if a == b or not self._parted(a, b)), None)
+            if a is None:
+                apart.append(member)
+            elif a != b:
                 self._union(a, b)
 
     def join_by(self, low: int, high: int, edge: Edge) -> bool:

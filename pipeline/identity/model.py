@@ -273,6 +273,19 @@ class Review:
     reason: ReasonCode
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A profile too large to be split without a steward, and the parts it should fall into: the largest first.
+
+    `edge` names the lowest record of the first part and the lowest of the others, and compares the two sides as wholes.
+    """
+
+    profile: Id
+    parts: tuple[frozenset[Id], ...]
+    edge: Edge
+    reason: ReasonCode = ReasonCode.MERGE_NO_LONGER_HOLDS
+
+
 Decision = Linked | Created | Merged | Split | Review
 
 

@@ -27,7 +27,11 @@ class IdentifierPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules of the house for one deployment; `version` is a hash of the content."""
+    """The rules of the house for one deployment; `version` is a hash of the content.
+
+    `neighbourhood_limit`: two customers of more than one record each, who together have more, are not merged without a
+    steward. `split_limit`: a customer of more records, whose merges no longer hold, is not split without one.
+    """
 
     version: str
     auto_merge: float
@@ -43,6 +47,7 @@ class Policy:
     role_mailboxes: frozenset[str]
     dotless_domains: frozenset[str]
     domain_aliases: Mapping[str, str]
+    split_limit: int = 20
 
     def trust(self, source: str) -> int:
         """How far a source is believed in the golden record; higher wins."""

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
+from typing import NamedTuple
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.cluster import cluster
 from pipeline.identity.decide import decide
 from pipeline.identity.graph import connected
+from pipeline.identity.hold import Parts, as_constraints, parts_held, proposal, to_hold
 from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     Constraint,
@@ -26,6 +28,7 @@ from pipeline.identity.model import (
     IdentityRecord,
     Linked,
     Merged,
+    Proposal,
     RecordActivity,
     Review,
     Split,
@@ -47,13 +50,14 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class ProfileRow:
-    """A profile as it stands. `golden` maps attributes to the winning record."""
+    """A profile as it stands. `golden` maps attributes to the winning record; `held`: a split of it is proposed."""
 
     profile_id: Id
     version: int
     created_at: datetime
     is_merged: bool
     golden: Mapping[str, Id]
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +95,16 @@ class ProfileAfter:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What is to be written. `reviews` are all pending reviews that the `reviewed` profiles should have now."""
+    """What is to be written. `reviews` and `proposals` are all that the `reviewed` profiles should have pending now;
+    `held` tells the profiles that come to be held together, or no longer are."""
 
     decisions: tuple[Decision, ...]
     profiles: Mapping[Id, ProfileAfter]
     moves: Mapping[Id, Id]
     reviews: tuple[Review, ...]
     reviewed: frozenset[Id]
+    proposals: tuple[Proposal, ...] = ()
+    held: Mapping[Id, bool] = field(default_factory=dict)
 
 
 def settle(
@@ -112,15 +119,17 @@ def settle(
     home = {r: s.profile_id for r, s in standing.records.items()}
     decisions: list[Decision] = []
     refusals: list[tuple[Edge, ReasonCode]] = []
+    parted: list[Parts] = []
     for component, edges in _dirty_components(standing, policy):
         if len(component) == 1:  # by far the most: nobody else is near, so there is nothing to weigh
             (alone,) = component
             if home[alone] is None:
                 decisions.append(Created(new_id(), component))
             continue
-        found, refused = _decide_component(component, edges, standing, model, policy, new_id, revive or {})
-        decisions += found
-        refusals += refused
+        decided = _decide_component(component, edges, standing, model, policy, new_id, revive or {})
+        decisions += decided.decisions
+        refusals += decided.refused
+        parted += decided.parted
     after = dict(home)
     for decision in decisions:
         if not isinstance(decision, Review):
@@ -130,12 +139,21 @@ def settle(
     profiles = _profiles_after(standing, decisions, settled, policy, now)
     touched = {p for r in standing.dirty for p in (home[r], settled.get(r)) if p is not None}
     reviewed = frozenset(touched | {p for p in profiles if profiles[p].change != "golden"})
+    contents = {r: standing.records[r].record for parts in parted for part in parts for r in part}
+    proposals = tuple(proposal(settled[min(p[0])], p, contents, model, policy) for p in parted)
+    holding = {p.profile for p in proposals}
     return Settlement(
         decisions=tuple(decisions),
         profiles=profiles,
         moves={r: p for r, p in settled.items() if home[r] != p},
         reviews=_reviews(standing, settled, refusals, reviewed, policy),
         reviewed=reviewed,
+        proposals=proposals,
+        held={
+            p: p in holding
+            for p in reviewed | holding
+            if (p in holding) != (p in standing.profiles and standing.profiles[p].held)
+        },
     )
 
 
@@ -161,6 +179,14 @@ def _dirty_components(standing: Neighbourhood, policy: Policy) -> Iterator[tuple
         yield components[n], edges[n]
 
 
+class _Decided(NamedTuple):
+    """What came of a component; `parted` are the parts of each profile that is held together."""
+
+    decisions: tuple[Decision, ...]
+    refused: tuple[tuple[Edge, ReasonCode], ...]
+    parted: list[Parts]
+
+
 def _decide_component(
     component: frozenset[Id],
     edges: Sequence[Edge],
@@ -169,9 +195,9 @@ def _decide_component(
     policy: Policy,
     new_id: Callable[[], Id],
     revive: Mapping[Id, frozenset[Id]],
-) -> tuple[tuple[Decision, ...], tuple[tuple[Edge, ReasonCode], ...]]:
+) -> _Decided:
     records = {r: standing.records[r].record for r in sorted(component)}
-    partition = cluster(records, edges, standing.constraints, model, policy)
+    partition = free = cluster(records, edges, standing.constraints, model, policy)
     members: defaultdict[Id, set[Id]] = defaultdict(set)
     for r in component:
         profile = standing.records[r].profile_id
@@ -180,12 +206,25 @@ def _decide_component(
     before = [
         StandingProfile(p, standing.profiles[p].created_at, frozenset(m)) for p, m in sorted(members.items())
     ]
+    held = to_hold(
+        {p.profile_id: p.records for p in before},
+        [p.profile_id for p in before if standing.profiles[p.profile_id].held],
+        standing.doubts,
+        free,
+        policy,
+    )
+    if held:
+        partition = cluster(records, edges, (*standing.constraints, *as_constraints(held)), model, policy)
     first_seen = {r: standing.records[r].activity.first_seen for r in component}
     mine = {p: kept for p, snapshot in revive.items() if (kept := snapshot & component)}
     doubts = {standing.doubts[r] for r in component if r in standing.doubts}
     because = next((d for d in _WEIGHTIEST if d in doubts), ReasonCode.BETTER_CLUSTER)
     decisions = decide(before, partition, first_seen, new_id, mine, because)
-    return tuple(d for d in decisions if not isinstance(d, Review)), partition.refused
+    return _Decided(
+        tuple(d for d in decisions if not isinstance(d, Review)),
+        partition.refused,
+        parts_held(held, free, partition),
+    )
 
 
 _WEIGHTIEST = (ReasonCode.SHARED_IDENTIFIER, ReasonCode.BLOCK_OVERFULL)

@@ -168,8 +168,10 @@ class PostgresIdentityStore:
         if not profiles:
             return {}
         return {
-            profile: ProfileRow(profile, version, created, merged, winners(golden))
-            for profile, version, created, merged, golden in self._tx.rows("lock_profiles", (list(profiles),))
+            profile: ProfileRow(profile, version, created, merged, winners(golden), held)
+            for profile, version, created, merged, golden, held in self._tx.rows(
+                "lock_profiles", (list(profiles),)
+            )
         }
 
     def members(self, profiles: Collection[Id]) -> frozenset[Id]:

@@ -76,7 +76,7 @@ class IdentityWriter:
         self._author = author
 
     def profiles(self, settlement: Settlement) -> None:
-        """Insert new profiles and update changed ones, a version more each."""
+        """Insert new profiles, update changed ones, a version more each, and note which are held together."""
         added = [p for p in settlement.profiles.values() if p.is_new]
         changed = [p for p in settlement.profiles.values() if not p.is_new]
         if added:
@@ -100,6 +100,9 @@ class IdentityWriter:
                     "merged_into": [p.merged_into for p in changed],
                 },
             )
+
+        if settlement.held:
+            self._tx.run("hold_profiles", (list(settlement.held), list(settlement.held.values())))
 
     def new_records(
         self,

@@ -18,6 +18,7 @@ from pipeline.identity.model import (
     Edge,
     IdentityRecord,
     MatchKey,
+    Proposal,
     RecordActivity,
     Review,
 )
@@ -35,6 +36,7 @@ class MemoryIdentityStore:
         self.profiles: dict[Id, ProfileRow] = {}
         self.records: dict[Id, StoredRecord] = {}
         self.reviews: dict[tuple[Id, Id], Review] = {}
+        self.proposals: dict[Id, Proposal] = {}
         self.rules: list[Constraint] = []
         self._contested: set[Id] = set()
         self._members: defaultdict[Id, set[Id]] = defaultdict(set)
@@ -177,11 +179,17 @@ class MemoryIdentityStore:
         self._write_evidence(found)
         for p in settlement.profiles.values():
             (self._contested.add if p.contested else self._contested.discard)(p.profile_id)
+            before_held = p.profile_id in self.profiles and self.profiles[p.profile_id].held
             self.profiles[p.profile_id] = ProfileRow(
-                p.profile_id, p.version, p.created_at, p.merged_into is not None, p.golden
+                p.profile_id, p.version, p.created_at, p.merged_into is not None, p.golden, before_held
             )
+        for profile, held in settlement.held.items():
+            self.profiles[profile] = replace(self.profiles[profile], held=held)
         for pair in [pair for pair in self.reviews if settlement.reviewed & set(pair)]:
             del self.reviews[pair]
+        for profile in settlement.reviewed & self.proposals.keys():
+            del self.proposals[profile]
+        self.proposals |= {p.profile: p for p in settlement.proposals}
         self.reviews |= {(review.low, review.high): review for review in settlement.reviews}
 
     def _write_evidence(self, found: Found) -> None:

@@ -1,4 +1,4 @@
-"""Makes the review queue of settled profiles what it should be."""
+"""Makes the review queue of settled profiles what it should be: merges in doubt, and splits that are proposed."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from dataclasses import dataclass
 import orjson
 
 from pipeline.identity.ids import Id
-from pipeline.identity.model import Review
+from pipeline.identity.model import Proposal, Review
 from pipeline.identity.settle import Settlement
 from pipeline.store.database import Transaction
 from pipeline.store.edge_details import edge_details, with_levels
 from pipeline.store.identity_writer import Author
 
+MERGE, SPLIT = "merge", "split"
+
 
 @dataclass(frozen=True, slots=True)
 class ReviewChange:
-    """A review as it stands after the transaction."""
+    """A review as it stands after the transaction. `kind` says what a steward is asked for; a split is of one profile,
+    which is then both `low` and `high`."""
 
     review_id: Id
+    kind: str
     status: str
     reason: str
     low: Id
@@ -38,23 +42,23 @@ class ReviewWriter:
         self._author = author
 
     def write(self, settlement: Settlement) -> list[ReviewChange]:
-        """Make the pending reviews of the settled profiles what they should be; returns those that changed."""
+        """Make what is pending of the settled profiles what it should be; returns what changed."""
         if not settlement.reviewed:
             return []
         pending = {
-            (low, high): (review, low_record, high_record, reason, confidence)
-            for review, low, high, low_record, high_record, reason, confidence in self._tx.rows(
+            (low, high): (review, *shows)
+            for review, low, high, *shows in self._tx.rows(
                 "pending_reviews", {"profiles": list(settlement.reviewed)}
             )
         }
-        wanted = {(r.low, r.high): r for r in settlement.reviews}
+        wanted: dict[tuple[Id, Id], Review | Proposal] = {(r.low, r.high): r for r in settlement.reviews}
+        wanted |= {(p.profile, p.profile): p for p in settlement.proposals}
         retired = [row[0] for pair, row in pending.items() if pair not in wanted]
         added = [(self._author.new_id(), r) for pair, r in wanted.items() if pair not in pending]
         changed = [
             (pending[pair][0], r)
             for pair, r in wanted.items()
-            if pair in pending
-            and pending[pair][1:] != (r.edge.low, r.edge.high, r.reason, r.edge.comparison.confidence)
+            if pair in pending and pending[pair][1:] != _shown(r)
         ]
         return (
             self._retire(retired) + self._put("insert_reviews", added) + self._put("update_reviews", changed)
@@ -65,43 +69,62 @@ class ReviewWriter:
             return []
         rows = self._tx.rows("retire_reviews", (self._author.now, list(retired)))
         return [
-            ReviewChange(review, "obsolete", reason, low, high, confidence, details, model, policy)
-            for review, low, high, reason, confidence, details, model, policy in rows
+            ReviewChange(review, kind, "obsolete", reason, low, high, confidence, details, model, policy)
+            for review, kind, low, high, reason, confidence, details, model, policy in rows
         ]
 
-    def _put(self, query: str, reviews: Sequence[tuple[Id, Review]]) -> list[ReviewChange]:
+    def _put(self, query: str, reviews: Sequence[tuple[Id, Review | Proposal]]) -> list[ReviewChange]:
         if not reviews:
             return []
         edges = with_levels(self._tx, [r.edge for _, r in reviews])
-        details = [orjson.dumps({"evidence": [edge_details(e)]}).decode() for e in edges]
         a = self._author
+        changes = []
+        for (review_id, r), edge in zip(reviews, edges, strict=True):
+            details: dict[str, object] = {"evidence": [edge_details(edge)]}
+            if isinstance(r, Proposal):
+                details["parts"] = _parts(r)
+            kind, low, high = (
+                (SPLIT, r.profile, r.profile) if isinstance(r, Proposal) else (MERGE, r.low, r.high)
+            )
+            changes.append(
+                ReviewChange(
+                    review_id,
+                    kind,
+                    "pending",
+                    r.reason,
+                    low,
+                    high,
+                    edge.comparison.confidence,
+                    orjson.dumps(details).decode(),
+                    a.model_version,
+                    a.policy_version,
+                )
+            )
         self._tx.run(
             query,
             {
-                "ids": [i for i, _ in reviews],
-                "low": [r.low for _, r in reviews],
-                "high": [r.high for _, r in reviews],
-                "low_record": [r.edge.low for _, r in reviews],
-                "high_record": [r.edge.high for _, r in reviews],
-                "reason": [r.reason for _, r in reviews],
-                "confidence": [r.edge.comparison.confidence for _, r in reviews],
-                "details": details,
+                "ids": [c.review_id for c in changes],
+                "kind": [c.kind for c in changes],
+                "low": [c.low for c in changes],
+                "high": [c.high for c in changes],
+                "low_record": [e.low for e in edges],
+                "high_record": [e.high for e in edges],
+                "reason": [c.reason for c in changes],
+                "confidence": [c.confidence for c in changes],
+                "details": [c.details for c in changes],
                 "model": a.model_version,
                 "policy": a.policy_version,
                 "now": a.now,
             },
         )
-        return [
-            ReviewChange(
-                i,
-                "pending",
-                r.reason,
-                r.low,
-                r.high,
-                r.edge.comparison.confidence,
-                d,
-                a.model_version,
-                a.policy_version,
-            )
-            for (i, r), d in zip(reviews, details, strict=True)
-        ]
+        return changes
+
+
+def _shown(r: Review | Proposal) -> tuple[object, ...]:
+    """What a pending review of it would show."""
+    parts = _parts(r) if isinstance(r, Proposal) else None
+    return (r.edge.low, r.edge.high, r.reason, r.edge.comparison.confidence, parts)
+
+
+def _parts(proposal: Proposal) -> list[list[str]]:
+    return [[str(r) for r in sorted(part)] for part in proposal.parts]

@@ -33,6 +33,7 @@ class StoredProfile(NamedTuple):
     merged_into: Id | None
     golden: Mapping[str, Id]
     contested: bool
+    held: bool
     logged: int
 
 
@@ -66,6 +67,10 @@ class Stored:
         """How many records have no data key any more."""
         return len(self.homes) - len(self.records) - len(self.broken)
 
+    def held(self) -> list[frozenset[Id]]:
+        """The opened records of each profile that is held together until a steward answers a proposal."""
+        return [records for p, records in self.members().items() if self.profiles[p].held]
+
     def members(self) -> dict[Id, frozenset[Id]]:
         """The opened records of each profile that has any."""
         found: dict[Id, set[Id]] = {}
@@ -98,9 +103,11 @@ def read_stored(tx: Transaction, ring: KeyRing, progress: Progress = silent) -> 
             content.having_bought(bought) if bought else content,
             match_keys(canonical, ring.hash_keys(hashed_under).match),
         )
-    for profile, version, created, merged, into, golden, contested, logged in tx.stream("stored_profiles"):
+    for profile, version, created, merged, into, golden, contested, held, logged in tx.stream(
+        "stored_profiles"
+    ):
         stored.profiles[profile] = StoredProfile(
-            version, created, merged, into, winners(golden), contested, logged or 0
+            version, created, merged, into, winners(golden), contested, held, logged or 0
         )
     for kind, left, right in tx.stream("stored_constraints"):
         stored.constraints.append(Constraint(ConstraintKind(kind), frozenset(left), frozenset(right)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline.identity.hold import as_constraints
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 from pipeline.identity.scratch import weighed
@@ -59,7 +60,8 @@ def verify(
             *identifier_faults((row for row in tx.stream("stored_identifiers")), stored, ring),
             *evidence.differing(EvidenceRow(*row) for row in rows),
         ]
-    found = resolve_records(stored.records, stored.constraints, model, policy, progress)
+    constraints = (*stored.constraints, *as_constraints(stored.held()))
+    found = resolve_records(stored.records, constraints, model, policy, progress)
     faults += evidence.unequal(found.edges)
     faults += StandingFaults(stored, found.partition, policy).all()
     counts = {

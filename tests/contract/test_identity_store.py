@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from math import inf
 from typing import Protocol
@@ -283,3 +284,21 @@ def test_whoever_crosses_limits_the_stores_end_where_scratch_ends(filled: Filled
     assert all(p.arrival.record for p in people)
     keyed = {p.record_id: (p.arrival.record, p.arrival.keys) for p in people if p.arrival.record}
     assert found == set(resolve_all(keyed, (), model(), rules).clusters)
+
+
+def test_a_profile_too_large_to_split_is_held_until_its_evidence_holds_again(filled: Filled) -> None:
+    rules = replace(narrow(cap=50, limit=1), split_limit=2)
+    anna = person({"phone": "+14155550101", "cookie_id": "c-1"}, **ANNA)
+    bare = [person({"phone": "+14155550101", "device_id": f"d-{n}"}) for n in range(2)]
+    john = person({"phone": "+14155550101"}, first_name="John", last_name="Smith")
+    for who in (anna, *bare):
+        filled.arrive(who, rules=rules)
+    (home,) = set(homes(filled, anna, *bare))
+    before = filled.ask().lock_profiles([home])[home]
+    assert not before.held
+    filled.arrive(john, rules=rules)
+    assert set(homes(filled, anna, *bare)) == {home}
+    assert filled.ask().lock_profiles([home])[home] == replace(before, held=True)
+    filled.arrive(person({"cookie_id": "c-1", "device_id": ["d-0", "d-1"]}), rules=rules)
+    assert set(homes(filled, anna, *bare)) == {home}
+    assert not filled.ask().lock_profiles([home])[home].held

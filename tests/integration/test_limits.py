@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
 
+import orjson
 import pytest
 
 from pipeline.codes import ReasonCode
@@ -15,11 +18,11 @@ TILL = {"email": "counter7@mailbox.net"}
 PEOPLE = ["Anna Kowalski", "John Smith", "Mary Jones", "Peter Brown", "Susan Miller"]
 
 
-@pytest.fixture
-def stages(database: str) -> Iterator[StagesOnPostgres]:
-    opened = StagesOnPostgres(database)
+@pytest.fixture(params=[20])
+def stages(database: str, request: pytest.FixtureRequest) -> Iterator[StagesOnPostgres]:
+    opened = StagesOnPostgres(database, rules=replace(policy(), split_limit=request.param, version="here"))
     yield opened
-    assert verify(opened.database, ring(), model(), policy()).faults == ()
+    assert verify(opened.database, ring(), model(), opened.rules).faults == ()
     opened.close()
 
 
@@ -59,4 +62,46 @@ def test_those_who_come_later_see_that_it_is_shared(stages: StagesOnPostgres) ->
     assert frozenset({"007"}) in stages.profiles()
     assert stages.rows("SELECT DISTINCT reason FROM review_queue WHERE status = 'pending'") == [
         (ReasonCode.SCORE_IN_REVIEW_BAND,)
+    ]
+
+
+@pytest.mark.parametrize("stages", [1], indirect=True)
+def test_a_split_that_is_too_large_is_proposed_and_told(stages: StagesOnPostgres) -> None:
+    stages.send(named(1, PEOPLE[0]))
+    stages.send(event(2, {**TILL, "cookie_id": "c-1"}))
+    ((large, version),) = stages.rows("SELECT profile_id, version FROM customer_profile WHERE NOT is_merged")
+    for number, name in enumerate(PEOPLE[1:], start=3):
+        stages.send(named(number, name))
+    assert frozenset({"001", "002"}) in stages.profiles()
+    assert stages.rows("SELECT held, version FROM customer_profile WHERE profile_id = %s", large) == [
+        (True, version)
+    ]
+    assert stages.rows("SELECT count(*) FROM identity_merge_log WHERE kind = 'split'") == [(0,)]
+    (told,) = [m for m in stages.outbox("identity.reviews") if m["kind"] == "split"]
+    assert (told["profile_id"], told["other_profile_id"]) == (str(large), str(large))
+    assert (told["status"], told["reason"]) == ("pending", ReasonCode.MERGE_NO_LONGER_HOLDS)
+    parts = orjson.loads(cast(str, told["scoring_details"]))["parts"]
+    standing = stages.rows("SELECT record_id FROM identity_record WHERE profile_id = %s", large)
+    assert {record for part in parts for record in part} == {str(r) for (r,) in standing}
+    assert [len(part) for part in parts] == [1, 1]
+    # told once: another record elsewhere does not tell of it again
+    stages.send(event(9, {**TILL, "cookie_id": "c-9"}))
+    assert [m["kind"] for m in stages.outbox("identity.reviews")].count("split") == 1
+
+
+@pytest.mark.parametrize("stages", [1], indirect=True)
+def test_evidence_that_holds_again_takes_the_proposal_back(stages: StagesOnPostgres) -> None:
+    stages.send(named(1, PEOPLE[0]))
+    stages.send(event(2, {**TILL, "cookie_id": "c-1"}))
+    for number, name in enumerate(PEOPLE[1:], start=3):
+        stages.send(named(number, name))
+    first, last = PEOPLE[0].split()
+    anna = {"first_name": first, "last_name": last}
+    stages.send(event(8, {**TILL, "cookie_id": "c-1"}, traits=anna))
+    assert frozenset({"001", "002", "008"}) in stages.profiles()
+    assert stages.rows("SELECT status FROM review_queue WHERE kind = 'split'") == [("obsolete",)]
+    assert stages.rows("SELECT count(*) FROM customer_profile WHERE held") == [(0,)]
+    assert [m["status"] for m in stages.outbox("identity.reviews") if m["kind"] == "split"] == [
+        "pending",
+        "obsolete",
     ]

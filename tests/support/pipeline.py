@@ -9,6 +9,7 @@ import orjson
 from psycopg.rows import TupleRow
 
 from pipeline.identity.ids import Id
+from pipeline.identity.policy import Policy
 from pipeline.normalize_stage import NormalizeStage
 from pipeline.resolve_stage import ResolveStage
 from pipeline.rollback import RollbackResult, rollback_merge
@@ -26,15 +27,16 @@ EventIn = Mapping[str, object]
 class StagesOnPostgres:
     """`send` events of the HTTP shape and look at what stands afterwards."""
 
-    def __init__(self, dsn: str, settings: Settings | None = None) -> None:
+    def __init__(self, dsn: str, settings: Settings | None = None, rules: Policy | None = None) -> None:
         self.settings = settings or Settings.model_validate({"postgres_dsn": dsn})
         self.database = Database(dsn, "test")
         self.codec = load_codec(self.settings)
         self.publisher = MemoryPublisher()
+        self.rules = rules or policy()
         self.normalize = NormalizeStage(
-            self.settings, self.database, self.publisher, ring(), self.codec, policy()
+            self.settings, self.database, self.publisher, ring(), self.codec, self.rules
         )
-        self.resolve = ResolveStage(self.settings, self.database, ring(), self.codec, model(), policy())
+        self.resolve = ResolveStage(self.settings, self.database, ring(), self.codec, model(), self.rules)
         self._offsets = {"events.raw": 0, "events.normalized": 0}
 
     def send(self, *events: EventIn, batch: int = 1000) -> None:
@@ -94,7 +96,7 @@ class StagesOnPostgres:
             ring(),
             self.codec,
             model(),
-            policy(),
+            self.rules,
             merge_log_id,
             "steward",
             reason,

@@ -88,7 +88,7 @@ WHERE mine.profile_id = ANY(%(profiles)s::uuid[]) AND other.profile_id <> ALL(%(
 
 -- name: lock_profiles
 -- The profiles as they stand, locked until the end of the transaction.
-SELECT profile_id, version, created_at, is_merged, golden FROM customer_profile
+SELECT profile_id, version, created_at, is_merged, golden, held FROM customer_profile
 WHERE profile_id = ANY(%s::uuid[]) ORDER BY profile_id FOR NO KEY UPDATE
 
 -- name: members
@@ -169,6 +169,11 @@ FROM unnest(%(profiles)s::uuid[], %(goldens)s::text[], %(contested)s::bool[], %(
     p(profile_id, golden, contested, merged_into)
 WHERE c.profile_id = p.profile_id
 
+-- name: hold_profiles
+-- Whether a profile is held together until a steward answers. Nobody outside sees it, so it is no new version.
+UPDATE customer_profile c SET held = h.held
+FROM unnest(%s::uuid[], %s::bool[]) h(profile_id, held) WHERE c.profile_id = h.profile_id
+
 -- name: copy_records
 COPY identity_record (record_id, hash_key_version, profile_id, first_seen, last_seen, sources, sealed)
 FROM STDIN (FORMAT binary)
@@ -232,26 +237,27 @@ INSERT INTO identity_merge_log (merge_log_id, kind, source_profile, target_profi
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: pending_reviews
--- The pending reviews that name any of these profiles.
-SELECT review_id, low_profile, high_profile, low_record, high_record, reason, confidence_score FROM review_queue
+-- The pending reviews and proposals that name any of these profiles.
+SELECT review_id, low_profile, high_profile, low_record, high_record, reason, confidence_score, scoring_details -> 'parts' FROM review_queue
 WHERE status = 'pending' AND low_profile = ANY(%(profiles)s::uuid[])
-UNION
-SELECT review_id, low_profile, high_profile, low_record, high_record, reason, confidence_score FROM review_queue
+UNION ALL
+SELECT review_id, low_profile, high_profile, low_record, high_record, reason, confidence_score, scoring_details -> 'parts' FROM review_queue
 WHERE status = 'pending' AND high_profile = ANY(%(profiles)s::uuid[])
+  AND low_profile <> ALL(%(profiles)s::uuid[])
 
 -- name: retire_reviews
 UPDATE review_queue SET status = 'obsolete', updated_at = %s WHERE review_id = ANY(%s::uuid[]) AND status = 'pending'
-RETURNING review_id, low_profile, high_profile, reason, confidence_score, scoring_details::text, model_version,
+RETURNING review_id, kind, low_profile, high_profile, reason, confidence_score, scoring_details::text, model_version,
     policy_version
 
 -- name: insert_reviews
-INSERT INTO review_queue (review_id, low_profile, high_profile, low_record, high_record, status, reason,
+INSERT INTO review_queue (review_id, kind, low_profile, high_profile, low_record, high_record, status, reason,
     confidence_score, scoring_details, model_version, policy_version, created_at, updated_at)
-SELECT r.review_id, r.low_profile, r.high_profile, r.low_record, r.high_record, 'pending', r.reason,
+SELECT r.review_id, r.kind, r.low_profile, r.high_profile, r.low_record, r.high_record, 'pending', r.reason,
     r.confidence, r.details::jsonb, %(model)s, %(policy)s, %(now)s, %(now)s
-FROM unnest(%(ids)s::uuid[], %(low)s::uuid[], %(high)s::uuid[], %(low_record)s::uuid[], %(high_record)s::uuid[],
-            %(reason)s::text[], %(confidence)s::float8[], %(details)s::text[])
-     r(review_id, low_profile, high_profile, low_record, high_record, reason, confidence, details)
+FROM unnest(%(ids)s::uuid[], %(kind)s::text[], %(low)s::uuid[], %(high)s::uuid[], %(low_record)s::uuid[],
+            %(high_record)s::uuid[], %(reason)s::text[], %(confidence)s::float8[], %(details)s::text[])
+     r(review_id, kind, low_profile, high_profile, low_record, high_record, reason, confidence, details)
 
 -- name: update_reviews
 -- The same two profiles still wait; better evidence came.

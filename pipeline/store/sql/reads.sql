@@ -96,7 +96,7 @@ FROM identity_merge_log WHERE merge_log_id = %(merge_log_id)s
 
 -- name: read_reviews
 -- The review queue, the likeliest first.
-SELECT review_id, low_profile, high_profile, low_record, high_record, status, reason, confidence_score,
+SELECT review_id, kind, low_profile, high_profile, low_record, high_record, status, reason, confidence_score,
        scoring_details, model_version, policy_version, created_at, updated_at
 FROM review_queue
 WHERE status = %(status)s

@@ -33,7 +33,7 @@ FROM record_identifier GROUP BY record_id
 
 -- name: stored_profiles
 -- Every profile, and the highest version the merge log saw it have before a change.
-SELECT p.profile_id, p.version, p.created_at, p.is_merged, p.merged_into, p.golden, p.contested, logged.version
+SELECT p.profile_id, p.version, p.created_at, p.is_merged, p.merged_into, p.golden, p.contested, p.held, logged.version
 FROM customer_profile p
 LEFT JOIN (
     SELECT profile_id, max(version) AS version
@@ -52,7 +52,7 @@ SELECT kind, left_records, right_records FROM identity_constraint WHERE revoked_
 -- name: stored_reviews
 -- Pairs of profiles that wait for a steward.
 SELECT low_profile, high_profile, low_record, high_record, reason, confidence_score FROM review_queue
-WHERE status = 'pending'
+WHERE status = 'pending' AND kind = 'merge'
 
 -- name: stored_evidence
 -- All evidence, with the versions that made it.
