@@ -38,8 +38,8 @@ _LEVEL = {
     "shared": "the same, but shared by many",
 }
 _LEVEL_OF = {
-    ("given_name", "swapped"): "given name and surname changed places",
-    ("surname", "swapped"): "given name and surname changed places",
+    ("given_name", "swapped"): "changed places with the surname",
+    ("surname", "swapped"): "changed places with the given name",
     ("date_of_birth", "swapped"): "day and month changed places",
     ("date_of_birth", "digit"): "one digit differs",
     ("date_of_birth", "part"): "two of day, month and year agree",

@@ -34,7 +34,7 @@ def _email(value: str) -> str:
 
 def _kinded(value: str) -> str:
     kind, _, number = value.rpartition(":")
-    return f"{kind}:{_ends(number)}"
+    return f"{kind}:{_ends(number)}" if kind else _ends(number)
 
 
 def _ends(value: str) -> str:

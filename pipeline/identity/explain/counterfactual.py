@@ -156,7 +156,7 @@ def _cost(change: Change, levels: Mapping[str, float]) -> int:
     """How much would have to be otherwise: what is missing may come, a slip may be mended; a clear difference seldom
     is none, and a person does not become another."""
     if change.becomes is Becomes.SAME:
-        return 3 if levels.get(change.attribute, 0.0) < 0 else 1
+        return 3 if change.attribute in levels and levels[change.attribute] <= 0 else 1
     return 3 if change.becomes is Becomes.DIFFERENT else 2
 
 

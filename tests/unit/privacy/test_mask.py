@@ -22,6 +22,7 @@ from pipeline.privacy.mask import masked
         ("date_of_birth", "1984-05-01|1984-01-05", "1984-**-**|1984-**-**"),
         ("address", "1304 poppy hills dr blacklick", "1* p* h* d* b*"),
         ("national_id", "passport:c1234567|ssn:294669999", "passport:c***7|ssn:29***99"),
+        ("national_id", ":7654321", "7***1"),
         ("employer", "acme ltd", "a*** l***"),
         ("gender", "f", "f"),
         ("purchases", "3 products", "3 products"),
