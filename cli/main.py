@@ -13,6 +13,7 @@ from cli.export import export
 from cli.ingest import ingest
 from cli.resolve import resolve
 from cli.verify import verify
+from cli.whatif import whatif
 
 app = typer.Typer(
     name="retail-brain",
@@ -44,6 +45,7 @@ for command in (
     resolve,
     export,
     verify,
+    whatif,
     explain,
 ):
     app.command()(command)

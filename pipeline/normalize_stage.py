@@ -142,8 +142,7 @@ class NormalizeStage:
         named: list[tuple[Message, RawEvent, HashedRecord]] = []
         for message, event in events:
             try:
-                day = event.accepted_at.date()
-                hashed = self._hasher.hashed(event.identifiers, event.traits, day, event.event_id)
+                hashed = self._hasher.hashed(event.identifiers, event.traits, event.accepted_at.date())
             except BadMessage as exc:
                 refused.append((message, exc))
             else:

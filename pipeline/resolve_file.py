@@ -79,27 +79,20 @@ def resolve_rows(
     `region` takes the place of `settings.default_region` where given. Memory grows with the distinct records.
     """
     policy, model = load_policy(settings), load_model(settings)
-    taken = list(watched(rows, "read", 0, progress))
-    order = list(range(len(taken)))
-    if shuffle_seed is not None:
-        random.Random(shuffle_seed).shuffle(order)  # noqa: S311  # an order, not a secret
-    content = Content(policy, region or settings.default_region)
-    record_of: list[Id | None] = [None] * len(taken)
-    for n in watched(order, "normalize", len(order), progress):
-        record_of[n] = content.take(taken[n])
-    records = scratch.weighed(content.records, policy)
+    read = read_rows(
+        rows, policy, region or settings.default_region, shuffle_seed=shuffle_seed, progress=progress
+    )
+    records = scratch.weighed(read.content.records, policy)
     found = resolve_records(records, (), model, policy, progress)
     return FileResolution(
-        assigned=tuple(
-            zip((r.record_id for r in taken), _profiles(taken, record_of, found.partition), strict=True)
-        ),
-        record_of=tuple(record_of),
+        assigned=tuple(zip((r.record_id for r in read.rows), _profiles(read, found.partition), strict=True)),
+        record_of=read.record_of,
         records=len(records),
         comparisons=len(found.pairs),
         pairs=found.pairs,
         overfull_keys=len(scratch.overfull(records, policy)),
         partition=found.partition,
-        issues=dict(content.issues),
+        issues=dict(read.content.issues),
     )
 
 
@@ -121,19 +114,48 @@ class Content:
         if canonical.is_empty:
             self.issues[f"record:{ReasonCode.NO_IDENTITY}"] += 1
             return None
-        record_id = hashing.record_id(hashing.signature(SECRET, serialize(canonical, row.record_id)))
+        record_id = hashing.record_id(hashing.signature(SECRET, serialize(canonical)))
         if record_id not in self.records:
             record = IdentityRecord(record_id, canonical.identifiers, canonical.traits)
             self.records[record_id] = record, match_keys(canonical, SECRET)
         return record_id
 
 
-def _profiles(taken: Sequence[RawRecord], record_of: Sequence[Id | None], partition: Partition) -> list[Id]:
+@dataclass(frozen=True, slots=True)
+class ReadRows:
+    """Rows in the order of the file, the identity record of each (None: it names nobody), and their content."""
+
+    rows: tuple[RawRecord, ...]
+    record_of: tuple[Id | None, ...]
+    content: Content
+
+
+def read_rows(
+    rows: Iterable[RawRecord],
+    policy: Policy,
+    region: str,
+    *,
+    shuffle_seed: int | None = None,
+    progress: Progress = silent,
+) -> ReadRows:
+    """Normalize rows, in an order that a seed shuffles."""
+    taken = tuple(watched(rows, "read", 0, progress))
+    order = list(range(len(taken)))
+    if shuffle_seed is not None:
+        random.Random(shuffle_seed).shuffle(order)  # noqa: S311  # an order, not a secret
+    content = Content(policy, region)
+    record_of: list[Id | None] = [None] * len(taken)
+    for n in watched(order, "normalize", len(order), progress):
+        record_of[n] = content.take(taken[n])
+    return ReadRows(taken, tuple(record_of), content)
+
+
+def _profiles(read: ReadRows, partition: Partition) -> list[Id]:
     """A cluster is called by its lowest record, so the ids do not depend on the order either."""
     named = {record: min(members) for members in partition.clusters for record in members}
     return [
         Id(uuid5(NAMESPACE_OID, f"{row.line}|{row.record_id}").bytes) if record is None else named[record]
-        for row, record in zip(taken, record_of, strict=True)
+        for row, record in zip(read.rows, read.record_of, strict=True)
     ]
 
 

@@ -35,7 +35,6 @@ _LEVEL = {
     "initial": "the initial agrees",
     "other_initial": "the initial differs",
     "alike": "a little alike",
-    "other_name": "alike, but two names of their own",
     "shared": "the same, but shared by many",
 }
 _LEVEL_OF = {

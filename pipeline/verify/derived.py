@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 from typing import NamedTuple
 
+from pipeline.identity.blocking import identifier_key
 from pipeline.identity.candidates import kinds_of
 from pipeline.identity.compare import compare, side
 from pipeline.identity.hashing import record_id, signature, value_hash
@@ -13,6 +15,7 @@ from pipeline.identity.model import CanonicalRecord, Comparison, Edge, IdentityR
 from pipeline.identity.normalize import serialize
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
+from pipeline.identity.sharing import person_tag
 from pipeline.privacy.keyring import KeyRing
 from pipeline.store.edge_details import edge_details
 from pipeline.store.stored import Stored
@@ -32,19 +35,61 @@ def record_faults(stored: Stored, ring: KeyRing) -> Iterator[Fault]:
             yield Fault(FaultKind.RECORD_ID, {"record": str(own_id)}, str(own_id), str(should))
 
 
-def match_key_faults(rows: Iterable[tuple[Id, Sequence[int], int, int]], stored: Stored) -> Iterator[Fault]:
-    """Rows of (record, keys, lowest and highest bit set of kinds), one for each record that has keys."""
+class KeyRow(NamedTuple):
+    """A record's match keys, the lowest and highest bit set of kinds beside them, and tags of whom it names."""
+
+    record: Id
+    keys: Sequence[int]
+    least_kinds: int
+    most_kinds: int
+    least_person: int
+    most_person: int
+
+
+def match_key_faults(rows: Iterable[KeyRow], stored: Stored, ring: KeyRing) -> Iterator[Fault]:
+    """One row for each record that has keys."""
     left = {r: keys for r, (_, keys) in stored.records.items() if keys}
-    for record, keys, least, most in rows:
-        expected = left.pop(record, None)
-        if expected is None and record not in stored.records:
+    for row in rows:
+        if row.record not in stored.records:
             continue
-        should = sorted({k.key for k in expected or ()})
-        kinds = kinds_of(expected or ())
-        if sorted(keys) != should or (least, most) != (kinds, kinds):
-            yield Fault(FaultKind.MATCH_KEYS, {"record": str(record)}, sorted(keys), should)
+        expected = left.pop(row.record, ())
+        secret = ring.hash_keys(stored.key_versions[row.record]).match
+        person, kinds = person_tag(stored.records[row.record][0].traits, secret), kinds_of(expected)
+        stands = {"keys": sorted(row.keys), "kinds": row.most_kinds, "person": row.most_person}
+        should = {"keys": sorted({k.key for k in expected}), "kinds": kinds, "person": person}
+        if stands != should or (row.least_kinds, row.least_person) != (row.most_kinds, row.most_person):
+            yield Fault(FaultKind.MATCH_KEYS, {"record": str(row.record)}, stands, should)
     for record, expected in left.items():
-        yield Fault(FaultKind.MATCH_KEYS, {"record": str(record)}, [], sorted({k.key for k in expected}))
+        should = {"keys": sorted({k.key for k in expected})}
+        yield Fault(FaultKind.MATCH_KEYS, {"record": str(record)}, None, should)
+
+
+def shared_faults(
+    rows: Iterable[tuple[Id, Sequence[int], Sequence[float]]], stored: Stored, ring: KeyRing
+) -> Iterator[Fault]:
+    """Rows of (record, match keys, bits lost) of what is marked as shared, against `weighed` records."""
+    left = {r: content for r, (content, _) in stored.records.items() if content.shared}
+    for record, keys, lost in rows:
+        if record not in stored.records:
+            continue
+        stands, content = sorted(zip(keys, lost, strict=True)), left.pop(record, None)
+        should = (
+            [] if content is None else _shared(content, ring.hash_keys(stored.key_versions[record]).match)
+        )
+        if stands != should:
+            yield Fault(FaultKind.SHARED_IDENTIFIERS, {"record": str(record)}, _lost(stands), _lost(should))
+    for record, content in left.items():
+        should = _shared(content, ring.hash_keys(stored.key_versions[record]).match)
+        yield Fault(FaultKind.SHARED_IDENTIFIERS, {"record": str(record)}, [], _lost(should))
+
+
+def _shared(content: IdentityRecord, secret: bytes) -> list[tuple[int, float]]:
+    return sorted((identifier_key(i, secret), lost) for i, lost in content.shared)
+
+
+def _lost(marks: Iterable[tuple[int, float]]) -> list[list[object]]:
+    """JSON knows no infinity."""
+    return [[key, "all" if lost == inf else lost] for key, lost in marks]
 
 
 def identifier_faults(

@@ -14,6 +14,7 @@ class FaultKind(StrEnum):
     RECORD_ID = "record_id"
     MATCH_KEYS = "match_keys"
     IDENTIFIERS = "identifiers"
+    SHARED_IDENTIFIERS = "shared_identifiers"
     EVIDENCE_MISSING = "evidence_missing"
     EVIDENCE_DIFFERS = "evidence_differs"
     EVIDENCE_SURPLUS = "evidence_surplus"
@@ -31,6 +32,7 @@ MEANINGS: Mapping[FaultKind, str] = {
     FaultKind.RECORD_ID: "A record's id is not the signature of its content.",
     FaultKind.MATCH_KEYS: "A record is not filed under the match keys that its content gives.",
     FaultKind.IDENTIFIERS: "A record's hashed identifiers are not those of its content.",
+    FaultKind.SHARED_IDENTIFIERS: "A record's identifiers are not marked as shared as all that hold them say.",
     FaultKind.EVIDENCE_MISSING: "Two records agree enough to count, and no such evidence is stored.",
     FaultKind.EVIDENCE_DIFFERS: "Stored evidence is not what comparing the two records gives.",
     FaultKind.EVIDENCE_SURPLUS: "Evidence that counts is stored of two records that would not be compared.",

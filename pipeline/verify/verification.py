@@ -17,9 +17,11 @@ from pipeline.store.stored import read_stored
 from pipeline.verify.derived import (
     EvidenceFaults,
     EvidenceRow,
+    KeyRow,
     identifier_faults,
     match_key_faults,
     record_faults,
+    shared_faults,
 )
 from pipeline.verify.fault import Fault
 from pipeline.verify.standing import StandingFaults
@@ -56,8 +58,9 @@ def verify(
         rows = watched(tx.stream("stored_evidence"), "evidence", total, progress)
         faults = [
             *record_faults(stored, ring),
-            *match_key_faults((row for row in tx.stream("stored_keys")), stored),
+            *match_key_faults((KeyRow(*row) for row in tx.stream("stored_keys")), stored, ring),
             *identifier_faults((row for row in tx.stream("stored_identifiers")), stored, ring),
+            *shared_faults((row for row in tx.stream("stored_shared")), stored, ring),
             *evidence.differing(EvidenceRow(*row) for row in rows),
         ]
     constraints = (*stored.constraints, *as_constraints(stored.held()))

@@ -173,6 +173,7 @@ def test_a_record_moved_by_hand_is_found(stages: StagesOnPostgres) -> None:
         ("UPDATE review_queue SET reason = 'score_in_review_band'", FaultKind.REVIEW_DIFFERS),
         ("UPDATE match_key SET key = key + 1", FaultKind.MATCH_KEYS),
         ("UPDATE match_key SET record_kinds = 0", FaultKind.MATCH_KEYS),
+        ("UPDATE match_key SET person = person + 1", FaultKind.MATCH_KEYS),
         ("DELETE FROM match_key", FaultKind.MATCH_KEYS),
         ("DELETE FROM record_identifier WHERE type = 'phone'", FaultKind.IDENTIFIERS),
         ("UPDATE record_identifier SET hash_key_version = 7", FaultKind.IDENTIFIERS),
@@ -186,6 +187,24 @@ def test_a_fault_made_by_hand_is_found_and_named(
     small_house(stages)
     damage(stages, statement)
     assert kinds(stages) == {kind}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM shared_identifier",
+        "UPDATE worn_key SET lost = lost + 1",
+        "INSERT INTO shared_identifier SELECT record_id, key FROM identity_record, worn_key ON CONFLICT DO NOTHING",
+    ],
+)
+def test_marks_of_shared_identifiers_are_looked_at(stages: StagesOnPostgres, statement: str) -> None:
+    small_house(stages)
+    till = {"email": "till@mailbox.net"}
+    people = [{"first_name": name, "last_name": name + "son"} for name in NAMES[:6]]
+    stages.send(*(event(n, till, traits=traits) for n, traits in enumerate(people, start=20)))
+    assert kinds(stages) == set()
+    damage(stages, statement)
+    assert kinds(stages) == {FaultKind.SHARED_IDENTIFIERS}
 
 
 def test_a_review_nobody_asked_for_is_found(stages: StagesOnPostgres) -> None:

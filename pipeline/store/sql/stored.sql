@@ -23,8 +23,14 @@ FROM identity_record r LEFT JOIN data_key k ON k.owner_id = r.record_id
 SELECT record_id, array_agg(product) FROM record_product GROUP BY record_id
 
 -- name: stored_keys
--- Under which match keys each record is found, and the kinds of all of them.
-SELECT record_id, array_agg(key), min(record_kinds), max(record_kinds) FROM match_key GROUP BY record_id
+-- Under which match keys each record is found, the kinds of all of them, and whom it names.
+SELECT record_id, array_agg(key), min(record_kinds), max(record_kinds), min(person), max(person)
+FROM match_key GROUP BY record_id
+
+-- name: stored_shared
+-- The identifiers of each record that too many people share, as match keys, and the bits that agreement on each lost.
+SELECT s.record_id, array_agg(s.key), array_agg(w.lost)
+FROM shared_identifier s JOIN worn_key w USING (key) GROUP BY s.record_id
 
 -- name: stored_identifiers
 -- The hashed identifiers of each record.
@@ -53,6 +59,12 @@ SELECT kind, left_records, right_records FROM identity_constraint WHERE revoked_
 -- Pairs of profiles that wait for a steward.
 SELECT low_profile, high_profile, low_record, high_record, reason, confidence_score FROM review_queue
 WHERE status = 'pending' AND kind = 'merge'
+
+-- name: stored_answers
+-- What stewards answered: the best pair of records between the two profiles, and whether they are one.
+SELECT low_record, high_record, status = 'approved' FROM review_queue
+WHERE status IN ('approved', 'rejected') AND kind = 'merge'
+ORDER BY review_id
 
 -- name: stored_evidence
 -- All evidence, with the versions that made it.

@@ -1,1 +1,0 @@
-"""Match weights learnt from what is stored: frequencies of names, rates by EM without labels."""
