@@ -47,14 +47,11 @@ def up(
     from pipeline.settings import settings
 
     with progress(quiet=as_json) as display:
-        step = display.add_task("starting", total=None)
-        jars = display.add_task("Kafka's jars", total=None, visible=False)
-
-        def fetched(done: int, total: int) -> None:
-            display.update(jars, completed=done, total=total, visible=done < total)
-
-        told = lambda text: display.update(step, description=text)  # noqa: E731
-        reached = house.servers_up(settings(), told, fetched)
+        step = display.add_task("Kafka's jars", total=None)
+        told = lambda text: display.reset(step, description=text, total=None)  # noqa: E731
+        reached = house.servers_up(
+            settings(), told, lambda done, total: display.update(step, completed=done, total=total)
+        )
         if not servers_only:
             reached = house.processes_up(reached, told=told)
     if as_json:

@@ -74,7 +74,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.SCORE_IN_REVIEW_BAND: "Too likely to ignore, not likely enough to merge: a steward decides.",
     ReasonCode.SCORE_BELOW_REVIEW: "The evidence is not enough to ask a steward.",
     ReasonCode.VETO_EXCLUSIVE_IDENTIFIER: "Both hold a different value of an identifier a person has once.",
-    ReasonCode.VETO_CONTRADICTING_PERSON: "Date of birth and given name both contradict.",
+    ReasonCode.VETO_CONTRADICTING_PERSON: "Given name and date of birth both contradict, or one is Jr, the other Sr.",
     ReasonCode.INCOHERENT_CLUSTER: "Two records agree, but the customers as wholes do not.",
     ReasonCode.CANNOT_LINK: "A steward or a rollback said these are two people.",
     ReasonCode.MUST_LINK: "A steward said these are one person.",

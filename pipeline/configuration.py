@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.errors import ConfigurationError
 from pipeline.identity.model import IdentifierType, MatchKeyKind
 from pipeline.identity.policy import IdentifierPolicy, Policy
-from pipeline.identity.score import Level, Model, NameStatistics
+from pipeline.identity.score import Model, NameStatistics, Rates, level_of
 from pipeline.settings import Settings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Rate = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -53,22 +54,34 @@ class _PolicyFile(_File):
     domain_aliases: dict[str, str]
 
 
-class _ModelFile(_File):
-    name: str
-    prior: float
-    limits: dict[str, float]
-    household_prior: float
-    levels: dict[str, dict[str, tuple[float, float]]]
+class NameTable(_File):
+    """How many of 100,000 people bear a name. Names not listed count as `unlisted_per_100_000` each."""
 
-
-class _NameTable(_File):
     unlisted_per_100_000: Annotated[float, Field(gt=0)]
     per_100_000: dict[str, Annotated[float, Field(gt=0)]]
 
 
-class _NamesFile(_File):
-    given_names: _NameTable
-    surnames: _NameTable
+class NamesFile(_File):
+    """The names that tell least about a person; of given names also which there are. `source` says where from."""
+
+    source: str
+    given_names: NameTable
+    surnames: NameTable
+
+
+class ModelFile(_File):
+    """A model as it is kept in a file. `levels`: attribute -> level -> [m, u, h] (pipeline/identity/score.py).
+
+    `names` unset: the shipped ones. `trained` is for people to read: on what, when, by which options.
+    """
+
+    name: Annotated[str, Field(pattern=r"[a-z0-9][a-z0-9._-]{0,63}$")]
+    prior: float
+    household_prior: float
+    limits: dict[str, float]
+    levels: dict[str, dict[str, tuple[Rate, Rate, Rate]]]
+    names: NamesFile | None = None
+    trained: dict[str, str | int | float] | None = None
 
 
 def _text(path: Path | None, shipped: str) -> tuple[str, str]:
@@ -146,9 +159,9 @@ def _policy(file: _PolicyFile, auto: float, review: float, version: str) -> Poli
     )
 
 
-def _model_file(text: str, name: str) -> _ModelFile:
+def _model_file(text: str, name: str) -> ModelFile:
     try:
-        return _ModelFile.model_validate(orjson.loads(text))
+        return ModelFile.model_validate(orjson.loads(text))
     except orjson.JSONDecodeError as exc:
         raise ConfigurationError(f"{name} is no JSON: {exc}") from exc
     except ValidationError as exc:
@@ -164,26 +177,35 @@ def load_model(settings: Settings) -> Model:
     for attribute, levels in shipped.levels.items():
         _complete(name, f"levels.{attribute}", set(levels), set(file.levels[attribute]))
     _complete(name, "limits", set(shipped.limits), set(file.limits))
+    return _model(file, text)
+
+
+def _model(file: ModelFile, text: str) -> Model:
     nicknames = _nicknames()
     spelt = "\n".join(f"{n}:{','.join(sorted(f))}" for n, f in sorted(nicknames.items()))
-    name_text, _ = _text(None, "names.yaml")
-    statistics = _NamesFile.model_validate(yaml.safe_load(name_text))
+    name_text, _ = _text(None, "names.json")
+    names = file.names or NamesFile.model_validate(orjson.loads(name_text))
+    rates = {
+        attribute: {level: Rates(*found) for level, found in levels.items()}
+        for attribute, levels in file.levels.items()
+    }
     return Model(
         version=_version(file.name, text, spelt, name_text),
         prior=file.prior,
         household_prior=file.household_prior,
+        rates=rates,
         levels={
-            attribute: {level: Level(attribute, level, *weights) for level, weights in levels.items()}
-            for attribute, levels in file.levels.items()
+            attribute: {level: level_of(attribute, level, found) for level, found in levels.items()}
+            for attribute, levels in rates.items()
         },
         limits=file.limits,
-        given_names=_statistics(statistics.given_names),
-        surnames=_statistics(statistics.surnames),
+        given_names=_statistics(names.given_names),
+        surnames=_statistics(names.surnames),
         nicknames=nicknames,
     )
 
 
-def _statistics(names: _NameTable) -> NameStatistics:
+def _statistics(names: NameTable) -> NameStatistics:
     """Bits of rarity, from how many of 100,000 people bear a name."""
     unlisted = -log2(names.unlisted_per_100_000 / 100_000)
     return NameStatistics(

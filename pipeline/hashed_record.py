@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -62,23 +62,23 @@ class RecordHasher:
         self._limits = limits
         self._remembered: Remembered[HashedRecord] = Remembered(remembered)
 
-    def hashed(self, identifiers: Encoded, traits: Encoded, today: date) -> HashedRecord:
+    def hashed(self, identifiers: Encoded, traits: Encoded, today: date, event_id: bytes) -> HashedRecord:
         """The hashed record of an event accepted on the day `today`. Raises BadMessage as `read_customer` does."""
         key = Remembered.key(today.isoformat().encode() + identifiers + traits)
         found = self._remembered.get(key)
         if found is None:
-            found = self._hash(*read_customer(self._codec, self._limits, identifiers, traits), today)
-            self._remembered.add(key, found)
+            given, told = read_customer(self._codec, self._limits, identifiers, traits)
+            record = canonicalize(given, told, self._policy, region=self._region, today=today)
+            found = self._hash(record, event_id)
+            if record.is_distinct:
+                self._remembered.add(key, found)
         return found
 
-    def _hash(
-        self, identifiers: Mapping[str, Sequence[str]], traits: Mapping[str, str], today: date
-    ) -> HashedRecord:
-        record = canonicalize(identifiers, traits, self._policy, region=self._region, today=today)
+    def _hash(self, record: CanonicalRecord, event_id: bytes) -> HashedRecord:
         issues = tuple(f"{issue.field}:{issue.reason}" for issue in record.issues)
         if record.is_empty:
             return HashedRecord(None, Encoded(), b"", b"", b"", issues)
-        serialized = serialize(record)
+        serialized = serialize(record, event_id.hex())
         own_id = record_id(signature(self._keys.signature, serialized))
         hashes = [value_hash(self._keys.value, identifier) for identifier in record.identifiers]
         keys = match_keys(record, self._keys.match)

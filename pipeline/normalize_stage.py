@@ -142,7 +142,8 @@ class NormalizeStage:
         named: list[tuple[Message, RawEvent, HashedRecord]] = []
         for message, event in events:
             try:
-                hashed = self._hasher.hashed(event.identifiers, event.traits, event.accepted_at.date())
+                day = event.accepted_at.date()
+                hashed = self._hasher.hashed(event.identifiers, event.traits, day, event.event_id)
             except BadMessage as exc:
                 refused.append((message, exc))
             else:

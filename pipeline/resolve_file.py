@@ -114,7 +114,7 @@ class Content:
         if canonical.is_empty:
             self.issues[f"record:{ReasonCode.NO_IDENTITY}"] += 1
             return None
-        record_id = hashing.record_id(hashing.signature(SECRET, serialize(canonical)))
+        record_id = hashing.record_id(hashing.signature(SECRET, serialize(canonical, row.record_id)))
         if record_id not in self.records:
             record = IdentityRecord(record_id, canonical.identifiers, canonical.traits)
             self.records[record_id] = record, match_keys(canonical, SECRET)

@@ -35,6 +35,7 @@ _LEVEL = {
     "initial": "the initial agrees",
     "other_initial": "the initial differs",
     "alike": "a little alike",
+    "other_name": "alike, but two names of their own",
     "shared": "the same, but shared by many",
 }
 _LEVEL_OF = {

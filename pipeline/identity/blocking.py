@@ -6,7 +6,9 @@ date by names and postcode, given name and surname the wrong way round by keys t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import lru_cache
 
 import jellyfish
@@ -22,6 +24,8 @@ from pipeline.identity.model import (
 )
 
 _SHORTEST_USER = 4
+_WINDOW = 64  # days; two that overlap by half, so that dates up to 32 days apart share one
+_NOT_LETTERS = re.compile(r"[^a-z]+")
 
 # an enum's member is looked up by a method, a name of the module is not
 _IDENTIFIER, _EMAIL_USER, _EMAIL_LETTERS = (
@@ -38,6 +42,9 @@ _NAME_CITY, _ADDRESS, _SURNAME_ADDRESS = (
     MatchKeyKind.ADDRESS,
     MatchKeyKind.SURNAME_ADDRESS,
 )
+_NAME, _NAME_SPELLING, _NAME_STREET = MatchKeyKind.NAME, MatchKeyKind.NAME_SPELLING, MatchKeyKind.NAME_STREET
+_BIRTH_WINDOW, _CITY_YEAR = MatchKeyKind.BIRTH_WINDOW, MatchKeyKind.CITY_YEAR
+_EMAIL_NAME, _EMAIL_DOMAIN = MatchKeyKind.EMAIL_NAME, MatchKeyKind.EMAIL_DOMAIN
 _EMAIL, _LINE_TYPES = IdentifierType.EMAIL, frozenset((IdentifierType.PHONE, IdentifierType.WHATSAPP))
 _FIRST, _LAST, _BORN, _IDS = Trait.FIRST_NAME, Trait.LAST_NAME, Trait.DATE_OF_BIRTH, Trait.NATIONAL_ID
 _NUMBER, _STREET, _CITY, _POSTCODE = Trait.STREET_NUMBER, Trait.STREET, Trait.CITY, Trait.POSTCODE
@@ -64,7 +71,14 @@ def letters(text: str) -> str:
 
 def match_keys(record: CanonicalRecord, secret: bytes) -> tuple[MatchKey, ...]:
     """Every key under which this record can be found: sorted, distinct, identifiers included."""
-    found = {*_of_identifiers(record), *_of_person(record.traits), *_of_address(record.traits)}
+    users = [value.partition("@")[0] for kind, value in record.identifiers if kind is _EMAIL]
+    found = {
+        *_of_identifiers(record),
+        *_of_person(record.traits),
+        *_of_address(record.traits),
+        *_of_words(record.traits, users),
+        *_of_birth(record.traits, users),
+    }
     keys = keyed_numbers(secret, [(_DOMAINS[kind], text) for kind, text in found])
     return tuple(sorted([MatchKey(kind, key) for (kind, _), key in zip(found, keys, strict=True)]))
 
@@ -84,6 +98,9 @@ def _of_identifiers(record: CanonicalRecord) -> list[Combination]:
             if len(user) >= _SHORTEST_USER:
                 found.append((_EMAIL_USER, user))
             found.append((_EMAIL_LETTERS, f"{letters(user)}@{domain}"))
+            if name := letters(_NOT_LETTERS.sub("", user)):
+                found.append((_EMAIL_NAME, name))
+            found.append((_EMAIL_DOMAIN, domain[:4]))
         elif kind in _LINE_TYPES:
             found.append((_PHONE_TAIL, value[-7:]))
     return found
@@ -113,6 +130,37 @@ def _of_person(traits: Mapping[Trait, str]) -> list[Combination]:
     for number in get(_IDS, "").split("|"):
         if number:
             found.append((_NATIONAL_ID, number.rpartition(":")[2]))
+    return found
+
+
+def _of_words(traits: Mapping[Trait, str], users: Sequence[str]) -> list[Combination]:
+    """A rare name is enough by itself, wherever it stands: in either name, or in an e-mail address."""
+    get = traits.get
+    names = [name for name in (get(_FIRST, ""), get(_LAST, "")) if len(name) > 1]
+    written = [w for user in users for w in _NOT_LETTERS.split(user) if len(w) >= _SHORTEST_USER]
+    found = [(_NAME, sound(word)) for word in (*names, *written)]
+    found += [(_NAME_SPELLING, letters(word)) for word in (*names, *written) if len(word) >= _SHORTEST_USER]
+    if street := get(_STREET, ""):
+        found += [(_NAME_STREET, f"{name[:3]}|{street[:4]}") for name in names]
+    return found
+
+
+def _of_birth(traits: Mapping[Trait, str], users: Sequence[str]) -> list[Combination]:
+    """A date that is some days off, or one digit of its year, beside what else there is in coarse form."""
+    get = traits.get
+    town = get(_CITY, "")
+    beside = {word[0] for word in (get(_FIRST, ""), get(_LAST, ""), *users) if word}
+    if town:
+        beside.add(f"@{town[0]}")
+    found: list[Combination] = []
+    for born in get(_BORN, "").split("|"):
+        if not born:
+            break
+        day = date.fromisoformat(born).toordinal()
+        windows = (day // _WINDOW * 2, (day + _WINDOW // 2) // _WINDOW * 2 + 1)
+        found += [(_BIRTH_WINDOW, f"{window}|{mark}") for window in windows for mark in beside]
+        if town:
+            found.append((_CITY_YEAR, f"{town[:2]}|{born[3]}"))
     return found
 
 

@@ -33,6 +33,12 @@ _FOR = {
     _Kind.NAME_LETTERS: 3,
     _Kind.SURNAME_ADDRESS: 3,
     _Kind.DATE_OF_BIRTH: 4,
+    _Kind.NAME: 4,
+    _Kind.NAME_SPELLING: 4,
+    _Kind.BIRTH_WINDOW: 4,
+    _Kind.EMAIL_DOMAIN: 4,
+    _Kind.CITY_YEAR: 4,
+    _Kind.NAME_STREET: 4,
 }
 """How many attributes must speak against a pair to outweigh a key of a kind that strangers share often."""
 

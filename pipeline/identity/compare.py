@@ -25,8 +25,12 @@ __all__ = ["Side", "compare", "join", "side"]
 
 _Value = TypeVar("_Value")
 _WORTH_SAYING = 0.005  # bits
+_BESIDE = 1.0
+"""Bits from which agreement in another attribute counts as something beside a name."""
 _EMAIL, _PHONE = IdentifierType.EMAIL, IdentifierType.PHONE
 _TYPE_NAMES = {kind: kind.value for kind in IdentifierType}
+_IDENTIFIERS = frozenset(_TYPE_NAMES.values())
+_NAME_PARTS = frozenset(("given_name", "surname", "middle_name"))
 
 
 def compare(a: Side, b: Side, model: Model, policy: Policy, floor: float = -inf) -> Comparison:
@@ -34,21 +38,57 @@ def compare(a: Side, b: Side, model: Model, policy: Policy, floor: float = -inf)
 
     Of a pair whose weight is below `floor` only weight and confidence are told: no levels and no veto.
     """
-    found = _levels(a, b, model, policy)
+    found = adjusted(levels(a, b, model, policy), model)
+    strangers, household = sums(found, model)
+    weight = against_both(strangers, household)
+    if weight < floor:
+        return Comparison(weight, confidence(weight), ())
+    told = [LevelWeight(attribute, level, bits) for attribute, level, bits, _ in found]
+    if weight - strangers < -_WORTH_SAYING:
+        told.append(LevelWeight("household", "possible", weight - strangers))
+    return Comparison(weight, confidence(weight), tuple(told), _veto(a, b, found, policy))
+
+
+def sums(found: Sequence[Level], model: Model) -> tuple[float, float]:
+    """The log2 odds of one person against two strangers, and against two of a household."""
     strangers, household = model.prior, model.household_prior
     for _, _, weight, in_household in found:
         strangers += weight
         household += in_household
-    weight = against_both(strangers, household)
-    if weight < floor:
-        return Comparison(weight, confidence(weight), ())
-    levels = [LevelWeight(attribute, level, bits) for attribute, level, bits, _ in found]
-    if weight - strangers < -_WORTH_SAYING:
-        levels.append(LevelWeight("household", "possible", weight - strangers))
-    return Comparison(weight, confidence(weight), tuple(levels), _veto(a, b, found, policy))
+    return strangers, household
 
 
-def _levels(a: Side, b: Side, model: Model, policy: Policy) -> list[Level]:
+def adjusted(found: list[Level], model: Model) -> list[Level]:
+    """The levels with what depends on each other discounted.
+
+    The parts of a name together count for no more than `limits.names`, and for no more than `limits.names_alone` where
+    nothing else agrees by a bit or more: a name alone names nobody. And somebody who shares a phone is likely to share
+    the device as well, so of several identifiers that agree the weightiest counts in full, each further one by
+    `limits.repeat`.
+    """
+    name, shared, beside = 0.0, 0, False
+    for attribute, _, weight, _ in found:
+        if attribute in _NAME_PARTS:
+            name += weight
+        elif weight > 0:
+            beside = beside or weight >= _BESIDE
+            shared += attribute in _IDENTIFIERS
+    if name > (most := model.limits["names" if beside else "names_alone"]):
+        share = most / name
+        found = [Level(f[0], f[1], f[2] * share, f[3]) if f[0] in _NAME_PARTS else f for f in found]
+    return found if shared < 2 else _repeats_discounted(found, model.limits["repeat"])
+
+
+def _repeats_discounted(found: Sequence[Level], share: float) -> list[Level]:
+    identifiers = sorted([f for f in found if f.attribute in _IDENTIFIERS], key=_against)
+    return [
+        *(f for f in found if f.attribute not in _IDENTIFIERS),
+        identifiers[0],
+        *(_repeated(f, share) if f.weight > 0 else f for f in identifiers[1:]),
+    ]
+
+
+def levels(a: Side, b: Side, model: Model, policy: Policy) -> list[Level]:
     """The level of each attribute that both sides hold, in the order in which their weights are added up."""
     found = _names(a.names, b.names, model) if a.names and b.names else []
     if a.births and b.births:
@@ -79,7 +119,14 @@ def _veto(a: Side, b: Side, found: Sequence[Level], policy: Policy) -> ReasonCod
         if y is not None and policy.identifiers[kind].exclusive and x.isdisjoint(y):
             return ReasonCode.VETO_EXCLUSIVE_IDENTIFIER
     reached = {attribute: level for attribute, level, _, _ in found}
-    if reached.get("given_name") == "different" and reached.get("date_of_birth") in ("different", "age_gap"):
+    if reached.get("name_suffix") == "different":  # Jr and Sr are two people, however much else they share
+        return ReasonCode.VETO_CONTRADICTING_PERSON
+    if (
+        reached.get("given_name") in ("different", "other_name")
+        and reached.get("date_of_birth") in ("different", "age_gap")
+        # a government gave both the same number: let the weights decide
+        and reached.get("national_id") != "exact"
+    ):
         return ReasonCode.VETO_CONTRADICTING_PERSON
     return None
 
@@ -127,20 +174,9 @@ def _typical_of(found: Sequence[Level]) -> Level:
 
 
 def _names(a: Sequence[person.PersonName], b: Sequence[person.PersonName], model: Model) -> list[Level]:
-    """Levels of the name's parts. Together they never count for more than `limits.names`: a name alone names nobody."""
-    given, family, middle, suffix = (
-        person.names(a[0], b[0], model) if len(a) == 1 and len(b) == 1 else _name_parts(a, b, model)
-    )
-    parts = [p for p in (given, family, middle) if p is not None]
-    total = 0.0
-    for part in parts:
-        total += part.weight
-    most = model.limits["names"]
-    if total > most:
-        factor = most / total
-        parts = [Level(p.attribute, p.level, p.weight * factor, p.household) for p in parts]
-    _add(parts, suffix)
-    return parts
+    """Levels of the name's parts."""
+    parts = person.names(a[0], b[0], model) if len(a) == 1 and len(b) == 1 else _name_parts(a, b, model)
+    return [part for part in parts if part is not None]
 
 
 def _name_parts(
@@ -158,14 +194,13 @@ def _typical_name(parts: Sequence[Level | None]) -> Level | None:
 
 
 def _identifiers(a: Side, b: Side, model: Model, policy: Policy) -> list[Level]:
-    """One level a type both sides hold. The weightiest agreement counts in full, each further one by `limits.repeat`:
-
-    somebody who shares a phone is likely to share the device as well, so they are no independent witnesses.
-    """
+    """One level a type both sides hold."""
     found: list[Level] = []
     lost = a.shared if b.shared else b.shared  # what both hold is shared on both sides
     if a.emails and b.emails:
-        _add(found, _trusted(_emails(a.emails, b.emails, model, policy, lost), _EMAIL, policy))
+        level = _emails(a.emails, b.emails, model, policy, lost)
+        if level is None or level.level != "user" or not _is_name_of(a, b):
+            _add(found, _trusted(level, _EMAIL, policy))
     if a.lines and b.lines:  # phones and WhatsApp accounts are lines alike
         _add(found, _trusted(_lines(a.lines, b.lines, model, lost), _PHONE, policy))
     if a.others and b.others:
@@ -173,12 +208,6 @@ def _identifiers(a: Side, b: Side, model: Model, policy: Policy) -> list[Level]:
             y = b.others.get(kind)
             if y is not None:
                 _add(found, _trusted(_exactly(kind, x, y, model, lost), kind, policy))
-    if len(found) > 1:
-        found.sort(key=_against)
-        repeat = model.limits["repeat"]
-        for n in range(1, len(found)):
-            if found[n].weight > 0:
-                found[n] = _repeated(found[n], repeat)
     return found
 
 
@@ -246,3 +275,13 @@ def _if_shared(kind: IdentifierType, x: str, y: str, level: Level, lost: _Lost) 
         min(level.weight, max(0.0, level.weight - less)),
         min(level.household, max(0.0, level.household - less)),
     )
+
+
+def _is_name_of(a: Side, b: Side) -> bool:
+    """True where the user name both have at different providers is made of the name of one of them.
+
+    jjones here and jjones there: the name, which counts already, says as much.
+    """
+    users = {email.partition("@")[0] for email in a.emails} & {email.partition("@")[0] for email in b.emails}
+    parts = {part for s in (a, b) for name in s.names for part in (name.first, name.last) if len(part) > 2}
+    return any(part in user for user in users for part in parts)

@@ -65,6 +65,13 @@ class MatchKeyKind(IntEnum):
     NAME_LETTERS = 12
     EMAIL_LETTERS = 13
     NAME_BEGINNINGS = 14
+    NAME = 15
+    NAME_SPELLING = 16
+    BIRTH_WINDOW = 17
+    EMAIL_NAME = 18
+    EMAIL_DOMAIN = 19
+    CITY_YEAR = 20
+    NAME_STREET = 21
 
 
 class Identifier(NamedTuple):
@@ -94,14 +101,30 @@ class CanonicalRecord:
     issues: tuple[Issue, ...] = ()
 
     @property
-    def is_empty(self) -> bool:
-        """True where nothing tells a person from others: no identifier, no national id, and no name with a date of
-        birth or a place beside it. Two such records would be equal without being one person.
+    def is_distinct(self) -> bool:
+        """True where equal content means one person: an identifier, a national id, or a name with a date of birth, a
+        street or a postcode beside it.
         """
         has = self.traits.__contains__
         named = has(Trait.FIRST_NAME) or has(Trait.LAST_NAME)
         placed = has(Trait.DATE_OF_BIRTH) or has(Trait.STREET) or has(Trait.POSTCODE)
-        return not (self.identifiers or has(Trait.NATIONAL_ID) or (named and placed))
+        return bool(self.identifiers) or has(Trait.NATIONAL_ID) or (named and placed)
+
+    @property
+    def is_empty(self) -> bool:
+        """True where there is nothing to match by: not distinct, nor two of a full name, a date of birth, a place and
+        an employer. Two people may well agree in those two: each such event is a record of its own.
+        """
+        if self.is_distinct:
+            return False
+        has = self.traits.__contains__
+        told = (
+            has(Trait.FIRST_NAME) and has(Trait.LAST_NAME),
+            has(Trait.DATE_OF_BIRTH),
+            has(Trait.CITY) or has(Trait.POSTCODE) or has(Trait.STREET),
+            has(Trait.EMPLOYER),
+        )
+        return sum(told) < 2
 
 
 class MatchKey(NamedTuple):

@@ -187,12 +187,17 @@ def national_ids(text: str) -> str:
     return "|".join(sorted(found))
 
 
-def serialize(record: CanonicalRecord) -> bytes:
-    """The canonical bytes of a record: equal content gives equal bytes. Issues are no part of it."""
-    content = {
+def serialize(record: CanonicalRecord, event_id: str = "") -> bytes:
+    """The canonical bytes of a record: equal content gives equal bytes. Issues are no part of it.
+
+    Content that two people may have in common (`is_distinct` is false) is told apart by the id of its event.
+    """
+    content: dict[str, object] = {
         "i": [(_TYPE_NAMES[kind], value) for kind, value in record.identifiers],
         "t": {_TRAIT_NAMES[t]: v for t, v in record.traits.items()},
     }
+    if event_id and not record.is_distinct:
+        content["e"] = event_id
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
 

@@ -21,8 +21,9 @@ ALIKE = 0.75
 
 _VOWELS = frozenset("aeiouy")
 _GENERATION = {"sr": 1, "i": 1, "jr": 2, "ii": 2, "iii": 3, "iv": 4}
-_UNSCALED = frozenset(("initial", "other_initial", "alike", "different"))
-_UNLIKE = frozenset(("alike", "different"))
+_UNSCALED = frozenset(("initial", "other_initial", "alike", "other_name", "different"))
+_UNLIKE = frozenset(("alike", "other_name", "different"))
+_MISSPELT = frozenset(("close", "sound", "alike"))
 
 
 class PersonName(NamedTuple):
@@ -129,8 +130,9 @@ def _given_names(x: str, y: str, model: Model) -> Level:
         pass
     elif not model.formal_names(x).isdisjoint(model.formal_names(y)) or is_abbreviation(x, y):
         level = "nickname"
-    elif level in ("close", "sound") and model.is_given_name(x) and model.is_given_name(y):
-        level = "alike"
+    elif level in _MISSPELT and model.is_given_name(x) and model.is_given_name(y):
+        # two names that both exist are rarely one misspelt, unless they sound the same (Erik, Eric)
+        level = "alike" if sound(x) == sound(y) else "other_name"
     return _weighed("given_name", level, x, y, model.given_names, model)
 
 

@@ -41,6 +41,19 @@ def against_both(strangers: float, household: float) -> float:
     return low - log2(1.0 + 2.0 ** -(apart if apart < _STEEPEST else _STEEPEST))
 
 
+class Rates(NamedTuple):
+    """How often a comparison level is reached: between two records of one person (`m`), of strangers (`u`), and of two
+    members of one household (`h`).
+
+    Probabilities where the attribute is given on both sides. For an agreement in a name `u` counts times the share of
+    people who bear that name: its rarity comes on top of the weight.
+    """
+
+    m: float
+    u: float
+    h: float
+
+
 class Level(NamedTuple):
     """A comparison level reached: its weight in bits against strangers, and against members of one household.
 
@@ -51,6 +64,11 @@ class Level(NamedTuple):
     level: str
     weight: float
     household: float
+
+
+def level_of(attribute: str, level: str, rates: Rates) -> Level:
+    """The level with its match weights, log2(m / u) and log2(m / h)."""
+    return Level(attribute, level, log2(rates.m / rates.u), log2(rates.m / rates.h))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +88,16 @@ class Model:
     """A versioned set of match weights in bits.
 
     `prior` is the log2 odds that two candidates are one person rather than strangers before anything is compared,
-    `household_prior` rather than members of one household. An agreeing level of a name counts the rarity of the name
-    plus the level's weight. `given_names` and `nicknames` tell as well which given names exist. A model equals itself
-    only, so that what is remembered of names may be remembered by model.
+    `household_prior` rather than members of one household. `levels` are the weights that follow from `rates`. An
+    agreeing level of a name counts the rarity of the name plus the level's weight. `given_names` and `nicknames` tell
+    as well which given names exist. A model equals itself only, so that what is remembered of names may be remembered
+    by model.
     """
 
     version: str
     prior: float
     household_prior: float
+    rates: Mapping[str, Mapping[str, Rates]]
     levels: Mapping[str, Mapping[str, Level]]
     limits: Mapping[str, float]
     given_names: NameStatistics

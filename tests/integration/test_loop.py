@@ -78,8 +78,8 @@ class Worker:
 
     def finish(self) -> None:
         self.stop.set()
-        self._thread.join(10)
-        assert not self._thread.is_alive(), "a worker stops within 10 s"
+        self._thread.join(60)
+        assert not self._thread.is_alive(), "a worker stops"
         assert self.error is None
 
 
@@ -113,7 +113,7 @@ def produce(settings: Settings, start: int, end: int) -> None:
     assert producer.flush(15) == 0
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -30,6 +30,7 @@ class Outbox:
         self.database = Database(dsn, "test")
         self.stop = threading.Event()
         self._opened: list[Database] = [self.database]
+        self._threads: list[threading.Thread] = []
 
     def commit(self, start: int, end: int, topic: str = TOPIC) -> None:
         with self.database.transaction() as tx:
@@ -42,6 +43,13 @@ class Outbox:
         settings = Settings(retry_initial_ms=1, retry_max_ms=20)
         return Relay(settings, database, publisher, self.stop)
 
+    def running(self, relay: Relay) -> threading.Thread:
+        """The relay in a thread of its own, which `close` ends whatever became of the test."""
+        thread = threading.Thread(target=relay.run)
+        self._threads.append(thread)
+        thread.start()
+        return thread
+
     def waiting(self) -> int:
         with self.database.transaction() as tx:
             row = tx.row("outbox_depth")
@@ -49,6 +57,9 @@ class Outbox:
             return int(row[0])
 
     def close(self) -> None:
+        self.stop.set()
+        for thread in self._threads:
+            thread.join()
         for database in self._opened:
             database.close()
 
@@ -132,15 +143,13 @@ class Slow(MemoryPublisher):
 
 def test_two_relays_take_turns_and_keep_the_order(outbox: Outbox) -> None:
     publisher = Slow()
-    relays = [threading.Thread(target=outbox.relay(publisher).run) for _ in range(2)]
-    for thread in relays:
-        thread.start()
+    relays = [outbox.running(outbox.relay(publisher)) for _ in range(2)]
     for start in range(0, 500, 5):
         outbox.commit(start, start + 5)
     _wait_for(lambda: outbox.waiting() == 0)
     outbox.stop.set()
     for thread in relays:
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()
     newest = -1
     for value in values(publisher):
@@ -151,8 +160,7 @@ def test_two_relays_take_turns_and_keep_the_order(outbox: Outbox) -> None:
 
 def test_a_commit_wakes_the_relay_and_a_lost_connection_is_replaced(outbox: Outbox) -> None:
     publisher = MemoryPublisher()
-    thread = threading.Thread(target=outbox.relay(publisher).run)
-    thread.start()
+    thread = outbox.running(outbox.relay(publisher))
     outbox.commit(0, 1)
     _wait_for(lambda: len(publisher.log) == 1)
     with outbox.database.transaction() as tx:
@@ -163,7 +171,7 @@ def test_a_commit_wakes_the_relay_and_a_lost_connection_is_replaced(outbox: Outb
     outbox.commit(1, 2)
     _wait_for(lambda: len(publisher.log) == 2)
     outbox.stop.set()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -187,7 +195,7 @@ def test_the_process_publishes_to_kafka_and_ends_on_sigterm(house: Settings, tmp
     outbox.close()
 
 
-def _wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def _wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

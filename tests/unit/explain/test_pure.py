@@ -182,7 +182,7 @@ def test_what_may_come_or_be_mended_is_likelier_than_that_a_difference_is_none()
     one = record(1, **{**ADA, "first_name": "John"}, cookie_id="c-1", phone="+14155550123")
     other = record(2, first_name="John", last_name="Smith", date_of_birth="1985-06-21", cookie_id="c-2")
     found = explained([one], [other])
-    (together,) = found.would_change
+    together = found.would_change[0]
     ranked = [c.changes[0] for c in together.smallest]
     assert ranked.index(Change("phone", Becomes.SAME)) < ranked.index(Change("cookie_id", Becomes.SAME))
 

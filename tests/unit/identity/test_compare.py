@@ -81,7 +81,13 @@ def test_a_whatsapp_account_is_a_phone() -> None:
     [
         # a name alone names nobody
         (ADA, ADA, "apart"),
-        ({**ADA, "city": "Hull", "gender": "f"}, {**ADA, "city": "Hull", "gender": "f"}, "review"),
+        ({**ADA, "gender": "f"}, {**ADA, "gender": "f"}, "apart"),
+        # nor does a common one beside a town
+        (
+            {"first_name": "John", "last_name": "Smith", "city": "Hull"},
+            {"first_name": "John", "last_name": "Smith", "city": "Hull"},
+            "review",
+        ),
         # with a date of birth or an address it does
         ({**ADA, "date_of_birth": "1985-06-21"}, {**ADA, "date_of_birth": "1985-06-21"}, "link"),
         ({**ADA, **ADDRESS}, {**ADA, **ADDRESS}, "link"),
@@ -112,7 +118,7 @@ def test_a_whatsapp_account_is_a_phone() -> None:
         (
             {"first_name": "Ada", "last_name": "Lovelace Sr", **ADDRESS},
             {"first_name": "Ada", "last_name": "Lovelace Jr", **ADDRESS},
-            "apart",
+            str(ReasonCode.VETO_CONTRADICTING_PERSON),
         ),
         # spouses
         (

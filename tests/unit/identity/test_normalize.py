@@ -230,7 +230,17 @@ def test_a_placeholder_name_is_kept_out() -> None:
 def test_a_record_that_tells_nobody_apart_is_empty() -> None:
     assert canonical(traits={"city": "Hull", "gender": "f"}).is_empty
     assert canonical(traits={"first_name": "John", "last_name": "Smith"}).is_empty
+    assert canonical(traits={"date_of_birth": "1980-01-02", "gender": "f"}).is_empty
     assert not canonical(traits={"last_name": "Smith", "date_of_birth": "1980-01-02"}).is_empty
+
+
+def test_what_two_people_may_share_is_one_record_an_event() -> None:
+    shared = canonical(traits={"city": "Hull", "date_of_birth": "1980-01-02"})
+    assert not shared.is_empty
+    assert serialize(shared, "a") != serialize(shared, "b")
+    assert deserialize(serialize(shared, "a")) == (shared.identifiers, shared.traits)
+    told = canonical(traits={"last_name": "Smith", "date_of_birth": "1980-01-02"})
+    assert serialize(told, "a") == serialize(told, "b")
 
 
 def test_equal_content_has_equal_bytes() -> None:

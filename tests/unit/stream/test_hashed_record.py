@@ -27,12 +27,14 @@ class Hasher:
     def __init__(self, remembered: int) -> None:
         self._hasher = RecordHasher(policy(), ring().current, "US", remembered, CODEC, Limits())
 
-    def hashed(self, identifiers: object, traits: object, today: date) -> HashedRecord:
+    def hashed(
+        self, identifiers: object, traits: object, today: date, event_id: bytes = b"e"
+    ) -> HashedRecord:
         encoded = [
             CODEC.encode_field("events.raw", name, cast(Sized, value))
             for name, value in (("identifiers", identifiers), ("traits", traits))
         ]
-        return self._hasher.hashed(*encoded, today)
+        return self._hasher.hashed(*encoded, today, event_id)
 
 
 def hasher(remembered: int) -> Hasher:
@@ -82,3 +84,11 @@ def test_plaintext_is_not_shown() -> None:
     made = hasher(0).hashed({"email": ["jo@mail.test"]}, {}, DAY)
     assert b"jo@mail.test" in made.serialized
     assert "jo@mail.test" not in repr(made)
+
+
+def test_what_two_people_may_share_is_a_record_an_event() -> None:
+    shared, told = {"city": "Hull", "date_of_birth": "1980-05-06"}, {"last_name": "Lee", "postcode": "94107"}
+    same = hasher(10)
+    assert same.hashed({}, shared, DAY, b"a").record_id != same.hashed({}, shared, DAY, b"b").record_id
+    assert same.hashed({}, shared, DAY, b"a").record_id == same.hashed({}, shared, DAY, b"a").record_id
+    assert same.hashed({}, told, DAY, b"a").record_id == same.hashed({}, told, DAY, b"b").record_id
