@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
+from datetime import date
 from importlib import resources
 from math import log2
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Annotated
 import orjson
 import yaml
 from nicknames import NickNamer
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import ConfigurationError
 from pipeline.identity.model import IdentifierType, MatchKeyKind
@@ -23,6 +25,32 @@ from pipeline.settings import Settings
 Share = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+
+
+MOST_SHARED = 1000
+"""The highest block cap: a key that crosses it calls up to half as many pairs times itself into question at once."""
+
+
+def _like(pattern: str, mend: str) -> AfterValidator:
+    """Text that matches the whole pattern; `mend` says what would."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"{text!r} will not do: write {mend}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _day(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} will not do: write a day as YYYY-MM-DD") from None
+    return text
+
+
+Domain = Annotated[str, _like(r"[^@\s]+\.[^@\s.]+", "a domain such as gmail.com")]
 
 
 class _File(BaseModel):
@@ -41,17 +69,17 @@ class _PolicyFile(_File):
     auto_merge: Share
     review: Share
     neighbourhood_limit: Annotated[int, Field(ge=2)]
-    split_limit: Annotated[int, Field(ge=1)]
+    split_limit: Count = 20
     identifiers: dict[IdentifierType, _IdentifierFile]
-    block_caps: dict[str, Annotated[int, Field(ge=2)]]
+    block_caps: dict[str, Annotated[int, Field(ge=2, le=MOST_SHARED)]]
     source_trust: dict[str, int]
     default_source_trust: int
     placeholders: list[str]
-    placeholder_dates: list[str]
-    placeholder_emails: list[str]
-    role_mailboxes: list[str]
-    dotless_domains: list[str]
-    domain_aliases: dict[str, str]
+    placeholder_dates: list[Annotated[str, AfterValidator(_day)]]
+    placeholder_emails: list[Annotated[str, _like(r"[^@]+@[^@]*|@[^@]+", "user@domain, user@ or @domain")]]
+    role_mailboxes: list[Annotated[str, _like("[^@]+", "the part before the @ alone")]]
+    dotless_domains: list[Domain]
+    domain_aliases: dict[Domain, Domain]
 
 
 class NameTable(_File):
@@ -127,6 +155,7 @@ def load_policy(settings: Settings) -> Policy:
         raise ConfigurationError(f"{name}: review ({review}) must not lie above auto_merge ({auto})")
     _complete(name, "identifiers", {t.value for t in IdentifierType}, {t.value for t in file.identifiers})
     _complete(name, "block_caps", {k.name.lower() for k in MatchKeyKind}, set(file.block_caps))
+    _within_caps(name, file)
     return _policy(file, auto, review, _version("policy", text, str(auto), str(review)))
 
 
@@ -137,6 +166,23 @@ def _complete(name: str, field: str, needed: set[str], given: set[str]) -> None:
         raise ConfigurationError(
             f"{name}: {field} knows no {', '.join(unknown)}; it knows {', '.join(sorted(needed))}"
         )
+
+
+def _within_caps(name: str, file: _PolicyFile) -> None:
+    """What could never come to be, and an alias of an alias, is a slip of whoever wrote it."""
+    cap = file.block_caps[MatchKeyKind.IDENTIFIER.name.lower()]
+    for kind, identifier in file.identifiers.items():
+        if identifier.customers_per_identifier >= cap:
+            raise ConfigurationError(
+                f"{name}: identifiers.{kind}.customers_per_identifier "
+                f"({identifier.customers_per_identifier}) has to lie below block_caps.identifier ({cap})"
+            )
+    for alias, domain in file.domain_aliases.items():
+        if domain in file.domain_aliases:
+            raise ConfigurationError(
+                f"{name}: domain_aliases.{alias}: {domain} is an alias itself; "
+                f"write {file.domain_aliases[domain]}"
+            )
 
 
 def _policy(file: _PolicyFile, auto: float, review: float, version: str) -> Policy:

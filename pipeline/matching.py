@@ -160,12 +160,14 @@ def with_products(record: IdentityRecord, products: frozenset[int]) -> IdentityR
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """The locked profiles. `inner`: to be clustered; `loaded`: those and the ones whose golden record may change."""
+    """The locked profiles. `inner`: to be clustered; `loaded`: those and the ones whose golden record may change;
+    `apart`: those whose neighbourhood is too large to be looked at."""
 
     inner: frozenset[Id]
     loaded: frozenset[Id]
     rows: Mapping[Id, ProfileRow]
     members: frozenset[Id]
+    apart: frozenset[Id] = frozenset()
 
 
 def _lock(
@@ -191,14 +193,31 @@ def _lock(
             seeds |= ends
         else:
             edge_of |= ends
-    inner, fringe = (
-        store.reach(seeds, policy.auto_merge, policy.review) if seeds else (frozenset(), frozenset())
-    )
+    inner, fringe = _reached(seeds, store, policy)
     reordered = frozenset(k.profile_id for k in seen.values() if k.reorders)
     rows = store.lock_profiles(inner | fringe | reordered | edge_of)
     members = store.members(inner | reordered) if inner or reordered else frozenset()
+    apart: frozenset[Id] = frozenset()
+    if len(members) > policy.load_limit:
+        apart = frozenset(p for p in seeds - also if _is_too_large(p, store, policy))
+        inner, _ = _reached(seeds - apart, store, policy)
+        members = store.members(inner | reordered)
     store.lock_records(members | seen.keys() | {r for pair in edges for r in pair} | judged.records)
-    return _Scope(inner, inner | reordered, rows, members)
+    return _Scope(inner, inner | reordered, rows, members, apart)
+
+
+def _reached(
+    seeds: frozenset[Id], store: IdentityStore, policy: Policy
+) -> tuple[frozenset[Id], frozenset[Id]]:
+    if not seeds:
+        return frozenset(), frozenset()
+    return store.reach(seeds, policy.auto_merge, policy.review, len(seeds) * policy.load_limit)
+
+
+def _is_too_large(seed: Id, store: IdentityStore, policy: Policy) -> bool:
+    """Whether more records hang together with a profile than a decision may look at. Those that do see each other."""
+    reached, _ = store.reach({seed}, policy.auto_merge, policy.review, policy.load_limit)
+    return len(reached) > policy.load_limit or len(store.members(reached)) > policy.load_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +332,7 @@ def _unmoved(
             if home is None or edge.comparison.confidence < policy.review:
                 continue
             mergeable = edge.comparison.confidence >= policy.auto_merge
-            if home not in scope.rows or (mergeable and home not in scope.inner):
+            if home not in scope.rows or (mergeable and home not in scope.inner | scope.apart):
                 raise TransactionConflict("the neighbourhood moved before its locks were had")
 
 

@@ -97,9 +97,12 @@ class IdentityStore(Protocol):
         """
 
     def reach(
-        self, profiles: Collection[Id], auto_merge: float, review: float
+        self, profiles: Collection[Id], auto_merge: float, review: float, most: int
     ) -> tuple[frozenset[Id], frozenset[Id]]:
-        """Profiles that hang together with these by mergeable evidence, and those that share reviewable evidence."""
+        """Profiles that hang together with these by mergeable evidence, and those that share reviewable evidence.
+
+        No step is taken once more than `most` profiles hang together.
+        """
 
     def lock_profiles(self, profiles: Collection[Id]) -> dict[Id, ProfileRow]:
         """Lock and read profiles."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from pipeline.identity.model import IdentifierType, MatchKeyKind
 
+_LOADED = 10
+
 
 @dataclass(frozen=True, slots=True)
 class IdentifierPolicy:
@@ -48,6 +50,11 @@ class Policy:
     dotless_domains: frozenset[str]
     domain_aliases: Mapping[str, str]
     split_limit: int = 20
+
+    @property
+    def load_limit(self) -> int:
+        """Most records of one neighbourhood that a decision looks at: a larger one is left as it is."""
+        return _LOADED * self.neighbourhood_limit
 
     def trust(self, source: str) -> int:
         """How far a source is believed in the golden record; higher wins."""

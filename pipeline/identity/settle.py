@@ -338,7 +338,10 @@ def _reviews(
     for (low, high), edge in sorted(pairs.best.items()):
         if any(_forbids(c, members[low], members[high]) for c in forbidden):
             continue  # a steward or a rollback already answered
-        found.append(Review(low, high, edge, _reason(edge, reasons.get((low, high)), policy)))
+        refusal = reasons.get((low, high))
+        if refusal is None and not standing.outside.keys().isdisjoint((edge.low, edge.high)):
+            refusal = ReasonCode.NEIGHBOURHOOD_TOO_LARGE  # what could be merged is loaded otherwise
+        found.append(Review(low, high, edge, _reason(edge, refusal, policy)))
     return tuple(found)
 
 

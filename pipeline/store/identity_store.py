@@ -149,13 +149,13 @@ class PostgresIdentityStore:
         return record.sharing(shared_of(record.identifiers, by_identifier))
 
     def reach(
-        self, profiles: Collection[Id], auto_merge: float, review: float
+        self, profiles: Collection[Id], auto_merge: float, review: float, most: int
     ) -> tuple[frozenset[Id], frozenset[Id]]:
         """Step by step, and not by a recursive query: the planner would read whole tables for it."""
         reached: set[Id] = set()
         fringe: set[Id] = set()
         step = set(profiles)
-        while step:
+        while step and len(reached) <= most:
             reached |= step
             near = self._tx.rows("neighbours", {"profiles": list(step), "least": review})
             tied = self._tx.rows("must_linked", {"profiles": list(step)})

@@ -102,11 +102,11 @@ class MemoryIdentityStore:
         return {r: self.records[r].record for r in records if r in self.records}
 
     def reach(
-        self, profiles: Collection[Id], auto_merge: float, review: float
+        self, profiles: Collection[Id], auto_merge: float, review: float, most: int
     ) -> tuple[frozenset[Id], frozenset[Id]]:
         reached: set[Id] = set()
         waiting = list(profiles)
-        while waiting:
+        while waiting and len(reached) <= most:
             profile = waiting.pop()
             if profile not in reached:
                 reached.add(profile)

@@ -192,9 +192,9 @@ def test_evidence_reaches_over_vetoed_edges_and_names_both_profiles(filled: Fill
     (evidence,) = ask.evidence([one.record_id])
     assert {evidence.low_profile, evidence.high_profile} == {first, second}
     assert evidence.edge.comparison.veto is not None
-    assert ask.reach([first], 0.8, 0.45) == ({first, second}, frozenset())
-    assert ask.reach([first], 0.9999999999, 0.45)[0] == {first}
-    assert ask.reach([first], 0.9999999999, 0.45)[1] == {second}
+    assert ask.reach([first], 0.8, 0.45, 10) == ({first, second}, frozenset())
+    assert ask.reach([first], 0.9999999999, 0.45, 10)[0] == {first}
+    assert ask.reach([first], 0.9999999999, 0.45, 10)[1] == {second}
     assert set(ask.open_pairs([one.record_id])) == {(evidence.edge.low, evidence.edge.high)}
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from pipeline.codes import ReasonCode
 from pipeline.identity.model import RecordActivity, Split
 from pipeline.identity.settle import settle
 from pipeline.ids import new_id
 from pipeline.inprocess import resolve_batch
 from pipeline.matching import Arrival, gather
 from pipeline.store.memory import MemoryIdentityStore
-from tests.support.people import START, model, person, policy, ring
+from tests.support.people import START, Person, model, person, policy, ring
 
 ANN = {"first_name": "Ann", "last_name": "Lee"}
 
@@ -53,3 +55,28 @@ def test_a_reordered_profile_is_not_split_by_a_doubtful_neighbour(
     )
     decisions = settle(found.neighbourhood, model(), policy(), new_id, START).decisions
     assert not [d for d in decisions if isinstance(d, Split)]
+
+
+def test_a_neighbourhood_too_large_to_look_at_is_left_as_it_is_and_told() -> None:
+    rules = replace(policy(), neighbourhood_limit=2)
+    store = MemoryIdentityStore(ring().current.match)
+    loaded: list[int] = []
+
+    def arrive(who: Person) -> None:
+        found = gather({who.record_id: who.arrival}, {}, {}, store, model(), rules)
+        loaded.append(len(found.neighbourhood.records))
+        store.write(
+            found,
+            settle(found.neighbourhood, model(), rules, new_id, START),
+            {who.record_id: who.arrival},
+            {},
+        )
+
+    # a chain: each record is known by its cookie to the one before and by its device to the one after
+    for n in range(24):
+        arrive(person({"cookie_id": f"c-{n}", "device_id": f"d-{n}", "phone": f"+1415555{n:04}"}, minute=n))
+        arrive(person({"device_id": f"d-{n}", "cookie_id": f"c-{n + 1}"}, minute=n))
+    assert max(loaded) <= rules.load_limit + 1
+    assert max(len(members) for members in store.partition()) <= rules.load_limit
+    assert ReasonCode.NEIGHBOURHOOD_TOO_LARGE in {r.reason for r in store.reviews.values()}
+    assert len(store.partition()) > 1

@@ -123,6 +123,13 @@ def test_thresholds_of_the_environment_take_precedence() -> None:
         ({"identifiers": {"fax": {}}}, "identifiers"),
         ({"block_caps": {"names": 5}}, "block_caps lacks address"),
         ({"neighbourhood_limit": "many"}, "neighbourhood_limit"),
+        ({"split_limit": 0}, "split_limit: .*greater than or equal to 1"),
+        ({"block_caps": {"names": 100_000}}, r"block_caps\.names: .*less than or equal to 1000"),
+        ({"placeholder_dates": ["01.01.1900"]}, r"placeholder_dates\.0: .*write a day as YYYY-MM-DD"),
+        ({"placeholder_emails": ["nobody"]}, r"placeholder_emails\.0: .*write user@domain, user@ or @domain"),
+        ({"role_mailboxes": ["info@"]}, r"role_mailboxes\.0: .*the part before the @"),
+        ({"dotless_domains": ["gmail"]}, r"dotless_domains\.0: .*a domain such as gmail\.com"),
+        ({"domain_aliases": {"a.org": "b.org", "b.org": "c.org"}}, r"domain_aliases\.a\.org: .*write c\.org"),
     ],
 )
 def test_a_wrong_policy_names_the_field(tmp_path: Path, change: dict[str, object], says: str) -> None:
@@ -130,6 +137,25 @@ def test_a_wrong_policy_names_the_field(tmp_path: Path, change: dict[str, object
     file.write_text(yaml.safe_dump({**yaml.safe_load(shipped("policy.yaml")), **change}))
     with pytest.raises(ConfigurationError, match=says):
         load_policy(Settings(policy_file=file))
+
+
+def test_a_sharing_limit_beyond_the_block_cap_is_refused(tmp_path: Path) -> None:
+    content = yaml.safe_load(shipped("policy.yaml"))
+    content["identifiers"]["email"]["customers_per_identifier"] = content["block_caps"]["identifier"]
+    file = tmp_path / "policy.yaml"
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(
+        ConfigurationError, match=r"email\.customers_per_identifier .500. has to lie below block_caps"
+    ):
+        load_policy(Settings(policy_file=file))
+
+
+def test_a_policy_without_a_split_limit_has_the_shipped_one(tmp_path: Path) -> None:
+    content = yaml.safe_load(shipped("policy.yaml"))
+    del content["split_limit"]
+    file = tmp_path / "policy.yaml"
+    file.write_text(yaml.safe_dump(content))
+    assert load_policy(Settings(policy_file=file)).split_limit == load_policy(Settings()).split_limit
 
 
 def test_a_policy_that_is_no_yaml_or_not_there(tmp_path: Path) -> None:
