@@ -76,20 +76,23 @@ class Blocks:
 
 def blocks_of(new: KeyedRecords, store: IdentityStore, policy: Policy) -> Blocks:
     """Pairs of a new record and any other that share keys which still tell people apart, and enough of them."""
-    local: defaultdict[MatchKey, list[tuple[Id, int]]] = defaultdict(list)
+    # by numbers: an enum's hash is Python
+    local: defaultdict[int, list[tuple[Id, int]]] = defaultdict(list)
+    kinds: dict[int, MatchKeyKind] = {}
     for r, (_, keys) in new.items():
-        for n, key in enumerate(keys):
-            local[key].append((r, 1 << key.kind | 1 << 16 + n))
-    stored = store.holders({k.key: policy.block_caps[k.kind] for k in local}) if local else {}
+        for n, (kind, key) in enumerate(keys):
+            local[key].append((r, 1 << kind | 1 << 16 + n))
+            kinds[key] = kind
+    stored = store.holders({key: policy.block_caps[kind] for key, kind in kinds.items()}) if kinds else {}
     found = Blocks()
     limits = _Limits(new, policy, store.secret)
     held = {r: kinds_of(keys) for r, (_, keys) in new.items()}
     shared: defaultdict[Id, dict[Id, int]] = defaultdict(dict)
     for key, mine in local.items():
-        standing = stored.get(key.key, _NOBODY)
+        standing = stored.get(key, _NOBODY)
         if not standing.holders and len(mine) == 1 and not standing.step:
             continue
-        worn = limits.judge(key, standing, [r for r, _ in mine])
+        worn = limits.judge(MatchKey(kinds[key], key), standing, [r for r, _ in mine])
         if worn is not None:
             _note(found, worn)
         if worn is None or worn.step < OVERFULL:
