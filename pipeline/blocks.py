@@ -30,7 +30,8 @@ from pipeline.identity.sharing import (
 from pipeline.ports import Held, Holder, IdentityStore
 
 _NOBODY = Held(0, 0.0, ())
-_KINDS = (1 << 16) - 1
+_POSITIONS = max(MatchKeyKind) + 1
+_KINDS = (1 << _POSITIONS) - 1
 _IDENTIFIER = MatchKeyKind.IDENTIFIER
 Pair = tuple[Id, Id]
 
@@ -81,7 +82,7 @@ def blocks_of(new: KeyedRecords, store: IdentityStore, policy: Policy) -> Blocks
     kinds: dict[int, MatchKeyKind] = {}
     for r, (_, keys) in new.items():
         for n, (kind, key) in enumerate(keys):
-            local[key].append((r, 1 << kind | 1 << 16 + n))
+            local[key].append((r, 1 << kind | 1 << _POSITIONS + n))
             kinds[key] = kind
     stored = store.holders({key: policy.block_caps[kind] for key, kind in kinds.items()}) if kinds else {}
     found = Blocks()
@@ -123,7 +124,7 @@ def _meet(
 def via(pair: tuple[Id, int], new: KeyedRecords) -> tuple[MatchKey, ...]:
     """The keys by which a candidate pair was found, of a value of `Blocks.pairs`."""
     r, bits = pair
-    return tuple(key for n, key in enumerate(new[r][1]) if bits >> 16 + n & 1)
+    return tuple(key for n, key in enumerate(new[r][1]) if bits >> _POSITIONS + n & 1)
 
 
 def _note(found: Blocks, worn: WornKey) -> None:
