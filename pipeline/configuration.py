@@ -216,9 +216,12 @@ def _model_file(text: str, name: str) -> ModelFile:
 
 def load_model(settings: Settings) -> Model:
     """The match model of RB_MODEL_FILE or the shipped priors. Raises ConfigurationError that names what is wrong."""
-    shipped_text, shipped_name = _text(None, "model.json")
-    text, name = _text(settings.model_file, "model.json")
-    shipped, file = _model_file(shipped_text, shipped_name), _model_file(text, name)
+    return parse_model(*_text(settings.model_file, "model.json"))
+
+
+def parse_model(text: str, name: str) -> Model:
+    """The match model of a model file's text; errors call it `name`."""
+    shipped, file = _model_file(*_text(None, "model.json")), _model_file(text, name)
     _complete(name, "levels", set(shipped.levels), set(file.levels))
     for attribute, levels in shipped.levels.items():
         _complete(name, f"levels.{attribute}", set(levels), set(file.levels[attribute]))

@@ -1,0 +1,127 @@
+"""A match model from records alone: names counted, pairs compared, rates and priors by EM (pipeline/identity/training).
+
+The outcome depends on the records and the seed, on nothing else: not on the order in which the records come.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from pipeline.configuration import parse_model
+from pipeline.identity import scratch
+from pipeline.identity.compare import side
+from pipeline.identity.ids import Id
+from pipeline.identity.model import IdentityRecord, Trait
+from pipeline.identity.policy import Policy
+from pipeline.identity.score import Model
+from pipeline.identity.training import em, names, patterns
+from pipeline.progress import Progress, silent, watched
+from pipeline.training.model_file import Trained, model_text
+
+ENOUGH = 100.0
+"""Pairs of one person that have to be expected for their rates to be worth learning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What was learnt: the model as its file gives it, and the text of that file, whose name is the model's version.
+
+    `observed` is what it was learnt from; `matches` and `household_pairs` how many pairs it takes for one person and
+    for one household; `rounds` how often EM went over them.
+    """
+
+    model: Model
+    text: str
+    start: Model
+    records: int
+    observed: em.Observed
+    matches: float
+    household_pairs: float
+    rounds: int
+
+    @property
+    def compared(self) -> int:
+        """How many pairs blocking brought together."""
+        return round(sum(self.observed.candidates.values()))
+
+    @property
+    def is_enough(self) -> bool:
+        """False where the model is the one at the start in all but name: too few pairs seem to be one person."""
+        return self.matches >= ENOUGH
+
+
+def learn(
+    records: scratch.KeyedRecords,
+    start: Model,
+    policy: Policy,
+    seed: int = 1,
+    *,
+    sampled: int = 100_000,
+    name: str = "trained",
+    progress: Progress = silent,
+) -> Learnt:
+    """Learn names, `m`, `u` and the priors from the records, starting from a model.
+
+    `sampled` pairs drawn at random by `seed` tell of strangers; all pairs where there are no more. `name` begins the
+    version of the model. Progress has the steps `compare` and `sample`. Memory grows with the candidate pairs.
+    """
+    kept = scratch.weighed({r: records[r] for r in sorted(records)}, policy)
+    known = with_names([record for record, _ in kept.values()], start)
+    sides = {r: side((record,)) for r, (record, _) in kept.items()}
+    pairs = sorted(scratch.candidate_pairs(kept, policy))
+    drawn = sample(sorted(kept), sampled, seed)
+    observed = em.Observed(
+        patterns.count(watched(pairs, "compare", len(pairs), progress), sides, known, policy),
+        patterns.count(watched(drawn, "sample", len(drawn), progress), sides, known, policy),
+        len(drawn),
+        len(kept) * (len(kept) - 1) // 2,
+    )
+    found = em.fit(observed, known)
+    trained: Trained = {
+        "start": start.version,
+        "policy": policy.version,
+        "records": len(kept),
+        "compared": len(pairs),
+        "sampled": len(drawn),
+        "seed": seed,
+        "matches": round(found.matches, 1),
+        "rounds": found.rounds,
+    }
+    text = model_text(found.model, name, trained)
+    return Learnt(
+        parse_model(text, "the model learnt"),
+        text,
+        start,
+        len(kept),
+        observed,
+        found.matches,
+        found.household_pairs,
+        found.rounds,
+    )
+
+
+def with_names(records: Iterable[IdentityRecord], start: Model) -> Model:
+    """The model with names as common as they are among the records."""
+    given: list[str] = []
+    family: list[str] = []
+    for record in records:
+        for trait, found in ((Trait.FIRST_NAME, given), (Trait.LAST_NAME, family)):
+            if value := record.traits.get(trait):
+                found.append(value)
+    return replace(
+        start,
+        given_names=names.statistics(given, start.given_names),
+        surnames=names.statistics(family, start.surnames),
+    )
+
+
+def sample(ids: Sequence[Id], count: int, seed: int) -> list[tuple[Id, Id]]:
+    """`count` pairs (low, high) of sorted ids drawn at random, a pair more than once maybe; all pairs where no more."""
+    if len(ids) * (len(ids) - 1) // 2 <= count:
+        return list(combinations(ids, 2))
+    draw = random.Random(seed)  # noqa: S311  # a sample, not a secret
+    drawn = (draw.sample(range(len(ids)), 2) for _ in range(count))
+    return [(ids[min(a, b)], ids[max(a, b)]) for a, b in drawn]
