@@ -6,18 +6,19 @@ The outcome depends on the records and the seed, on nothing else: not on the ord
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 from pipeline.configuration import parse_model
 from pipeline.identity import scratch
-from pipeline.identity.compare import side
+from pipeline.identity.compare import Side, side
 from pipeline.identity.ids import Id
 from pipeline.identity.model import IdentityRecord, Trait
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 from pipeline.identity.training import em, names, patterns
+from pipeline.identity.training.labels import Labels, Pair, by_pattern
 from pipeline.progress import Progress, silent, watched
 from pipeline.training.model_file import Trained, model_text
 
@@ -26,26 +27,43 @@ ENOUGH = 100.0
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """Records compared: all that EM looks at. `start` has the names of the records, `shipped` those it came with."""
+
+    shipped: Model
+    start: Model
+    policy: Policy
+    sides: Mapping[Id, Side]
+    candidates: patterns.Patterns
+    drawn: patterns.Patterns
+    sampled: int
+    labels: Labels
+
+    def observed(self, without: Collection[Pair] = ()) -> em.Observed:
+        """What EM is given; `without` are labels left out."""
+        given = {pair: label for pair, label in self.labels.items() if pair not in without}
+        told = by_pattern(given, self.sides, self.start, self.policy)
+        pairs = len(self.sides) * (len(self.sides) - 1) // 2
+        return em.Observed(self.candidates, self.drawn, self.sampled, pairs, told)
+
+
+@dataclass(frozen=True, slots=True)
 class Learnt:
     """What was learnt: the model as its file gives it, and the text of that file, whose name is the model's version.
 
-    `observed` is what it was learnt from; `matches` and `household_pairs` how many pairs it takes for one person and
-    for one household; `rounds` how often EM went over them.
+    `matches` and `household_pairs` are how many pairs it takes for one person and for one household.
     """
 
     model: Model
     text: str
-    start: Model
-    records: int
-    observed: em.Observed
+    seen: Seen
     matches: float
     household_pairs: float
-    rounds: int
 
     @property
     def compared(self) -> int:
-        """How many pairs blocking brought together."""
-        return round(sum(self.observed.candidates.values()))
+        """How many pairs blocking brought together, those with a label not among them."""
+        return round(sum(self.seen.candidates.values()))
 
     @property
     def is_enough(self) -> bool:
@@ -59,48 +77,66 @@ def learn(
     policy: Policy,
     seed: int = 1,
     *,
+    labels: Labels | None = None,
     sampled: int = 100_000,
     name: str = "trained",
     progress: Progress = silent,
 ) -> Learnt:
     """Learn names, `m`, `u` and the priors from the records, starting from a model.
 
-    `sampled` pairs drawn at random by `seed` tell of strangers; all pairs where there are no more. `name` begins the
-    version of the model. Progress has the steps `compare` and `sample`. Memory grows with the candidate pairs.
+    `labels` are pairs whose answer is known (pipeline/identity/training/labels.py). `sampled` pairs drawn at random by
+    `seed` tell of strangers; all pairs where there are no more. `name` begins the version of the model. Progress has
+    the steps `compare` and `sample`. Memory grows with the candidate pairs.
     """
+    seen = look(records, start, policy, seed, labels=labels, sampled=sampled, progress=progress)
+    return learn_from(seen, {"seed": seed}, name)
+
+
+def look(
+    records: scratch.KeyedRecords,
+    start: Model,
+    policy: Policy,
+    seed: int,
+    *,
+    labels: Labels | None = None,
+    sampled: int = 100_000,
+    progress: Progress = silent,
+) -> Seen:
+    """Compare the candidates and a sample. Raises nothing of its own; what `learn` says of its arguments holds."""
+    given = labels or {}
     kept = scratch.weighed({r: records[r] for r in sorted(records)}, policy)
     known = with_names([record for record, _ in kept.values()], start)
     sides = {r: side((record,)) for r, (record, _) in kept.items()}
-    pairs = sorted(scratch.candidate_pairs(kept, policy))
-    drawn = sample(sorted(kept), sampled, seed)
-    observed = em.Observed(
+    pairs = sorted(scratch.candidate_pairs(kept, policy) - given.keys())
+    drawn = sample(list(kept), sampled, seed)
+    return Seen(
+        start,
+        known,
+        policy,
+        sides,
         patterns.count(watched(pairs, "compare", len(pairs), progress), sides, known, policy),
         patterns.count(watched(drawn, "sample", len(drawn), progress), sides, known, policy),
         len(drawn),
-        len(kept) * (len(kept) - 1) // 2,
+        given,
     )
-    found = em.fit(observed, known)
+
+
+def learn_from(seen: Seen, options: Trained, name: str, without: Collection[Pair] = ()) -> Learnt:
+    """Learn from what was seen; `without` are labels left out. `options` are told in the file."""
+    found = em.fit(seen.observed(without), seen.start)
     trained: Trained = {
-        "start": start.version,
-        "policy": policy.version,
-        "records": len(kept),
-        "compared": len(pairs),
-        "sampled": len(drawn),
-        "seed": seed,
+        "start": seen.shipped.version,
+        "policy": seen.policy.version,
+        "records": len(seen.sides),
+        "compared": round(sum(seen.candidates.values())),
+        "sampled": seen.sampled,
+        "labels": len(seen.labels.keys() - without),
         "matches": round(found.matches, 1),
         "rounds": found.rounds,
+        **options,
     }
     text = model_text(found.model, name, trained)
-    return Learnt(
-        parse_model(text, "the model learnt"),
-        text,
-        start,
-        len(kept),
-        observed,
-        found.matches,
-        found.household_pairs,
-        found.rounds,
-    )
+    return Learnt(parse_model(text, "the model learnt"), text, seen, found.matches, found.household_pairs)
 
 
 def with_names(records: Iterable[IdentityRecord], start: Model) -> Model:

@@ -8,18 +8,25 @@ What is learnt and what is kept: `m` and both priors come from the candidates, `
 members of a household differ (`h`) is kept: it is much the same everywhere, and without it nothing says which of two
 sorts of alike pairs is one person. The model at the start counts as so many pairs seen before, so that few data move
 it little.
+
+Labels are pairs whose answer stewards told. Such a pair counts with what was told in place of a chance. And it speaks
+for the pairs that look like it, those that reached the same levels: of them as large a share is one person as of the
+labels, the model's own chance counting as `SPEAKS` labels more. So a few hundred labels reach many pairs; and since
+what is asked of stewards depends on how pairs look, not on what they are, asking about the doubtful ones only does not
+distort how pairs of one person look on the whole.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import log2
 
 from pipeline.identity.compare import adjusted, sums
 from pipeline.identity.score import Model, Rates, level_of
-from pipeline.identity.training.patterns import NAMES, Patterns
+from pipeline.identity.training.labels import Told
+from pipeline.identity.training.patterns import NAMES, Pattern, Patterns
 
 SEEN_MATCHES = 1000.0
 """Matches that the model at the start counts as, an attribute."""
@@ -33,20 +40,37 @@ SEEN_ONE = 30.0
 SEEN_PAIRS = 300.0
 """Pairs of one person that the model at the start counts as where their share among pairs is learnt."""
 
+SPEAKS = 4.0
+"""Labels that the model's own chance counts as where labels speak for pairs that look the same."""
+
 _ROUNDS = 200
 _SETTLED = 1e-4
-_SCALED = frozenset(("exact", "nickname", "close", "sound", "part", "middle", "swapped"))
+SCALED = frozenset(("exact", "nickname", "close", "sound", "part", "middle", "swapped"))
 """Levels of names whose `u` multiplies the share of people who bear the name: what names are like is not learnt."""
+
+
+_Levels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What was seen: the patterns of all candidates, and those of `sampled` pairs drawn at random from all `pairs`."""
+    """What was seen: the patterns of all candidates, and those of `sampled` pairs drawn at random from all `pairs`.
+
+    `labels` tells of the pairs whose answer is known; they are no candidates.
+    """
 
     candidates: Patterns
     random: Patterns
     sampled: int
     pairs: int
+    labels: Mapping[Pattern, Told] = field(default_factory=dict)
+
+    def voices(self) -> dict[_Levels, Told]:
+        """What was told of the pairs that reached the same levels."""
+        found: defaultdict[_Levels, Told] = defaultdict(Told)
+        for pattern, told in self.labels.items():
+            found[pattern.levels] = found[pattern.levels].plus(told)
+        return dict(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +85,9 @@ class Fit:
 
 def fit(observed: Observed, start: Model) -> Fit:
     """Maximise the posterior of rates and priors. Deterministic; `version` of the model is that of the start."""
-    found = Fit(start, 0.0, 0.0, 0)
+    found, voices = Fit(start, 0.0, 0.0, 0), observed.voices()
     while found.rounds < _ROUNDS:
-        before, found = found, _step(observed, found, start)
+        before, found = found, _step(observed, voices, found, start)
         if abs(found.matches - before.matches) <= _SETTLED * max(1.0, found.matches):
             break
     return found
@@ -76,20 +100,40 @@ def chances(found: tuple[float, float]) -> tuple[float, float, float]:
     return 1.0 / total, strangers / total, household / total
 
 
+def _swayed(one: float, home: float, told: Told) -> tuple[float, float]:
+    """The chances of one person and of one household after what was told of pairs that look the same."""
+    said = told.one + told.two + SPEAKS
+    swayed = (told.one + SPEAKS * one) / said
+    return swayed, home * (1.0 - swayed) / (1.0 - one) if one < 1.0 else 0.0
+
+
 def _counts() -> defaultdict[str, defaultdict[str, float]]:
     return defaultdict(lambda: defaultdict(float))
 
 
-def _step(observed: Observed, so_far: Fit, start: Model) -> Fit:
+def _expected(
+    observed: Observed, voices: Mapping[_Levels, Told], model: Model
+) -> Iterator[tuple[Pattern, float, float]]:
+    """For each pattern how many pairs it is expected to be one person, and one household: candidates, then labels."""
+    for pattern, pairs in observed.candidates.items():
+        one, _, home = chances(sums(adjusted(pattern.weighed(model), model), model))
+        if told := voices.get(pattern.levels):
+            one, home = _swayed(one, home, told)
+        yield pattern, one * pairs, home * pairs
+    for pattern, told in observed.labels.items():
+        _, apart, home = chances(sums(adjusted(pattern.weighed(model), model), model))
+        yield pattern, told.one, told.two * home / (apart + home)
+
+
+def _step(observed: Observed, voices: Mapping[_Levels, Told], so_far: Fit, start: Model) -> Fit:
     model = so_far.model
     matched, strange = _counts(), _counts()
     matches = household = 0.0
-    for pattern, pairs in observed.candidates.items():
-        one, _, home = chances(sums(adjusted(pattern.weighed(model), model), model))
-        matches += one * pairs
-        household += home * pairs
+    for pattern, one, home in _expected(observed, voices, model):
+        matches += one
+        household += home
         for attribute, level in pattern.levels:
-            matched[attribute][level] += one * pairs
+            matched[attribute][level] += one
     for pattern, pairs in observed.random.items():
         _, apart, _ = chances(sums(adjusted(pattern.weighed(model), model), model))
         for attribute, level in pattern.levels:
@@ -128,7 +172,7 @@ def _rates(
         m, u = r.m, r.u
         if seen:
             m = (matched.get(level, 0.0) + SEEN_MATCHES * r.m) / (seen + SEEN_MATCHES * shipped)
-        if apart and not (attribute in NAMES and level in _SCALED):
+        if apart and not (attribute in NAMES and level in SCALED):
             u = (strange.get(level, 0.0) + SEEN_STRANGERS) / (apart + SEEN_STRANGERS / r.u)
         found[level] = Rates(m, u, r.h)
     return found

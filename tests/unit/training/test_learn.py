@@ -86,7 +86,7 @@ def test_few_records_leave_the_model_close_to_the_start() -> None:
 
 def test_no_record_at_all_is_no_error() -> None:
     found = learn({}, model(), policy())
-    assert (found.records, found.compared, found.matches) == (0, 0, 0.0)
+    assert (len(found.seen.sides), found.compared, found.matches) == (0, 0, 0.0)
     assert found.model.prior == pytest.approx(model().prior, abs=1e-5)
 
 
