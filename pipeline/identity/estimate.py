@@ -107,14 +107,19 @@ class Agreement:
     decisions: int
 
     def interval(self) -> tuple[float, float]:
-        """The share's 95 % interval (Wilson 1927); all of [0, 1] where nothing was decided."""
-        if not self.decisions:
-            return 0.0, 1.0
-        n, share = self.decisions, self.agreeing / self.decisions
-        middle = share + _Z * _Z / (2 * n)
-        spread = _Z * sqrt(share * (1 - share) / n + _Z * _Z / (4 * n * n))
-        scale = 1 + _Z * _Z / n
-        return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+        """The share's 95 % interval; all of [0, 1] where nothing was decided."""
+        return wilson(self.agreeing, self.decisions)
+
+
+def wilson(found: float, of: float) -> tuple[float, float]:
+    """The 95 % interval of a share, `found` of `of` (Wilson 1927); all of [0, 1] where there is none."""
+    if not of:
+        return 0.0, 1.0
+    share = found / of
+    middle = share + _Z * _Z / (2 * of)
+    spread = _Z * sqrt(share * (1 - share) / of + _Z * _Z / (4 * of * of))
+    scale = 1 + _Z * _Z / of
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
 def agreement(decisions: Iterable[Constraint], clusters: Iterable[Cluster]) -> Agreement:

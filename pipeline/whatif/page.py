@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from html import escape
-from importlib import resources
 
 from pipeline.charts.before_after import Both, bars, distribution
 from pipeline.codes import EXPLANATIONS
 from pipeline.identity.difference import ChangeKind, Cluster
 from pipeline.identity.estimate import Agreement, Estimate
+from pipeline.page import note, table, tiles, whole
 from pipeline.whatif import words
 from pipeline.whatif.outcome import Outcome
 from pipeline.whatif.page_examples import card
@@ -24,12 +24,11 @@ _REASONS = {code.value: text for code, text in EXPLANATIONS.items()}
 
 def page(outcome: Outcome, made_at: datetime) -> str:
     """The whole page."""
-    css = resources.files("pipeline.whatif").joinpath("page.css").read_text("utf-8")
     body = "".join(
         (
             _head(outcome),
             _tiles(outcome),
-            *(f'<p class="note">{escape(note)}</p>' for note in words.notes(outcome)),
+            *map(note, words.notes(outcome)),
             _pictures(outcome),
             *(_changes(outcome, kind) for kind in ChangeKind),
             _queue(outcome),
@@ -39,11 +38,7 @@ def page(outcome: Outcome, made_at: datetime) -> str:
             "Nothing was written to the store.</footer>",
         )
     )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>What if</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>\n{css}</style></head>\n<body><main>{body}</main></body></html>\n"
-    )
+    return whole("What if", body)
 
 
 def _head(outcome: Outcome) -> str:
@@ -68,7 +63,7 @@ def _tiles(outcome: Outcome) -> str:
     found = outcome.simulation
     queue, judged = found.queue, found.judged[-1]
     merges, splits = len(found.of_kind(ChangeKind.MERGE)), len(found.of_kind(ChangeKind.SPLIT))
-    tiles = [
+    shown = [
         ("customers", f"{len(found.after):,}", _versus(len(found.before), len(found.after))),
         ("touched", f"{found.touched():,}", "customers of today"),
         ("merges", f"{merges:,}", f"and {len(found.of_kind(ChangeKind.MIXED)):,} exchanges of records"),
@@ -81,14 +76,7 @@ def _tiles(outcome: Outcome) -> str:
         ),
         ("est. recall", f"{judged.after.recall:.2%}", _points(judged.before.recall, judged.after.recall)),
     ]
-    return f'<div class="tiles">{"".join(_tile(*tile) for tile in tiles)}</div>'
-
-
-def _tile(name: str, value: str, more: str) -> str:
-    return (
-        f'<div class="tile"><div class="name">{escape(name)}</div><div class="value">{escape(value)}</div>'
-        f'<div class="more">{escape(more)}</div></div>'
-    )
+    return tiles(shown)
 
 
 def _versus(before: int, after: int) -> str:
@@ -166,7 +154,7 @@ def _queue(outcome: Outcome) -> str:
         (_REASONS.get(r, r), f"{queue.before.get(r, 0):,}", f"{queue.after.get(r, 0):,}") for r in reasons
     ]
     return (
-        f"<h2>Review queue</h2>{_table(('pairs of customers that wait because', *NOW_THEN), rows)}"
+        f"<h2>Review queue</h2>{table(('pairs of customers that wait because', *NOW_THEN), rows)}"
         f'<p class="more-of">{queue.stay:,} stay, {queue.come:,} come, {queue.go:,} go.</p>'
     )
 
@@ -183,7 +171,7 @@ def _estimates(outcome: Outcome) -> str:
     else:
         rows.append(("agreement with stewards", "none decided", "none decided"))
     return (
-        f"<h2>How right it is likely to be</h2>{_table(('estimate', *NOW_THEN), rows)}"
+        f"<h2>How right it is likely to be</h2>{table(('estimate', *NOW_THEN), rows)}"
         f"<p>{escape(words.FORMULA)}</p><p>{escape(words.LIMITS)}</p>"
     )
 
@@ -216,19 +204,5 @@ def _settings(outcome: Outcome) -> str:
     star = "" if all(s.is_simulated for s in shown) else "* works on events still to come; not simulated."
     return (
         f'<h2>Settings that differ <span class="count">{len(outcome.settings):,}</span></h2>'
-        f"{_table(('setting', *NOW_THEN), rows)}{more}<p class='more-of'>{star}</p>"
+        f"{table(('setting', *NOW_THEN), rows)}{more}<p class='more-of'>{star}</p>"
     )
-
-
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """The first column holds words, the others numbers."""
-    head = "".join(f"<th{' class=number' if n else ''}>{escape(h)}</th>" for n, h in enumerate(heads))
-    lines = "".join(
-        f"<tr>{''.join(f'<td{_number(n)}>{escape(cell)}</td>' for n, cell in enumerate(row))}</tr>"
-        for row in rows
-    )
-    return f'<div class="card"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
-
-
-def _number(column: int) -> str:
-    return " class=number" if column else ""
