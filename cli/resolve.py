@@ -15,6 +15,9 @@ def resolve(
     shuffle_seed: Annotated[
         int | None, typer.Option(help="Shuffle the rows first; the outcome is the same.")
     ] = None,
+    train: Annotated[
+        bool, typer.Option("--train", help="First learn the match model from the rows, without labels.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Resolve a file's records into customers and write record_id,profile_id, in the order of the file."""
@@ -29,12 +32,14 @@ def resolve(
     bad: list[BadRow] = []
     wanted = read_mapping(mapping)
     started = perf_counter()
-    with steps("read", "normalize", "compare", "cluster", quiet=as_json) as progress:
+    learning = ("sample",) if train else ()
+    with steps("read", "normalize", *learning, "compare", "cluster", quiet=as_json) as progress:
         found = resolve_rows(
             rows(file, wanted, bad.append),
             settings(),
             region=wanted.region,
             shuffle_seed=shuffle_seed,
+            train=train,
             progress=progress,
         )
     write_assignments(found.assigned, out)

@@ -26,6 +26,7 @@ from pipeline.mapping import BadRow, RawRecord
 from pipeline.progress import Progress, silent, watched
 from pipeline.resolve_records import resolve_records
 from pipeline.settings import Settings
+from pipeline.training.learn import learn
 
 SECRET = b"nothing that is hashed here is stored, so the key need not be secret"
 """What a file in memory is hashed with."""
@@ -72,16 +73,20 @@ def resolve_rows(
     *,
     region: str = "",
     shuffle_seed: int | None = None,
+    train: bool = False,
     progress: Progress = silent,
 ) -> FileResolution:
     """Resolve rows into profiles. A seed shuffles them before anything else sees them; the outcome is the same.
 
-    `region` takes the place of `settings.default_region` where given. Memory grows with the distinct records.
+    `region` takes the place of `settings.default_region` where given. `train` first learns the model from the rows,
+    without labels. Memory grows with the distinct records.
     """
     policy, model = load_policy(settings), load_model(settings)
     read = read_rows(
         rows, policy, region or settings.default_region, shuffle_seed=shuffle_seed, progress=progress
     )
+    if train:
+        model = learn(read.content.records, model, policy, progress=progress).model
     records = scratch.weighed(read.content.records, policy)
     found = resolve_records(records, (), model, policy, progress)
     return FileResolution(

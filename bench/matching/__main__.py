@@ -38,6 +38,9 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--model", type=Path, help="a model file in place of the shipped priors")
     parser.add_argument("--policy", type=Path, help="a policy file in place of the shipped one")
+    parser.add_argument(
+        "--train", action="store_true", help="first learn a model from each data set, without labels"
+    )
     parser.add_argument("--batch", type=int, default=1, help="rows resolved at a time")
     parser.add_argument("--no-splink", action="store_true", help="leave Splink out")
     parser.add_argument("--json", type=Path, help="also write the result to this file")
@@ -89,6 +92,7 @@ def report(
         "model": model.version,
         "policy": policy.version,
         "batch": options.batch,
+        "trained": options.train,
         "seeds": SEEDS,
         "machine": {
             "cpus": os.cpu_count(),
@@ -115,7 +119,9 @@ def main(given: Sequence[str]) -> int:
         with ExitStack() as stack:
             out: Path | None = options.pairs_out
             pairs = stack.enter_context(out.open("w", encoding="utf-8")) if out else None
-            bench = Bench(model, policy, batch=options.batch, splink=splink, pairs=pairs, say=say)
+            bench = Bench(
+                model, policy, train=options.train, batch=options.batch, splink=splink, pairs=pairs, say=say
+            )
             found = [bench.measure(data) for data in data_sets(options.data, options.only, say)]
     except RetailBrainError as exc:
         console.print(f"{type(exc).__name__}: {exc}", style="red", markup=False)

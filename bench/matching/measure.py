@@ -14,6 +14,7 @@ from bench.matching.stream import prepare, run
 from bench.matching.wrong_pairs import wrong_pairs
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
+from pipeline.training.learn import learn
 
 SEEDS = (1, 2, 3)
 
@@ -41,7 +42,8 @@ class Measured:
 class Bench:
     """Measures one data set after the other, each with the same configuration.
 
-    `pairs` takes the wrong pairs as JSON lines; `say` is told each step.
+    `train` first learns a model from each data set, starting from the one given. `pairs` takes the wrong pairs as JSON
+    lines; `say` is told each step.
     """
 
     def __init__(
@@ -49,25 +51,30 @@ class Bench:
         model: Model,
         policy: Policy,
         *,
+        train: bool,
         batch: int,
         splink: bool,
         pairs: TextIO | None,
         say: Callable[[str], None],
     ) -> None:
-        self._model, self._policy = model, policy
+        self._model, self._policy, self._train = model, policy, train
         self._batch, self._splink, self._pairs, self._say = batch, splink, pairs, say
 
     def measure(self, data: DataSet) -> Measured:
         """The core in the order of the file and in three others, and Splink on the same rows."""
         self._say(f"{data.name}: {len(data.rows):,} rows")
         prepared = prepare(data, self._policy)
+        model = self._model
+        if self._train:
+            self._say(f"{data.name}: learning the model")
+            model = learn(prepared.records(), model, self._policy).model
         runs = []
         for seed in (None, *SEEDS):
             order = "in the order of the file" if seed is None else f"shuffled by {seed}"
             self._say(f"{data.name}: {order}")
-            runs.append(run(prepared, self._model, self._policy, seed, self._batch))
+            runs.append(run(prepared, model, self._policy, seed, self._batch))
         if self._pairs:
-            for wrong in wrong_pairs(prepared, runs[0], self._model, self._policy):
+            for wrong in wrong_pairs(prepared, runs[0], model, self._policy):
                 self._pairs.write(json.dumps(wrong, ensure_ascii=False) + "\n")
         rival = None
         if self._splink:

@@ -14,6 +14,7 @@ from pipeline.identity.ids import Id
 from pipeline.identity.model import IdentityRecord, RecordActivity
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
+from pipeline.identity.scratch import KeyedRecords
 from pipeline.identity.settle import Settlement
 from pipeline.inprocess import resolve_batch
 from pipeline.matching import Arrival, Found, fold_activity
@@ -40,6 +41,10 @@ class Prepared:
         """What a row says in canonical form."""
         arrival = self.arrivals[row]
         return arrival.record if arrival else None
+
+    def records(self) -> KeyedRecords:
+        """What is known of each record, and its keys."""
+        return {a.record.record_id: (a.record, a.keys) for a in self.arrivals if a and a.record}
 
     def rows_of(self) -> dict[Id, list[int]]:
         """The rows of each record."""

@@ -160,6 +160,23 @@ def test_a_file_is_resolved_the_same_in_any_order(tmp_path: Path) -> None:
     assert outcomes[0].issues == {"identifiers.email:placeholder": 1, "record:no_identity": 2}
 
 
+def test_a_model_learnt_first_says_of_its_rows_what_it_would_say_in_any_order(tmp_path: Path) -> None:
+    file = tmp_path / "families.csv"
+    lines = [
+        f"{n}-{copy},{given},Okonkwo{n:03d},19{n % 60 + 30}-03-{n % 27 + 1:02d}"
+        for n, given in enumerate(["Ada", "Zoltan", "Mirela"] * 50)
+        for copy in range(2)
+    ]
+    file.write_text("\n".join(["id,given,family,born", *lines]))
+    wanted = mapping(
+        tmp_path, "record_id: id\ntraits: {first_name: given, last_name: family, date_of_birth: born}"
+    )
+    read = [*rows(file, wanted)]
+    learnt = [resolve_rows(read, Settings(), shuffle_seed=seed, train=True).assigned for seed in (None, 1, 2)]
+    assert learnt[0] == learnt[1] == learnt[2]
+    assert len({profile for _, profile in learnt[0]}) == 150
+
+
 def test_the_command_writes_one_line_a_record(tmp_path: Path) -> None:
     file, wanted = people(tmp_path)
     app = typer.Typer()
