@@ -12,6 +12,7 @@ from cli.explain import explain
 from cli.export import export
 from cli.ingest import ingest
 from cli.resolve import resolve
+from cli.train import train
 from cli.verify import verify
 from cli.whatif import whatif
 
@@ -45,6 +46,7 @@ for command in (
     resolve,
     export,
     verify,
+    train,
     whatif,
     explain,
 ):
