@@ -36,7 +36,7 @@ ROWS = (
     ("a2", "A", "Margaret", "Kowalczyk", "1971-02-03", "margaret.kowalczyk@example.org", "219-09-9999"),
     ("a3", "A", "Margret", "Kowalczyk", "1971-02-03", "margaret.kowalczyk@example.org", ""),
     ("b1", "B", "Olaf", "Brandvold", "1990-11-30", "", ""),
-    ("b2", "B", "Zoe", "", "", "zoe.unseen@example.org", ""),
+    ("b2", "B", "Zoe", "", "", "zoe@unseen.net", ""),
     ("c1", "C", "", "", "", "", ""),
 )
 
