@@ -65,7 +65,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.INVALID_IDENTIFIER: "Empty once control characters and spaces are taken away.",
     ReasonCode.TOO_LONG: "Longer than the field allows.",
     ReasonCode.UNKNOWN_FIELD: "No trait of this name is known; it is stored with the raw event only.",
-    ReasonCode.INVALID_VALUE: "Not of the form the payload's field has; it is stored with the raw event only.",
+    ReasonCode.INVALID_VALUE: "Not of the form the field has; it is stored with the raw event only.",
     ReasonCode.NO_IDENTITY: "No usable identifier, and no name with a date of birth or a place: it tells nobody apart.",
     ReasonCode.EXACT_MATCH: "Shares an identifier with the profile.",
     ReasonCode.FUZZY_MATCH: "No shared identifier, but names, dates and addresses agree well enough.",

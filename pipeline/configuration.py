@@ -75,10 +75,12 @@ class _PolicyFile(_File):
     source_trust: dict[str, int]
     default_source_trust: int
     placeholders: list[str]
+    placeholder_phones: list[Annotated[str, _like(r"\d+", "the national number, digits alone")]] = []
     placeholder_dates: list[Annotated[str, AfterValidator(_day)]]
     placeholder_emails: list[Annotated[str, _like(r"[^@]+@[^@]*|@[^@]+", "user@domain, user@ or @domain")]]
     role_mailboxes: list[Annotated[str, _like("[^@]+", "the part before the @ alone")]]
     dotless_domains: list[Domain]
+    dash_tag_domains: list[Domain] = []
     domain_aliases: dict[Domain, Domain]
 
 
@@ -197,10 +199,12 @@ def _policy(file: _PolicyFile, auto: float, review: float, version: str) -> Poli
         source_trust=file.source_trust,
         default_source_trust=file.default_source_trust,
         placeholders=frozenset(v.casefold() for v in file.placeholders),
+        placeholder_phones=frozenset(file.placeholder_phones),
         placeholder_dates=frozenset(file.placeholder_dates),
         placeholder_emails=frozenset(v.casefold() for v in file.placeholder_emails),
         role_mailboxes=frozenset(v.casefold() for v in file.role_mailboxes),
         dotless_domains=frozenset(file.dotless_domains),
+        dash_tag_domains=frozenset(file.dash_tag_domains),
         domain_aliases=file.domain_aliases,
     )
 

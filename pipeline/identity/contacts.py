@@ -1,88 +1,54 @@
-"""Phones, e-mail addresses and opaque ids in the one form in which they are compared."""
+"""E-mail addresses and opaque ids in the one form in which they are compared; several in one field taken apart."""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-
-import phonenumbers
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.policy import Policy
 from pipeline.identity.text import clean
 
-_EMAIL = re.compile(r"[^\s@<>\"(),;:]+@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_EMAIL = re.compile(rf"[^\s@<>\"(),;:]+@(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])")
 _ANGLED = re.compile(r"<([^<>]*)>\s*$")
-_WHATSAPP = re.compile(r"^(?:whatsapp:|wa:|https?://wa\.me/)|@(?:c\.us|s\.whatsapp\.net)$", re.IGNORECASE)
-_NOT_DIGIT = re.compile(r"\D+")
-_NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}")
-_RUN = "01234567890123456789"
+_AROUND = " .,;:'\"<>()[]"
+_AT = re.compile(r" ?@ ?")
+_BETWEEN = re.compile(r"[;,|/\s]+")
 _MAX_EMAIL = 254
-_SHORTEST_PHONE = 7
+_ONE_SIGN = 8
+"""From so many on, one sign repeated is no id."""
+_RUNS = ("0123456789012345678901234567890", "9876543210987654321098765432109")
 
 
-def is_region(code: str) -> bool:
-    """True for an ISO 3166-1 alpha-2 code that has telephone numbers."""
-    return code in phonenumbers.SUPPORTED_REGIONS
-
-
-def is_monotonous(digits: str) -> bool:
-    """True for digits nobody has: all the same but the last few, or counting up or down."""
-    return len(set(digits[-7:])) == 1 or digits in _RUN or digits in _RUN[::-1]
-
-
-def _parsed(text: str, region: str | None) -> str | None:
-    if _NORTH_AMERICAN.fullmatch(text):
-        return text  # E.164 already: the library would say the same, at length
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
-        return None
-    return f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
-
-
-@lru_cache(maxsize=65_536)
-def phone(text: str, region: str) -> str | ReasonCode:
-    """E.164, or why not. A number without + belongs to `region`, or else carries its country code bare."""
-    digits = _NOT_DIGIT.sub("", text)
-    if digits and is_monotonous(digits):
-        return ReasonCode.PLACEHOLDER
-    if len(digits) < _SHORTEST_PHONE:
-        return ReasonCode.INVALID_PHONE
-    found = _parsed(text, region)
-    if found is None and not text.startswith("+"):
-        found = _parsed(f"+{digits}", None)
-    if found is None:
-        return ReasonCode.INVALID_PHONE
-    national = found.removeprefix("+1") if found.startswith("+1") else found[3:]
-    return ReasonCode.PLACEHOLDER if is_monotonous(national) else found
-
-
-def whatsapp(text: str, region: str) -> str | ReasonCode:
-    """The phone number a WhatsApp id stands for (`whatsapp:+1…`, `491…@c.us`), E.164."""
-    return phone(_WHATSAPP.sub("", text), region)
+def emails_of(text: str) -> tuple[str, ...]:
+    """The addresses in a field that holds several, as written; nearly always the field itself."""
+    if text.count("@") < 2:
+        return (text,)
+    angled = re.findall(r"<([^<>\s]+@[^<>\s]+)>", text)
+    found = angled or [part for part in _BETWEEN.split(text) if "@" in part]
+    return tuple(found) or (text,)
 
 
 def email(text: str, policy: Policy) -> str | ReasonCode:
-    """Lower case, without display name and plus tag, one spelling for a provider's aliases; or why not."""
+    """Lower case, without display name and tag, one spelling for a provider's aliases; or why not.
+
+    A misspelt domain (gmial.com) is left as it is: comparison sees that it is close, an identity is not guessed.
+    """
     angled = _ANGLED.search(text) if ">" in text else None
     lowered = (angled[1] if angled else text).strip().casefold().removeprefix("mailto:")
     if len(lowered) > _MAX_EMAIL:
         return ReasonCode.TOO_LONG
     user, _, domain = lowered.rpartition("@")
-    if not domain.isascii():
-        try:
-            domain = domain.encode("idna").decode("ascii")
-        except UnicodeError:
+    if not _EMAIL.fullmatch(lowered) or not user.isascii():
+        user, domain = _mended(_AT.sub("@", lowered))
+        if not _EMAIL.fullmatch(f"{user}@{domain}"):
             return ReasonCode.INVALID_EMAIL
-    if not _EMAIL.fullmatch(f"{user}@{domain}"):
-        return ReasonCode.INVALID_EMAIL
     domain = policy.domain_aliases.get(domain, domain)
     user = user.partition("+")[0] or user
+    if domain in policy.dash_tag_domains:
+        user = user.partition("-")[0] or user
     if domain in policy.dotless_domains:
-        user = user.replace(".", "")
+        user = user.replace(".", "") or user
     found = f"{user}@{domain}"
     refused = policy.placeholder_emails
     return (
@@ -92,10 +58,28 @@ def email(text: str, policy: Policy) -> str | ReasonCode:
     )
 
 
+def _mended(text: str) -> tuple[str, str]:
+    """User and domain without what people and programs leave around an address; an international domain in ASCII."""
+    user, _, domain = text.rpartition("@")
+    if len(user) > 2 and user[0] == user[-1] == '"':  # needed only where there are spaces or marks between
+        user = user[1:-1]
+    user = user.lstrip(" '\"<([").replace("i\u0307", "i").replace("ı", "i")
+    domain = domain.partition("?")[0].partition(" (")[0].strip(_AROUND)
+    if not domain.isascii():
+        try:
+            domain = domain.encode("idna").decode("ascii")
+        except UnicodeError:
+            return user, ""
+    return user, domain
+
+
 def opaque(text: str) -> str | ReasonCode:
-    """An id as the source writes it; zeros, nines and the like are stand-ins."""
+    """An id as the source writes it; zeros, nines, one sign throughout and counting are stand-ins."""
     kept = clean(text)
-    marks = {c for c in kept if c.isalnum()}
+    marks = [c for c in kept.casefold() if c.isalnum()]
     if not marks:
-        return ReasonCode.INVALID_IDENTIFIER if not kept else ReasonCode.PLACEHOLDER
-    return ReasonCode.PLACEHOLDER if marks in ({"0"}, {"x"}, {"X"}) else kept
+        return ReasonCode.PLACEHOLDER if kept else ReasonCode.INVALID_IDENTIFIER
+    if len(set(marks)) == 1 and (marks[0] in "0x" or len(marks) >= (4 if marks[0] == "9" else _ONE_SIGN)):
+        return ReasonCode.PLACEHOLDER
+    counts = len(marks) >= _ONE_SIGN and any("".join(marks) in run for run in _RUNS)
+    return ReasonCode.PLACEHOLDER if counts else kept

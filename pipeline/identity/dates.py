@@ -1,33 +1,54 @@
-"""Dates of birth in the forms people write them, with the ambiguity of day and month kept."""
+"""Dates of birth in the forms people and programs write them, with the ambiguity of day and month kept."""
 
 from __future__ import annotations
 
 import re
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, timedelta
 from functools import lru_cache
 
 from pipeline.codes import ReasonCode
+from pipeline.identity.text import ascii_of, whole_number
 
 _MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            ("jan", "january"), ("feb", "february"), ("mar", "march"), ("apr", "april"), ("may",), ("jun", "june"),
-            ("jul", "july"), ("aug", "august"), ("sep", "sept", "september"), ("oct", "october"),
-            ("nov", "november"), ("dec", "december"),
+            "jan january januar janvier enero gennaio janeiro januari janv ene gen",
+            "feb february februar fevrier febrero febbraio fevereiro februari fev",
+            "mar march marz mars marzo marco maart mrz maerz",
+            "apr april avril abril aprile avr abr",
+            "may mai mayo maggio maio mei mag",
+            "jun june juni juin junio giugno junho giu",
+            "jul july juli juillet julio luglio julho juil lug",
+            "aug august aout agosto augustus ago",
+            "sep sept september septembre septiembre settembre setembro set",
+            "oct october oktober octobre octubre ottobre outubro okt ott out",
+            "nov november novembre noviembre novembro",
+            "dec december dezember decembre diciembre dicembre dezembro desember dez dic",
         ),
         start=1,
     )
-    for name in names
-}  # fmt: skip
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
-_YEAR_FIRST = re.compile(r"(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})(?:[t ].*)?")
-_YEAR_LAST = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})(?:[t ].*)?")
-_DAY_NAME_YEAR = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-/., ]+([a-z]+)[-/., ]+(\d{4}|\d{2})")
-_NAME_DAY_YEAR = re.compile(r"([a-z]+)[-/., ]+(\d{1,2})(?:st|nd|rd|th)?[-/., ]+(\d{4}|\d{2})")
+    for name in names.split()
+}
+_ISO = re.compile(r"([12]\d{3})(-?)(\d\d)\2(\d\d)")
+_TIME = re.compile(r"(?:[t ]\d{1,2}:\d{2}|(?<=\d)t\d{4}).*$")
+_LATE_UTC = re.compile(r"[t ](?:1[3-9]|2[0-3]):(?:00|30)(?::00(?:\.0+)?)?(?:z|\+00:?00)$")
+_WEEKDAY = re.compile(r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*[., ]+(?=\w)")
+_FILLERS = re.compile(r"\b(?:de|of|del|the)\b")
+_FIELDS = re.compile(r"\d+|[a-z]+")
+_ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th|er|o|a)\b")
+_SERIAL_DAY = date(1899, 12, 30)
+"""What spreadsheets count days from (ECMA-376 part 1, 18.17.4.1), for dates after February 1900."""
+_EPOCH = date(1970, 1, 1)
+_DAY_MS = 86_400_000
+_LONGEST = 48
+_IN_EAST_ASIA = str.maketrans("年月년월日일", "----  ")
 
 OLDEST_YEARS = 125
 """Nobody alive is older; a date before that is a mistake or a stand-in."""
+
+Reading = tuple[int, int, int]
 
 
 def _full_year(text: str, today: date) -> int:
@@ -37,19 +58,62 @@ def _full_year(text: str, today: date) -> int:
     return year + (2000 if year <= today.year % 100 else 1900)
 
 
-def _readings(text: str, today: date) -> tuple[tuple[int, int, int], ...]:
+def _readings(text: str, today: date) -> Iterator[Reading]:
     """Every (year, month, day) the text may stand for, existing or not."""
-    if match := _COMPACT.fullmatch(text) or _YEAR_FIRST.fullmatch(text):
-        year, month, day = (int(part) for part in match.groups())
-        return ((year, month, day),)
-    if match := _YEAR_LAST.fullmatch(text):
-        first, second, year = int(match[1]), int(match[2]), _full_year(match[3], today)
-        return ((year, first, second), (year, second, first))
-    if match := _DAY_NAME_YEAR.fullmatch(text):
-        return ((_full_year(match[3], today), _MONTHS.get(match[2], 0), int(match[1])),)
-    if match := _NAME_DAY_YEAR.fullmatch(text):
-        return ((_full_year(match[3], today), _MONTHS.get(match[1], 0), int(match[2])),)
-    return ()
+    day = _TIME.sub("", text)
+    if day.lstrip("-").isdigit():
+        yield from _of_number(day)
+        return
+    plain = _ORDINAL.sub("", _FILLERS.sub(" ", _WEEKDAY.sub("", day)))
+    fields = _FIELDS.findall(plain)
+    if len(fields) != 3 or _FIELDS.sub("", plain).strip("-/., "):
+        return
+    named = [at for at, field in enumerate(fields) if not field.isdigit()]
+    if len(named) == 1:
+        yield from _with_named_month(fields, named[0], today)
+    elif not named:
+        yield from _with_numbers(fields, today)
+
+
+def _with_numbers(fields: list[str], today: date) -> Iterator[Reading]:
+    first, second, third = (int(f) for f in fields)
+    if len(fields[0]) == 4 and len(fields[1]) <= 2 and len(fields[2]) <= 2:
+        yield first, second, third
+    elif len(fields[0]) <= 2 and len(fields[1]) <= 2 and len(fields[2]) in (2, 4):
+        year = _full_year(fields[2], today)
+        yield year, first, second
+        yield year, second, first
+
+
+def _with_named_month(fields: list[str], at: int, today: date) -> Iterator[Reading]:
+    month = _MONTHS.get(fields[at], 0)
+    one, other = (field for field in fields if field.isdigit())
+    if len(one) == 4 and len(other) <= 2:
+        yield int(one), month, int(other)
+    elif len(one) <= 2 and len(other) in (2, 4):
+        yield _full_year(other, today), month, int(one)
+
+
+def _of_number(text: str) -> Iterator[Reading]:
+    """Digits alone: YYYYMMDD, or else DDMMYYYY or MMDDYYYY; days of a spreadsheet; milliseconds of a program."""
+    digits = len(text.lstrip("-"))
+    if text[0] == "-" and digits < 10:
+        return
+    if digits == 8:
+        year, month, day = int(text[:4]), int(text[4:6]), int(text[6:])
+        yield year, month, day
+        if _existing(year, month, day) is None or year < 1000:
+            yield int(text[4:]), int(text[:2]), int(text[2:4])
+            yield int(text[4:]), int(text[2:4]), int(text[:2])
+    elif digits == 5:
+        found = _SERIAL_DAY + timedelta(days=int(text))
+        yield found.year, found.month, found.day
+    elif 11 <= digits <= 13:
+        try:
+            found = _EPOCH + timedelta(days=int(text) // _DAY_MS)
+        except OverflowError:
+            return
+        yield found.year, found.month, found.day
 
 
 def _existing(year: int, month: int, day: int) -> date | None:
@@ -62,14 +126,27 @@ def _existing(year: int, month: int, day: int) -> date | None:
 @lru_cache(maxsize=32_768)
 def birth_date(text: str, today: date, placeholders: frozenset[str]) -> str | ReasonCode:
     """`YYYY-MM-DD`, both readings joined by `|` where day and month are ambiguous, or why it is no date of birth."""
-    lowered = text.casefold()
-    readings = _readings(lowered, today)
-    dates = sorted({found for reading in readings if (found := _existing(*reading))})
+    if plain := _ISO.fullmatch(text):  # nearly all there are
+        found = _existing(int(plain[1]), int(plain[3]), int(plain[4]))
+        if (
+            found
+            and (written := found.isoformat()) not in placeholders
+            and today.year - OLDEST_YEARS <= found.year
+        ):
+            return written if found <= today else ReasonCode.DATE_IN_FUTURE
+    lowered = whole_number(ascii_of(text.translate(_IN_EAST_ASIA).strip()))
+    if len(lowered) > _LONGEST:
+        return ReasonCode.INVALID_DATE
+    readings = {r for part in lowered.split("|") for r in _readings(part.strip(), today)}
+    dates = {found for reading in readings if (found := _existing(*reading))}
     if any(d.isoformat() in placeholders for d in dates):
         return ReasonCode.PLACEHOLDER
+    if dates and _LATE_UTC.search(lowered):
+        # midnight east of Greenwich, told in UTC: the day meant is the next one
+        dates |= {d + timedelta(days=1) for d in dates}
     lived = [d for d in dates if d <= today]
     if not lived:
         late = any(year > today.year for year, month, day in readings)
         return ReasonCode.DATE_IN_FUTURE if dates or late else ReasonCode.INVALID_DATE
-    likely = [d for d in lived if d.year >= today.year - OLDEST_YEARS]
+    likely = sorted(d for d in lived if d.year >= today.year - OLDEST_YEARS)
     return "|".join(d.isoformat() for d in likely) if likely else ReasonCode.INVALID_DATE

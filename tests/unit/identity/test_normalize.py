@@ -43,6 +43,24 @@ def one(kind: str, value: str, region: str = "US") -> str | ReasonCode:
         ("221-2412", ReasonCode.INVALID_PHONE),
         ("call me", ReasonCode.INVALID_PHONE),
         ("n/a", ReasonCode.PLACEHOLDER),
+        ("(415) 555-0123 x456", "+14155550123"),
+        ("415-555-0123 ext. 456", "+14155550123"),
+        ("Tel: 415-555-0123 (home)", "+14155550123"),
+        ("415 555 0123 mobile", "+14155550123"),
+        ("tel:+1-415-555-0123", "+14155550123"),
+        ("1-800-FLOWERS", "+18003569377"),
+        ("7029191300.0", "+17029191300"),
+        ("011 49 30 1234567", "+49301234567"),
+        ("0049 30 1234567", "+49301234567"),
+        ("+49 (0)30 1234567", "+49301234567"),
+        ("+44 020 7946 0958", "+442079460958"),
+        ("447911123456", "+447911123456"),
+        ("٧٠٢٩١٩١٣٠٠", "+17029191300"),
+        ("1212121212", ReasonCode.PLACEHOLDER),
+        ("123-123-1234", ReasonCode.PLACEHOLDER),
+        ("415-555-5555", ReasonCode.PLACEHOLDER),
+        ("911", ReasonCode.INVALID_PHONE),
+        ("7.02919E+09", ReasonCode.INVALID_PHONE),
         ("\u200b", ReasonCode.INVALID_IDENTIFIER),
         ("9" * (MAX_VALUE + 1), ReasonCode.TOO_LONG),
     ],
@@ -60,9 +78,43 @@ def test_a_country_that_is_none_leaves_the_default_region() -> None:
     assert canonical({"phone": ["702-919-1300"]}, {"country": "ZZ"}).identifiers[0].value == "+17029191300"
 
 
-@pytest.mark.parametrize("value", ["whatsapp:+14155550101", "14155550101@c.us", "https://wa.me/14155550101"])
-def test_a_whatsapp_id_is_its_phone_number(value: str) -> None:
-    assert one("whatsapp", value) == "+14155550101"
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("415 555 0101 / 415 555 0102", {"+14155550101", "+14155550102"}),
+        ("+1 415 555 0101; +1 415 555 0102", {"+14155550101", "+14155550102"}),
+        ("4155550101 or 4155550102", {"+14155550101", "+14155550102"}),
+        ("030/12345678", {"+493012345678"}),
+        ("+1 415 555 0101;ext=12", {"+14155550101"}),
+    ],
+)
+def test_several_numbers_in_one_field(value: str, expected: set[str]) -> None:
+    region = "DE" if value.startswith("0") else "US"
+    assert {i.value for i in canonical({"phone": [value]}, region=region).identifiers} == expected
+
+
+def test_a_number_of_home_is_known_abroad() -> None:
+    traveller = canonical({"phone": ["(702) 919-1300"]}, {"country": "France"})
+    assert traveller.identifiers[0].value == "+17029191300"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "whatsapp:+14155550101",
+        "14155550101@c.us",
+        "14155550101:12@s.whatsapp.net",
+        "https://wa.me/14155550101",
+        "https://api.whatsapp.com/send?phone=14155550101&text=hi",
+    ],
+)
+@pytest.mark.parametrize("region", ["US", "DE"])
+def test_a_whatsapp_id_is_its_phone_number(value: str, region: str) -> None:
+    assert one("whatsapp", value, region) == "+14155550101"
+
+
+def test_a_whatsapp_id_that_hides_the_number_stays_an_id() -> None:
+    assert one("whatsapp", "123456789012345@lid") == "lid:123456789012345"
 
 
 def test_a_whatsapp_id_abroad_needs_no_plus() -> None:
@@ -78,6 +130,18 @@ def test_a_whatsapp_id_abroad_needs_no_plus() -> None:
         ("a.d.a@example.org", "a.d.a@example.org"),
         ("ada@münchen.de", "ada@xn--mnchen-3ya.de"),
         ("mailto:ada@example.org", "ada@example.org"),
+        ("mailto:ada@example.org?subject=hi", "ada@example.org"),
+        ("ada@example.org.,", "ada@example.org"),
+        ("ada @ example.org", "ada@example.org"),
+        ("ada@example.org (work)", "ada@example.org"),
+        ('"ada"@example.org', "ada@example.org"),
+        ('"ada l"@example.org', ReasonCode.INVALID_EMAIL),
+        ("ada-shop@yahoo.com", "ada@yahoo.com"),
+        ("ada-shop@example.org", "ada-shop@example.org"),
+        ("Ada@ProtonMail.com", "ada@proton.me"),
+        ("ada@gmial.com", "ada@gmial.com"),
+        ("ada@10.0.0.1", ReasonCode.INVALID_EMAIL),
+        ("İrem@example.org", "irem@example.org"),
         ("test@test.com", ReasonCode.PLACEHOLDER),
         ("noreply@shop.example", ReasonCode.PLACEHOLDER),
         ("ada.example.org", ReasonCode.INVALID_EMAIL),
@@ -93,10 +157,22 @@ def test_emails(value: str, expected: str | ReasonCode) -> None:
 
 
 @pytest.mark.parametrize(
+    "value", ["ada@x.org; bo@y.org", "Ada <ada@x.org>, Bo <bo@y.org>", "ada@x.org bo@y.org"]
+)
+def test_several_addresses_in_one_field(value: str) -> None:
+    assert {i.value for i in canonical({"email": [value]}).identifiers} == {"ada@x.org", "bo@y.org"}
+
+
+@pytest.mark.parametrize(
     ("value", "expected"),
     [
         (" AbC-1 ", "AbC-1"),
+        ("99", "99"),
         ("0000", ReasonCode.PLACEHOLDER),
+        ("00000000-0000-0000-0000-000000000000", ReasonCode.PLACEHOLDER),
+        ("9999", ReasonCode.PLACEHOLDER),
+        ("ffffffff-ffff", ReasonCode.PLACEHOLDER),
+        ("123456789", ReasonCode.PLACEHOLDER),
         ("NULL", ReasonCode.PLACEHOLDER),
         ("--", ReasonCode.PLACEHOLDER),
     ],
@@ -119,6 +195,24 @@ def test_opaque_ids_keep_their_case(value: str, expected: str | ReasonCode) -> N
         ("24-May-11", "2011-05-24"),
         ("1st June 1985", "1985-06-01"),
         ("1985-06-01T00:00:00Z", "1985-06-01"),
+        ("1985-05-31T22:00:00.000Z", "1985-05-31|1985-06-01"),
+        ("1978-11-12|1978-12-11", "1978-11-12|1978-12-11"),
+        ("12.11.78", "1978-11-12|1978-12-11"),
+        ("12/31/1978 12:00:00 AM", "1978-12-31"),
+        ("12311978", "1978-12-31"),
+        ("19781112T000000", "1978-11-12"),
+        ("Sat, 11 Nov 1978", "1978-11-11"),
+        ("November 11th, 1978", "1978-11-11"),
+        ("1978 Nov 11", "1978-11-11"),
+        ("11NOV1978", "1978-11-11"),
+        ("3. März 1978", "1978-03-03"),
+        ("11 de noviembre de 1978", "1978-11-11"),
+        ("1er août 1978", "1978-08-01"),
+        ("1978年11月12日", "1978-11-12"),
+        ("28806", "1978-11-12"),
+        ("28806.0", "1978-11-12"),
+        ("279676800000", "1978-11-12"),
+        ("29/02/1980", "1980-02-29"),
     ],
 )
 def test_dates_of_birth(value: str, expected: str) -> None:
@@ -130,7 +224,12 @@ def test_dates_of_birth(value: str, expected: str) -> None:
     [
         ("2031-01-01", ReasonCode.DATE_IN_FUTURE),
         ("1900-01-01", ReasonCode.PLACEHOLDER),
+        ("0001-01-01T00:00:00", ReasonCode.PLACEHOLDER),
+        ("9999-12-31", ReasonCode.PLACEHOLDER),
         ("07/71/1958", ReasonCode.INVALID_DATE),
+        ("1979-02-29", ReasonCode.INVALID_DATE),
+        ("1978", ReasonCode.INVALID_DATE),
+        ("4155550101", ReasonCode.INVALID_DATE),
         ("soon", ReasonCode.INVALID_DATE),
         ("1801-05-05", ReasonCode.INVALID_DATE),
     ],
@@ -210,6 +309,41 @@ def test_addresses(traits: dict[str, str], expected: tuple[str | None, ...]) -> 
 def test_national_ids_keep_their_kind() -> None:
     found = canonical(traits={"national_id": "ssn:294-66-9999|passport:C 1234|ssn:000-00-0000"})
     assert found.traits == {Trait.NATIONAL_ID: "passport:c1234|ssn:294669999"}
+    assert found.issues == (Issue("traits.national_id", ReasonCode.PLACEHOLDER),)
+
+
+@pytest.mark.parametrize(
+    "value", ["123-45-6789", "999-99-9999", "078-05-1120", "***-**-6789", "xxx-xx-6789", "---"]
+)
+def test_a_national_id_that_nobody_has_is_told(value: str) -> None:
+    found = canonical(traits={"national_id": f"ssn:{value}"})
+    assert (found.traits, found.issues) == ({}, (Issue("traits.national_id", ReasonCode.PLACEHOLDER),))
+
+
+def test_kinds_of_national_ids_have_one_name() -> None:
+    found = canonical(
+        traits={"national_id": "Driving Licence: C-12 34|Social Security Number: 294669999.0|777"}
+    )
+    assert found.traits == {Trait.NATIONAL_ID: ":777|drivers_license:c1234|ssn:294669999"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("Weiblich", "f"), ("Hombre", "m"), ("2", "f"), ("1.0", "m"), ("non-binary", "x"), ("divers", "x")],
+)
+def test_genders(value: str, expected: str) -> None:
+    assert canonical(traits={"gender": value}).traits == {Trait.GENDER: expected}
+
+
+def test_a_gender_that_is_not_understood_is_told() -> None:
+    assert canonical(traits={"gender": "U"}).issues == (Issue("traits.gender", ReasonCode.PLACEHOLDER),)
+    assert canonical(traits={"gender": "Taurus"}).issues == (
+        Issue("traits.gender", ReasonCode.INVALID_VALUE),
+    )
+
+
+def test_an_employer_is_known_without_its_legal_form() -> None:
+    assert canonical(traits={"employer": "Acme Exports, Inc."}).traits == {Trait.EMPLOYER: "acme exports"}
 
 
 def test_an_issue_names_the_field_and_never_the_value() -> None:
