@@ -12,6 +12,7 @@ from pydantic import Field as Given
 
 from pipeline.errors import ConfigurationError
 from pipeline.identity.model import IdentifierType
+from pipeline.identity.national_ids import KINDS
 from pipeline.identity.normalize import TRAIT_NAMES
 
 IDENTIFIER_ALIASES: Mapping[str, str] = {
@@ -28,9 +29,7 @@ TRAIT_ALIASES: Mapping[str, str] = {
     "postal_code": "postcode", "employer_name": "employer",
 }  # fmt: skip
 NATIONAL_IDS: Mapping[str, str] = {
-    "ssn": "ssn", "soc_sec_id": "ssn", "social_security_number": "ssn", "passport": "passport",
-    "drivers_license": "drivers_license", "drivers_licence": "drivers_license", "tax_id": "tax_id",
-    "identity_card": "identity_card",
+    **{kind: kind for kind in ("ssn", "passport", "drivers_license", "tax_id", "identity_card")}, **KINDS,
 }  # fmt: skip
 """Traits of a mapping that become `national_id` with their kind, so that only ids of one kind are compared."""
 

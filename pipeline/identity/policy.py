@@ -44,14 +44,14 @@ class Policy:
     source_trust: Mapping[str, int]
     default_source_trust: int
     placeholders: frozenset[str]
-    placeholder_phones: frozenset[str]
     placeholder_dates: frozenset[str]
     placeholder_emails: frozenset[str]
     role_mailboxes: frozenset[str]
     dotless_domains: frozenset[str]
-    dash_tag_domains: frozenset[str]
     domain_aliases: Mapping[str, str]
     split_limit: int = 20
+    placeholder_phones: frozenset[str] = frozenset()
+    dash_tag_domains: frozenset[str] = frozenset()
 
     @property
     def load_limit(self) -> int:
