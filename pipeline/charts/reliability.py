@@ -27,11 +27,16 @@ _WIDTH = _LEFT + _PLOT + 24
 _ENDS = 0.0005
 """What lies beyond is drawn at the end of the axis: log odds of 0 and 1 have no place."""
 
+_KEY = (
+    "dots: the share and its 95 % interval, orange where that misses the diagonal",
+    "columns: pairs, their heights as square roots",
+)
 _TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
 
 
 def reliability(title: str, bins: Sequence[Bin], thresholds: Sequence[tuple[str, float]]) -> str:
     """A dot a bin with its 95 % interval against the diagonal, both axes in log odds; below how many pairs it holds.
+    `thresholds` are two, the lower first.
 
     A bin whose interval misses the diagonal is drawn in the colour that speaks against.
     """
@@ -43,24 +48,21 @@ def reliability(title: str, bins: Sequence[Bin], thresholds: Sequence[tuple[str,
     tall = Scale(0.0, most**0.5, 0.0, _COUNTS - 24)
     return document(
         _WIDTH,
-        ground + 62,
+        ground + 80,
         title,
         _in_words(shown),
         *_grid(x, y),
-        *(_threshold(name, x(_odds(value)), ground) for name, value in thresholds),
+        *(
+            _threshold(name, x(_odds(value)), ground, "start" if n else "end")
+            for n, (name, value) in enumerate(thresholds)
+        ),
         line(_LEFT, _TOP + _PLOT, _LEFT + _PLOT, _TOP, stroke=QUIET, dashes="6 4"),
         *(_drawn(b, x, y) for b in shown),
         *(_count(b, x, ground, tall(b.pairs**0.5)) for b in shown),
         line(_LEFT, ground, _LEFT + _PLOT, ground),
         *(text(x(_odds(t)), ground + 16, _told(t), size=11, fill=QUIET, anchor="middle") for t in _TICKS),
         text(_LEFT + _PLOT / 2, ground + 36, "confidence", size=11, fill=QUIET, anchor="middle"),
-        text(
-            _LEFT,
-            ground + 54,
-            "columns: pairs in the bin, their heights as square roots",
-            size=11,
-            fill=QUIET,
-        ),
+        *(text(_LEFT, ground + 58 + 15 * n, w, size=11, fill=QUIET) for n, w in enumerate(_KEY)),
     )
 
 
@@ -90,10 +92,10 @@ def _grid(x: Scale, y: Scale) -> list[str]:
     return parts
 
 
-def _threshold(name: str, at: float, ground: float) -> str:
+def _threshold(name: str, at: float, ground: float, anchor: str) -> str:
     return group(
         line(at, _TOP - 4, at, ground, stroke=QUIET, dashes="2 3"),
-        text(at, _TOP - 8, name, size=10, fill=QUIET, anchor="middle"),
+        text(at, _TOP - 8, name, size=10, fill=QUIET, anchor=anchor),
     )
 
 

@@ -23,8 +23,9 @@ from pipeline.charts.svg import (
 )
 from pipeline.charts.waterfall import signed
 
-_LEFT, _LABEL, _PLOT, _NUMBERS = 12, 270, 470, 168
+_LEFT, _LABEL, _PLOT, _NUMBERS = 12, 292, 460, 186
 _WIDTH = _LEFT + _LABEL + _PLOT + _NUMBERS
+_COLUMNS = ("before", 52), ("now", 104), ("household", 186)
 _ROW, _BAR, _THIN = 25, 9, 4
 _HEAD, _TOP = 34, 52
 
@@ -77,15 +78,12 @@ def _legend() -> list[str]:
         text(_LEFT + 326, 17, "against a household", size=11, fill=QUIET),
         rect(_LEFT + 462, 6, 2, 14, fill=INK),
         text(_LEFT + 470, 17, "before, against strangers", size=11, fill=QUIET),
-        *(
-            text(right + 56 * (n + 1), 17, name, size=11, fill=QUIET, anchor="end")
-            for n, name in enumerate(("before", "now", "household"))
-        ),
+        *(text(right + end, 17, name, size=11, fill=QUIET, anchor="end") for name, end in _COLUMNS),
     ]
 
 
 def _heading(attribute: AttributeBars, top: float) -> str:
-    wide = width_of(attribute.name, 13) + 14
+    wide = width_of(attribute.name, 15) + 12  # bold letters are wider
     return "".join(
         (
             rect(_LEFT, top + 4, _WIDTH - _LEFT, _HEAD - 6, fill=PAPER),
@@ -103,6 +101,7 @@ def _drawn(level: LevelBars, top: float, scale: Scale) -> str:
         f"{level.name}: {signed(level.strangers)} against strangers (before {signed(level.before)}), "
         f"{signed(level.household)} against a household"
     )
+    before, now, household = (right + end for _, end in _COLUMNS)
     moved = abs(level.strangers - level.before) >= 1.0
     return "".join(
         (
@@ -110,16 +109,16 @@ def _drawn(level: LevelBars, top: float, scale: Scale) -> str:
             _bar(level.strangers, scale, top + 3, _BAR, fill, hint),
             _bar(level.household, scale, top + 4 + _BAR, _THIN, NEUTRAL, hint),
             rect(scale(level.before) - 1, top + 1, 2, _BAR + 4, fill=INK),
-            text(right + 56, top + 14, signed(level.before), size=11, fill=QUIET, anchor="end"),
+            text(before, top + 14, signed(level.before), size=11, fill=QUIET, anchor="end"),
             text(
-                right + 112,
+                now,
                 top + 14,
                 signed(level.strangers),
                 size=12,
                 anchor="end",
                 weight="600" if moved else "normal",
             ),
-            text(right + 168, top + 14, signed(level.household), size=11, fill=QUIET, anchor="end"),
+            text(household, top + 14, signed(level.household), size=11, fill=QUIET, anchor="end"),
         )
     )
 

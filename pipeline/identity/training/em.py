@@ -43,6 +43,9 @@ SEEN_PAIRS = 300.0
 SPEAKS = 4.0
 """Labels that the model's own chance counts as where labels speak for pairs that look the same."""
 
+_UNSEEN = 0.5
+"""A level that fewer pairs than this reached, of one person and of strangers alike, was not seen."""
+
 _ROUNDS = 200
 _SETTLED = 1e-4
 SCALED = frozenset(("exact", "nickname", "close", "sound", "part", "middle", "swapped"))
@@ -174,5 +177,9 @@ def _rates(
             m = (matched.get(level, 0.0) + SEEN_MATCHES * r.m) / (seen + SEEN_MATCHES * shipped)
         if apart and not (attribute in NAMES and level in SCALED):
             u = (strange.get(level, 0.0) + SEEN_STRANGERS) / (apart + SEEN_STRANGERS / r.u)
+            if max(matched.get(level, 0.0), strange.get(level, 0.0)) < _UNSEEN:
+                u = (
+                    r.u * m / r.m
+                )  # its weight is kept: that nobody here writes initials makes them no evidence
         found[level] = Rates(m, u, r.h)
     return found

@@ -96,6 +96,17 @@ def test_few_pairs_leave_the_model_close_to_the_start() -> None:
     assert found.rates["surname"] == model().rates["surname"], "nothing was seen of it"
 
 
+def test_a_level_that_nobody_reached_keeps_its_weight() -> None:
+    births = {"exact": 0.9, "different": 0.1}
+    seen = mixed(2_000, 0, {"date_of_birth": births})
+    strangers = drawn("strangers", 20_000, 6, {"date_of_birth": {"different": 0.9, "exact": 0.1}})
+    candidates = {p: n for p, n in seen.candidates.items() if dict(p.levels)["date_of_birth"] in births}
+    found = fit(Observed(candidates, strangers, 20_000, seen.pairs), model()).model
+    for level, before in model().levels["date_of_birth"].items():
+        kept = found.levels["date_of_birth"][level].weight == pytest.approx(before.weight)
+        assert kept is (level not in births), level
+
+
 def test_nothing_seen_is_the_start() -> None:
     found = fit(Observed({}, {}, 0, 0), model())
     assert (found.matches, found.household_pairs) == (0.0, 0.0)
