@@ -26,21 +26,24 @@ _AGAINST = tuple(
 )
 """The attributes, each as the kinds of keys that come of it."""
 
-_FOR = {
-    _Kind.NAME_CITY: 3,
-    _Kind.NAME_BEGINNINGS: 3,
-    _Kind.NAMES: 3,
-    _Kind.NAME_LETTERS: 3,
-    _Kind.SURNAME_ADDRESS: 3,
-    _Kind.DATE_OF_BIRTH: 4,
-    _Kind.NAME: 4,
-    _Kind.NAME_SPELLING: 4,
-    _Kind.BIRTH_WINDOW: 4,
-    _Kind.EMAIL_DOMAIN: 4,
-    _Kind.CITY_YEAR: 4,
-    _Kind.NAME_STREET: 4,
-}
-"""How many attributes must speak against a pair to outweigh a key of a kind that strangers share often."""
+_FOR = tuple(
+    (sum(1 << kind for kind in kinds), outweighed)
+    for kinds, outweighed in (
+        ((_Kind.NAME, _Kind.NAME_SPELLING), 3),
+        ((_Kind.BIRTH_WINDOW, _Kind.CITY_YEAR), 3),
+        ((_Kind.NAMES, _Kind.NAME_LETTERS, _Kind.NAME_BEGINNINGS), 3),
+        ((_Kind.NAME_CITY,), 3),
+        ((_Kind.NAME_STREET,), 3),
+        ((_Kind.SURNAME_ADDRESS,), 3),
+        ((_Kind.DATE_OF_BIRTH,), 4),
+        ((_Kind.EMAIL_DOMAIN,), 4),
+    )
+)
+"""Kinds of keys that strangers share often, those together that tell the same, and how many attributes must speak against
+a pair to outweigh one of them. Any other kind is enough by itself.
+"""
+
+_OFTEN_SHARED = sum(kinds for kinds, _ in _FOR)
 
 
 def kinds_of(keys: Iterable[MatchKey]) -> int:
@@ -54,10 +57,7 @@ def kinds_of(keys: Iterable[MatchKey]) -> int:
 @lru_cache(maxsize=65_536)
 def worth_comparing(shared: int, both: int) -> bool:
     """Whether two records are candidates. Bit sets of kinds: of the keys they share, and of those both have."""
-    support = 0
-    for kind in MatchKeyKind:
-        if shared >> kind & 1:
-            if kind not in _FOR:
-                return True
-            support += _FOR[kind]
+    if shared & ~_OFTEN_SHARED:
+        return True
+    support = sum(outweighed for kinds, outweighed in _FOR if shared & kinds)
     return support > sum(1 for kinds in _AGAINST if both & kinds and not shared & kinds)
