@@ -102,6 +102,8 @@ def better_evidence() -> list[EventIn]:
 
 def test_all_stands_after_merges_splits_and_rollbacks(stages: StagesOnPostgres) -> None:
     stages.send(*late_bridges(), *better_evidence(), batch=1)
+    namesakes = {"first_name": "Ivy", "last_name": "Stone", "city": "Leeds"}
+    stages.send(event(950, traits=namesakes), event(951, traits=namesakes))
     stages.send(*events()[:1500], batch=100)
     assert stages.rows("SELECT count(*) FROM identity_merge_log WHERE kind = 'split'") == [(3,)]
     merges = stages.rows(
