@@ -39,13 +39,14 @@ def train(
 
     Reads one snapshot and writes nothing to the store. The active model stays as it is.
     """
+    import re
     from datetime import UTC, datetime
 
     import orjson
 
     from cli.progress import steps
     from infra.addresses import effective_settings
-    from pipeline.configuration import load_model, load_policy
+    from pipeline.configuration import MODEL_NAME, load_model, load_policy
     from pipeline.errors import BadInput
     from pipeline.mapping import BadRow, read_mapping, rows
     from pipeline.privacy.keyring import load_key_ring
@@ -58,9 +59,14 @@ def train(
         raise BadInput("--mapping", "a file needs its mapping, and a mapping its --from-file")
     if truth is not None and from_file is None:
         raise BadInput("--truth", "is a column of a file: name the file by --from-file")
+    now = datetime.now(UTC)
+    name = name or f"trained-{now:%Y%m%d}"
+    if not re.fullmatch(MODEL_NAME, name):
+        raise BadInput(
+            "--name", "starts with a letter or digit, then letters, digits, `.`, `_`, `-`, all lower case"
+        )
     settings = effective_settings()
     model, policy = load_model(settings), load_policy(settings)
-    now = datetime.now(UTC)
     names = ("records",) if from_file is None else ("read", "normalize")
     with ExitStack() as stack:
         shown = (*names, "compare", "sample", *(("judge",) if truth else ()))
@@ -80,7 +86,7 @@ def train(
         else:
             database = stack.enter_context(Database(settings.postgres_dsn.get_secret_value(), "train"))
             material = training.from_store(database, load_key_ring(settings), progress)
-        found = training.train(material, model, policy, seed, name or f"trained-{now:%Y%m%d}", progress)
+        found = training.train(material, model, policy, seed, name, progress)
     written = write(found, out, now)
     if as_json:
         typer.echo(orjson.dumps({**numbers(found), "files": [str(f) for f in written]}).decode())

@@ -53,6 +53,10 @@ def _day(text: str) -> str:
 Domain = Annotated[str, _like(r"[^@\s]+\.[^@\s.]+", "a domain such as gmail.com")]
 
 
+MODEL_NAME = "[a-z0-9][a-z0-9._-]{0,63}"
+"""What a model may be called: its version begins so."""
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -105,7 +109,7 @@ class ModelFile(_File):
     `names` unset: the shipped ones. `trained` is for people to read: on what, when, by which options.
     """
 
-    name: Annotated[str, Field(pattern=r"[a-z0-9][a-z0-9._-]{0,63}$")]
+    name: Annotated[str, Field(pattern=f"^{MODEL_NAME}$")]
     prior: float
     household_prior: float
     limits: dict[str, float]

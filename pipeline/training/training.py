@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
+from pipeline.errors import BadInput
 from pipeline.identity.calibration import Bin, at_least, reliability
 from pipeline.identity.compare import adjusted, sums
 from pipeline.identity.ids import Id
@@ -86,7 +87,12 @@ def from_file(
 
 
 def with_truth(mapping: Mapping_, column: str) -> Mapping_:
-    """The mapping that brings a column along beside the record: it reaches no comparison."""
+    """The mapping that brings a column along beside the record, where no comparison sees it.
+
+    Raises BadInput where the mapping has the matcher see it.
+    """
+    if column in mapping.columns():
+        raise BadInput("--truth", f"the mapping reads {column}: what the matcher sees cannot judge it")
     return mapping.model_copy(update={"payload": {**mapping.payload, _TRUTH: column}})
 
 
