@@ -39,8 +39,8 @@ _FOR = tuple(
         ((_Kind.EMAIL_DOMAIN,), 4),
     )
 )
-"""Kinds of keys that strangers share often, those together that tell the same, and how many attributes must speak against
-a pair to outweigh one of them. Any other kind is enough by itself.
+"""Kinds of keys that strangers share often, those together that tell the same, and how many attributes must speak
+against a pair to outweigh one of them. Any other kind is enough by itself.
 """
 
 _OFTEN_SHARED = sum(kinds for kinds, _ in _FOR)

@@ -19,6 +19,8 @@ CLOSE = 0.88
 ALIKE = 0.75
 """Jaro-Winkler from which two names may be one badly misspelt: no evidence for it, little against."""
 
+_FEW = 2  # letters more or less
+_LONG = 5  # letters
 _VOWELS = frozenset("aeiouy")
 _GENERATION = {"sr": 1, "i": 1, "jr": 2, "ii": 2, "iii": 3, "iv": 4}
 _UNSCALED = frozenset(("initial", "other_initial", "alike", "other_name", "different"))
@@ -44,7 +46,7 @@ def names(a: PersonName, b: PersonName, model: Model) -> NameEvidence:
     first, middle, last, suffix = a
     other_first, other_middle, other_last, other_suffix = b
     given = _given(a, b, model) if first and other_first else None
-    family = _family(last, other_last, model) if last and other_last else None
+    family = _surname(a, b, model) if last and other_last else None
     if (given is None or given.weight < 0) and (family is None or family.weight < 0):
         there, back = _crossed(first, other_last, model), _crossed(other_first, last, model)
         if there is not None and back is not None:
@@ -92,7 +94,8 @@ def _level(x: str, y: str) -> str:
     if len(x) == 1 or len(y) == 1:
         return "initial" if x[0] == y[0] else "other_initial"
     likeness = JaroWinkler.similarity(x, y)
-    if likeness >= CLOSE or _is_slip(x, y):
+    # the measure favours a common beginning: Anna and Annabelle are no misspelling of each other
+    if (likeness >= CLOSE and abs(len(x) - len(y)) <= _FEW) or _is_slip(x, y):
         return "close"
     if (" " in x or " " in y) and not set(x.split()).isdisjoint(y.split()):
         return "part"
@@ -128,17 +131,41 @@ def _given_names(x: str, y: str, model: Model) -> Level:
     level = _level(x, y)
     if level in ("exact", "initial", "other_initial"):
         pass
-    elif not model.formal_names(x).isdisjoint(model.formal_names(y)) or is_abbreviation(x, y):
+    elif not _formal(x, model).isdisjoint(_formal(y, model)) or is_abbreviation(x, y):
         level = "nickname"
     elif level in _MISSPELT and model.is_given_name(x) and model.is_given_name(y):
-        # two names that both exist are rarely one misspelt, unless they sound the same (Erik, Eric)
-        level = "alike" if sound(x) == sound(y) else "other_name"
+        level = _of_existing(x, y)
     return _weighed("given_name", level, x, y, model.given_names, model)
+
+
+def _formal(name: str, model: Model) -> frozenset[str]:
+    """The names a given name may be short for; Peggie is written Peggy as well."""
+    found = model.formal_names(name)
+    if name.endswith("ie"):
+        found |= model.formal_names(f"{name[:-2]}y")
+    return found
+
+
+def _of_existing(x: str, y: str) -> str:
+    """Two names that both exist are rarely one misspelt, unless they sound the same (Kristen, Kristin)."""
+    if sound(x) != sound(y):
+        return "other_name"
+    return "sound" if _is_slip(x, y) and min(len(x), len(y)) >= _LONG else "alike"
 
 
 @lru_cache(maxsize=32_768)
 def _family(x: str, y: str, model: Model) -> Level:
     return _weighed("surname", _level(x, y), x, y, model.surnames, model)
+
+
+def _surname(a: PersonName, b: PersonName, model: Model) -> Level:
+    """The surnames, or one of them where the other side has a middle name: who marries may keep it there."""
+    found = _family(a.last, b.last, model)
+    if found.level in _UNLIKE:
+        for last, middle in ((a.last, b.middle), (b.last, a.middle)):
+            if len(last) > 1 and last in middle.split():
+                return _weighed("surname", "part", last, last, model.surnames, model)
+    return found
 
 
 def _crossed(given: str, family: str, model: Model) -> Level | None:

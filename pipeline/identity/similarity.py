@@ -129,7 +129,8 @@ def genders(a: str, b: str, model: Model) -> Level:
 
 def employers(a: str, b: str, model: Model) -> Level:
     """Same or different; people change jobs, so the latter says little."""
-    same = a == b or OSA.normalized_similarity(a, b) >= 0.8
+    short, long = (a, b) if len(a) <= len(b) else (b, a)
+    same = OSA.normalized_similarity(a, b) >= 0.8 or long.startswith(f"{short} ")
     return model.level("employer", "exact" if same else "different")
 
 

@@ -1,0 +1,54 @@
+"""How alike two names are."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.identity.person import PersonName, names
+from pipeline.identity.similarity import employers
+from tests.support.people import model
+
+
+def levels(a: tuple[str, str], b: tuple[str, str], middle: str = "") -> tuple[str | None, str | None]:
+    """The levels of given name and surname; `middle` is the second one's middle name."""
+    one, other = PersonName(a[0], "", a[1], ""), PersonName(b[0], middle, b[1], "")
+    found = names(one, other, model())
+    assert found == names(other, one, model())
+    given, family, _, _ = found
+    return given and given.level, family and family.level
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "level"),
+    [
+        ("kristen", "kristin", "sound"),
+        ("margaret", "peggie", "nickname"),
+        ("robert", "bob", "nickname"),
+        ("mohammed", "mhd", "nickname"),
+        # both exist, and sound different
+        ("mark", "marsha", "other_name"),
+        ("darla", "darlene", "other_name"),
+        # short names that sound the same are mixed up, and are two names all the same
+        ("john", "joan", "alike"),
+        # a common beginning is no misspelling
+        ("darla", "darletta", "alike"),
+        ("theodore", "theodroe", "close"),
+        ("theodore", "xavier", "different"),
+    ],
+)
+def test_given_names(one: str, other: str, level: str) -> None:
+    assert levels((one, ""), (other, ""))[0] == level
+
+
+def test_a_surname_kept_as_a_middle_name_is_part_of_the_name() -> None:
+    assert levels(("susan", "meyer"), ("susan", "thomas"), "meyer") == ("exact", "part")
+    assert levels(("susan", "meyer"), ("susan", "thomas"), "ann") == ("exact", "different")
+
+
+def test_names_the_wrong_way_round() -> None:
+    assert levels(("harley", "kaur"), ("kaur", "harley")) == ("swapped", "swapped")
+
+
+def test_an_employer_by_its_short_name() -> None:
+    assert employers("universal exports", "universal exports worldwide", model()).level == "exact"
+    assert employers("universal", "universe", model()).level == "different"
