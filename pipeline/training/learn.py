@@ -67,7 +67,7 @@ class Learnt:
 
     @property
     def is_enough(self) -> bool:
-        """False where the model is the one at the start in all but name: too few pairs seem to be one person."""
+        """False where `m` is still the start's: too few pairs seem to be one person."""
         return self.matches >= ENOUGH
 
 

@@ -47,7 +47,11 @@ def _numbers(found: Training) -> list[tuple[str, str, str]]:
         ("pairs compared", f"{learnt.compared:,}", f"and {seen.sampled:,} drawn at random"),
         ("one person", f"{learnt.matches:,.0f}", "pairs expected"),
         ("one household", f"{learnt.household_pairs:,.0f}", "pairs expected"),
-        ("prior", _chance(learnt.model.prior), f"pairs of records; before {_chance(seen.shipped.prior)}"),
+        (
+            "prior: one in",
+            _pairs(learnt.model.prior),
+            f"pairs of records; before {_pairs(seen.shipped.prior)}",
+        ),
         ("labels", f"{len(seen.labels):,}", "pairs by stewards"),
         (
             "kept promise",
@@ -57,8 +61,9 @@ def _numbers(found: Training) -> list[tuple[str, str, str]]:
     ]
 
 
-def _chance(prior: float) -> str:
-    return f"1 in {1 + 2.0**-prior:,.0f}"
+def _pairs(prior: float) -> str:
+    """Of how many pairs of records one is one person."""
+    return f"{1 + 2.0**-prior:,.0f}"
 
 
 def _calibration(found: Training, pictures: Mapping[str, str]) -> str:
@@ -81,7 +86,7 @@ def _calibration(found: Training, pictures: Mapping[str, str]) -> str:
         f"<h2>Does confidence hold?</h2><p>{escape(words.judgement(found))}</p>"
         f"<p>{escape(words.JUDGED[found.judged_by])}</p>"
         f'<div class="two"><div class="card"><h3>Reliability</h3>{pictures["reliability"]}</div>'
-        f"{table(heads, rows)}</div>{scores}"
+        f"<div>{table(heads, rows)}{scores}</div></div>"
     )
 
 

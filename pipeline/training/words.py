@@ -45,9 +45,10 @@ def notes(found: Training) -> list[str]:
     said = []
     if not found.learnt.is_enough:
         said.append(
-            f"Too little to learn from: {found.learnt.matches:,.0f} pairs of one person are expected, and "
-            f"{ENOUGH:,.0f} should be. The model at the start counts as {em.SEEN_MATCHES:,.0f}, so the one learnt is "
-            "that model in all but the names: there is little reason to prefer it."
+            f"Too little to learn from: {int(found.learnt.matches):,} pairs of one person are expected, and at least "
+            f"{ENOUGH:,.0f} should be. The model at the start counts as {em.SEEN_MATCHES:,.0f}, so what pairs of one "
+            "person look like is still what it says; only names and strangers are learnt. There is little reason to "
+            "prefer this model."
         )
     if found.bins and (sure := found.automatic()).pairs and not _holds(found):
         low, high = sure.interval()
