@@ -34,6 +34,8 @@ _POSITIONS = max(MatchKeyKind) + 1
 _KINDS = (1 << _POSITIONS) - 1
 _IDENTIFIER = MatchKeyKind.IDENTIFIER
 Pair = tuple[Id, Id]
+_Block = tuple[Sequence[Holder], Sequence[Id]]
+"""Who holds a key: stored records, and new ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,47 +80,55 @@ class Blocks:
 def blocks_of(new: KeyedRecords, store: IdentityStore, policy: Policy) -> Blocks:
     """Pairs of a new record and any other that share keys which still tell people apart, and enough of them."""
     # by numbers: an enum's hash is Python
-    local: defaultdict[int, list[tuple[Id, int]]] = defaultdict(list)
+    local: defaultdict[int, list[Id]] = defaultdict(list)
     kinds: dict[int, MatchKeyKind] = {}
     for r, (_, keys) in new.items():
-        for n, (kind, key) in enumerate(keys):
-            local[key].append((r, 1 << kind | 1 << _POSITIONS + n))
+        for kind, key in keys:
+            local[key].append(r)
             kinds[key] = kind
     stored = store.holders({key: policy.block_caps[kind] for key, kind in kinds.items()}) if kinds else {}
     found = Blocks()
     limits = _Limits(new, policy, store.secret)
-    held = {r: kinds_of(keys) for r, (_, keys) in new.items()}
-    shared: defaultdict[Id, dict[Id, int]] = defaultdict(dict)
+    blocks: dict[int, _Block] = {}
     for key, mine in local.items():
         standing = stored.get(key, _NOBODY)
         if not standing.holders and len(mine) == 1 and not standing.step:
             continue
-        worn = limits.judge(MatchKey(kinds[key], key), standing, [r for r, _ in mine])
+        worn = limits.judge(MatchKey(kinds[key], key), standing, mine)
         if worn is not None:
             _note(found, worn)
         if worn is None or worn.step < OVERFULL:
-            _meet(mine, standing.holders, held, shared)
-    for r, with_whom in shared.items():
-        for o, bits in with_whom.items():
-            if worth_comparing(bits & _KINDS, held[r] & held[o]):
-                found.pairs[(r, o) if r < o else (o, r)] = (r, bits)
+            blocks[key] = standing.holders, mine
+    _meet(found.pairs, new, blocks)
     return found
 
 
-def _meet(
-    mine: Sequence[tuple[Id, int]],
-    others: Iterable[Holder],
-    held: dict[Id, int],
-    shared: Mapping[Id, dict[Id, int]],
-) -> None:
-    """New records meet each other and the stored ones under a key."""
-    for i, (r, bits) in enumerate(mine):
-        with_whom = shared[r]
-        for o, kinds, _ in others:
-            held[o] = kinds
-            with_whom[o] = with_whom.get(o, 0) | bits
-        for o, _ in mine[i + 1 :]:
-            with_whom[o] = with_whom.get(o, 0) | bits
+def _meet(pairs: dict[Pair, tuple[Id, int]], new: KeyedRecords, blocks: Mapping[int, _Block]) -> None:
+    """New records meet the stored ones and each other under their keys, one record at a time.
+
+    A record shares some key with hundreds, and nearly all of them are not worth a comparison: one record at a time,
+    since the hundreds of a whole batch at once are more than a processor's cache holds.
+    """
+    own = {r: kinds_of(keys) for r, (_, keys) in new.items()}
+    for r, (_, keys) in new.items():
+        with_whom: dict[Id, int] = {}
+        held: dict[Id, int] = {}
+        shared = with_whom.get
+        for n, (kind, key) in enumerate(keys):
+            if key not in blocks:
+                continue
+            bits = 1 << kind | 1 << _POSITIONS + n
+            holders, mine = blocks[key]
+            for o, kinds, _ in holders:
+                held[o] = kinds
+                with_whom[o] = shared(o, 0) | bits
+            for o in mine[mine.index(r) + 1 :]:
+                held[o] = own[o]
+                with_whom[o] = shared(o, 0) | bits
+        mask = own[r]
+        for o, bits in with_whom.items():
+            if worth_comparing(bits & _KINDS, mask & held[o]):
+                pairs[(r, o) if r < o else (o, r)] = (r, bits)
 
 
 def via(pair: tuple[Id, int], new: KeyedRecords) -> tuple[MatchKey, ...]:

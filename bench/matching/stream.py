@@ -71,7 +71,7 @@ class Run:
     cpu_s: float
 
 
-class _WatchedStore(MemoryIdentityStore):
+class WatchedStore(MemoryIdentityStore):
     """The store in memory, which also keeps count of what was looked at."""
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ def order_of(rows: int, seed: int | None) -> list[int]:
 
 def run(prepared: Prepared, model: Model, policy: Policy, seed: int | None = None, batch: int = 1) -> Run:
     """Resolve the rows in the order of the file or shuffled, `batch` at a time."""
-    store, ids = _WatchedStore(), count(1)
+    store, ids = WatchedStore(), count(1)
     order = order_of(len(prepared.arrivals), seed)
     started = time.process_time()
     for at in range(0, len(order), batch):
