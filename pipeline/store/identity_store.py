@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from struct import Struct
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.blocking import identifier_key
@@ -26,6 +27,7 @@ from pipeline.privacy.seal import open_sealed
 from pipeline.store.database import Transaction
 
 KEY_STRIPES = 4096
+_HOLDER = Struct(">16sii")
 _STRIPE_LOCK = 0x5242  # the first of the two numbers of our advisory locks
 
 
@@ -109,16 +111,9 @@ class PostgresIdentityStore:
             self._tx.run("lock_key_stripes", (_STRIPE_LOCK, stripes))
 
     def holders(self, most: Mapping[int, int]) -> dict[int, Held]:
-        found: defaultdict[int, list[Holder]] = defaultdict(list)
-        worn: dict[int, tuple[int, float]] = {}
         keys = sorted(most)  # neighbours in the index are found together
-        for key, step, lost, *holder in self._tx.rows("key_holders", (keys, [most[k] for k in keys])):
-            if step:
-                worn[key] = step, lost
-            if holder[0] is not None:
-                found[key].append((holder[0], holder[1], holder[2]))
-        unworn = (0, 0.0)
-        return {key: Held(*worn.get(key, unworn), found.get(key, ())) for key in (found.keys() | worn.keys())}
+        rows = self._tx.rows("key_holders", (keys, [most[k] for k in keys]))
+        return {key: Held(step, lost, _holders(packed)) for key, step, lost, packed in rows}
 
     def overfull_among(self, keys: Collection[int]) -> frozenset[int]:
         return frozenset(key for (key,) in self._tx.rows("overfull_keys", (list(keys),)))
@@ -202,6 +197,10 @@ class PostgresIdentityStore:
             Constraint(ConstraintKind(kind), frozenset(left), frozenset(right))
             for kind, left, right in self._tx.rows("constraints_of", {"records": list(records)})
         ]
+
+
+def _holders(packed: bytes | None) -> tuple[Holder, ...]:
+    return tuple([(Id(r), kinds, person) for r, kinds, person in _HOLDER.iter_unpack(packed or b"")])
 
 
 def _edge(low: Id, high: Id, weight: float, confidence: float, veto: str | None) -> Edge:
