@@ -86,6 +86,12 @@ class GoldenValue(View):
 
     value: str | None
     record_id: UUID
+    decided_by: str | None = Field(
+        None,
+        description="What decided for this value: agreed (the records do not differ), trust, frequency, completeness, "
+        "recency, spelling (the commonest one), or record_id where all else is equal. Null where not all records "
+        "of the profile can be opened, or the policy changed since.",
+    )
 
 
 class Profile(View):

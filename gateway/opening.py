@@ -10,8 +10,10 @@ from gateway.store import Store
 from pipeline.errors import SealBroken
 from pipeline.identity.hashing import value_hash
 from pipeline.identity.ids import Id
-from pipeline.identity.model import Identifier, IdentifierType, Trait
+from pipeline.identity.model import Identifier, IdentifierType, IdentityRecord, RecordActivity, Trait
 from pipeline.identity.normalize import deserialize
+from pipeline.identity.policy import Policy
+from pipeline.identity.survivorship import choices
 from pipeline.log import get_logger
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import open_sealed
@@ -26,6 +28,7 @@ class Opened:
 
     identifiers: tuple[Identifier, ...]
     traits: Mapping[Trait, str]
+    activity: RecordActivity
 
     def value(self, attribute: str) -> str | None:
         """The record's value of a golden attribute; of an identifier type, its first value, masked."""
@@ -46,8 +49,19 @@ async def open_records(store: Store, ring: KeyRing, record_ids: Sequence[UUID]) 
         except SealBroken:
             get_logger().error("an identity record does not open", record_id=str(record_id))
             continue
-        found[record_id] = Opened(*deserialize(plain))
+        activity = RecordActivity(row["first_seen"], row["last_seen"], tuple(row["sources"]))
+        found[record_id] = Opened(*deserialize(plain), activity)
     return found
+
+
+def decided_by(records: Mapping[UUID, Opened], policy: Policy) -> dict[tuple[str, UUID], str]:
+    """Why each record that wins an attribute wins it, from all records of a profile."""
+    told = [
+        (IdentityRecord(Id(record_id.bytes), opened.identifiers, opened.traits), opened.activity)
+        for record_id, opened in records.items()
+    ]
+    found = choices(told, policy) if told else {}
+    return {(attribute, UUID(bytes=c.record_id)): c.by for attribute, c in found.items()}
 
 
 def hashed(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
 from gateway.models import GoldenValue, MaskedIdentifier, Profile
-from gateway.opening import hashed, mask, open_records
+from gateway.opening import decided_by, hashed, mask, open_records
 from gateway.ports import Ports
 from pipeline import metrics
 from pipeline.errors import NotFound
@@ -95,9 +95,12 @@ async def view(ports: Ports, profile_id: UUID, *, cached: bool) -> Profile:
         )
         for i in state.identifiers
     ]
+    why = decided_by(records, ports.policy) if len(records) == len(state.record_ids) else {}
     golden = {
         attribute: GoldenValue(
-            value=records[record_id].value(attribute) if record_id in records else None, record_id=record_id
+            value=records[record_id].value(attribute) if record_id in records else None,
+            record_id=record_id,
+            decided_by=why.get((attribute, record_id)),
         )
         for attribute, record_id in state.golden_record.items()
     }

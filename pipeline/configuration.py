@@ -14,11 +14,11 @@ from typing import Annotated
 import orjson
 import yaml
 from nicknames import NickNamer
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipeline.errors import ConfigurationError
-from pipeline.identity.model import IdentifierType, MatchKeyKind
-from pipeline.identity.policy import IdentifierPolicy, Policy
+from pipeline.identity.model import Criterion, IdentifierType, MatchKeyKind, Trait
+from pipeline.identity.policy import GROUPS, IdentifierPolicy, Policy
 from pipeline.identity.score import Model, NameStatistics, Rates, level_of
 from pipeline.settings import Settings
 
@@ -56,6 +56,43 @@ Domain = Annotated[str, _like(r"[^@\s]+\.[^@\s.]+", "a domain such as gmail.com"
 MODEL_NAME = "[a-z0-9][a-z0-9._-]{0,63}"
 """What a model may be called: its version begins so."""
 
+_GOLDEN_NAMES = frozenset([*(t.value for t in Trait), *(t.value for t in IdentifierType), *GROUPS])
+
+
+def _golden_name(text: str) -> str:
+    if text not in _GOLDEN_NAMES:
+        known = ", ".join(sorted(_GOLDEN_NAMES))
+        raise ValueError(
+            f"{text!r} will not do: name a group or an attribute ({known}); default is for survivorship alone, "
+            "of trust source_trust is the default"
+        )
+    return text
+
+
+def _golden_name_or_default(text: str) -> str:
+    return text if text == "default" else _golden_name(text)
+
+
+def _criterion(text: object) -> object:
+    if isinstance(text, str) and text.upper() in Criterion.__members__:
+        return Criterion[text.upper()]
+    raise ValueError(f"{text!r} will not do: write {', '.join(c.name.lower() for c in Criterion)}")
+
+
+def _once_each(criteria: tuple[Criterion, ...]) -> tuple[Criterion, ...]:
+    if len(set(criteria)) < len(criteria):
+        raise ValueError("a criterion stands there twice: the first of it decides, leave the other out")
+    return criteria
+
+
+GoldenName = Annotated[str, AfterValidator(_golden_name)]
+GoldenNameOrDefault = Annotated[str, AfterValidator(_golden_name_or_default)]
+Criteria = Annotated[
+    tuple[Annotated[Criterion, BeforeValidator(_criterion)], ...],
+    Field(min_length=1),
+    AfterValidator(_once_each),
+]
+
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,6 +114,8 @@ class _PolicyFile(_File):
     identifiers: dict[IdentifierType, _IdentifierFile]
     block_caps: dict[str, Annotated[int, Field(ge=2, le=MOST_SHARED)]]
     source_trust: dict[str, int]
+    source_trust_of: dict[GoldenName, dict[str, int]] = {}
+    survivorship: dict[GoldenNameOrDefault, Criteria] = {}
     default_source_trust: int
     placeholders: list[str]
     placeholder_phones: list[Annotated[str, _like(r"\d+", "the national number, digits alone")]] = []
@@ -209,6 +248,8 @@ def _policy(file: _PolicyFile, auto: float, review: float, version: str) -> Poli
         role_mailboxes=frozenset(v.casefold() for v in file.role_mailboxes),
         dotless_domains=frozenset(file.dotless_domains),
         dash_tag_domains=frozenset(file.dash_tag_domains),
+        survivorship=file.survivorship,
+        source_trust_of=file.source_trust_of,
         domain_aliases=file.domain_aliases,
     )
 

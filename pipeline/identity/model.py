@@ -74,6 +74,15 @@ class MatchKeyKind(IntEnum):
     NAME_STREET = 21
 
 
+class Criterion(IntEnum):
+    """By what the golden value of an attribute is chosen (pipeline/identity/survivorship.py)."""
+
+    TRUST = 0
+    FREQUENCY = 1
+    COMPLETENESS = 2
+    RECENCY = 3
+
+
 class Identifier(NamedTuple):
     """A canonical identifier. Plaintext: lives in memory only."""
 

@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from pipeline.identity.model import IdentifierType, MatchKeyKind
+from pipeline.identity.model import Criterion, IdentifierType, MatchKeyKind, Trait
+
+NAME = frozenset((Trait.FIRST_NAME, Trait.MIDDLE_NAME, Trait.LAST_NAME, Trait.NAME_SUFFIX))
+ADDRESS = frozenset(
+    (
+        Trait.STREET,
+        Trait.STREET_NUMBER,
+        Trait.UNIT,
+        Trait.CITY,
+        Trait.STATE,
+        Trait.POSTCODE,
+        Trait.COUNTRY,
+    )
+)
+GROUPS: Mapping[str, frozenset[Trait]] = {"name": NAME, "address": ADDRESS}
+"""Attributes that belong together, by the name a policy calls them."""
+
+_GROUP_OF = {trait.value: group for group, traits in GROUPS.items() for trait in traits}
+_CRITERIA = (Criterion.TRUST, Criterion.COMPLETENESS, Criterion.RECENCY)
 
 _LOADED = 10
 
@@ -33,6 +51,7 @@ class Policy:
 
     `neighbourhood_limit`: two customers of more than one record each, who together have more, are not merged without a
     steward. `split_limit`: a customer of more records, whose merges no longer hold, is not split without one.
+    `survivorship` and `source_trust_of` name attributes or groups (`GROUPS`), the former `default` as well.
     """
 
     version: str
@@ -52,14 +71,25 @@ class Policy:
     split_limit: int = 20
     placeholder_phones: frozenset[str] = frozenset()
     dash_tag_domains: frozenset[str] = frozenset()
+    survivorship: Mapping[str, tuple[Criterion, ...]] = field(default_factory=dict)
+    source_trust_of: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def load_limit(self) -> int:
         """Most records of one neighbourhood that a decision looks at: a larger one is left as it is."""
         return _LOADED * self.neighbourhood_limit
 
-    def trust(self, source: str) -> int:
-        """How far a source is believed in the golden record; higher wins."""
+    def criteria(self, attribute: str) -> tuple[Criterion, ...]:
+        """By what the golden value of an attribute is chosen: its own criteria, or its group's, or the default ones."""
+        given = self.survivorship
+        group = _GROUP_OF.get(attribute, attribute)
+        return given.get(attribute) or given.get(group) or given.get("default") or _CRITERIA
+
+    def trust(self, source: str, attribute: str = "") -> int:
+        """How far a source is believed in the golden record, of this attribute where that is told; higher wins."""
+        for name in (attribute, _GROUP_OF.get(attribute, "")) if self.source_trust_of else ():
+            if (told := self.source_trust_of.get(name, {}).get(source)) is not None:
+                return told
         return self.source_trust.get(source, self.default_source_trust)
 
     def block_cap(self, kind: MatchKeyKind) -> int:

@@ -1,88 +1,235 @@
-"""The golden record: for each attribute the record whose value stands for the customer."""
+"""The golden record: for each attribute the record whose value stands for the customer, and why it is that one.
+
+Where the records of a customer agree there is nothing to choose. Where they differ, the policy's criteria decide in
+the policy's order, the attribute's own before its group's before the default:
+
+* trust: how far the sources that sent the record are believed;
+* frequency: how many records say the value. Records, not events: who comes often is not right more often;
+* completeness: how much of what belongs together the record gives; an initial and an ambiguous date give least;
+* recency: when the record was last seen.
+
+Then, of spellings of one value the commonest stands, so that a slip of the pen does not win by being the latest. An
+address is chosen as a whole: what one record says of a home is not completed by what others say of another home.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
-from pipeline.identity.ids import Id
-from pipeline.identity.model import GoldenRecord, IdentifierType, IdentityRecord, RecordActivity, Trait
-from pipeline.identity.policy import Policy
+from rapidfuzz.distance import OSA
 
-_ADDRESS = frozenset(
-    (
-        Trait.STREET,
-        Trait.STREET_NUMBER,
-        Trait.UNIT,
-        Trait.CITY,
-        Trait.STATE,
-        Trait.POSTCODE,
-        Trait.COUNTRY,
-    )
+from pipeline.identity.ids import Id
+from pipeline.identity.model import (
+    Criterion,
+    GoldenRecord,
+    IdentifierType,
+    IdentityRecord,
+    RecordActivity,
+    Trait,
 )
-_NAME = frozenset((Trait.FIRST_NAME, Trait.MIDDLE_NAME, Trait.LAST_NAME, Trait.NAME_SUFFIX))
+from pipeline.identity.policy import ADDRESS, NAME, Policy
 
 _NAMES: dict[str, str] = {**{t: t.value for t in Trait}, **{k: k.value for k in IdentifierType}}
+_SPELT = NAME | {Trait.STREET, Trait.CITY, Trait.EMPLOYER, IdentifierType.EMAIL}
+"""Attributes with slips of the pen; two ids that differ in one sign are two ids."""
+
+_SHORTEST_SPELLING, _LONG_SPELLING = 4, 8
+_SIMILAR_STREET = 0.75
+
+Value = str | tuple[str, ...]
+Records = Sequence[tuple[IdentityRecord, RecordActivity]]
 
 
 class _Offer(NamedTuple):
-    """What a record says of an attribute; the greatest wins."""
+    """What a record says of an attribute, and how far it is to be heard. The order of the members is that of Criterion.
+
+    `frequency` is 0 for a value that is none of its own (an initial, an ambiguous date). `parts`: of all that belongs
+    together, how much the record gives.
+    """
 
     trust: int
+    frequency: int
     completeness: int
-    seen: datetime
+    recency: datetime
     record_id: Id
-    value: object
+    value: Value
+    parts: int
 
 
-def golden_record(records: Sequence[tuple[IdentityRecord, RecordActivity]], policy: Policy) -> GoldenRecord:
-    """The winner of each trait and identifier type: by trust of its source, completeness, last seen, record id.
+class Choice(NamedTuple):
+    """Why a record won an attribute. `by` is a criterion, or agreed, spelling or record_id (all else being equal)."""
 
-    Completeness counts the parts a record gives of what belongs together (an address, a name), so a golden address
-    is not patched together from two homes where one record holds it whole. A full name beats an initial. Where
-    several records give the best value, it does not count which of them was seen last or by whom: a customer who
-    comes back on one device after the other stays as golden as before.
+    record_id: Id
+    by: str
+
+
+def golden_record(records: Records, policy: Policy) -> GoldenRecord:
+    """The winner of each trait and identifier type.
+
+    Where several records give the value that won, the one that says most of what belongs together is named, then the
+    greatest id: it does not count which of them was seen last or by whom. A customer who comes back on one device
+    after the other stays as golden as before.
     """
     if len(records) == 1:  # most customers have one record, which wins wherever it says anything
         record = records[0][0]
         given = [*record.traits, *(i.type for i in record.identifiers)]
         return GoldenRecord(dict.fromkeys([_NAMES[g] for g in given], record.record_id))
-    offers: defaultdict[str, list[_Offer]] = defaultdict(list)
+    winners: dict[str, Id] = {}
+    contested = False
+    for attribute, offers, heard in _contests(records, policy):
+        contested = contested or any(o.value != offers[0].value for o in offers)
+        if heard:
+            named = _for_the_winner(attribute, heard, policy)
+            winners[attribute] = max((o.parts, o.record_id) for o in named)[1]
+    return GoldenRecord(winners, contested)
+
+
+def choices(records: Records, policy: Policy) -> dict[str, Choice]:
+    """Each attribute's winning record and what decided for its value; for people and the API to read."""
+    golden = golden_record(records, policy).winners
+    return {
+        attribute: Choice(golden[attribute], _decided_by(attribute, offers, heard, policy))
+        for attribute, offers, heard in _contests(records, policy)
+        if heard
+    }
+
+
+def _contests(records: Records, policy: Policy) -> Iterator[tuple[str, list[_Offer], list[_Offer]]]:
+    """Each attribute with all offers for it, and those that may win: of an address, those of one home."""
+    by_attribute: defaultdict[str, list[_Offer]] = defaultdict(list)
     for record, activity in records:
         for attribute, offer in _offers(record, activity, policy):
-            offers[attribute].append(offer)
-    return GoldenRecord(
-        {attribute: _winner(given) for attribute, given in offers.items()},
-        any(o.value != given[0].value for given in offers.values() for o in given),
-    )
+            by_attribute[attribute].append(offer)
+    counted = {attribute: _counted(offers) for attribute, offers in by_attribute.items()}
+    home = _home(records, counted, policy)
+    for attribute, offers in counted.items():
+        yield (
+            attribute,
+            offers,
+            [o for o in offers if o.record_id in home] if attribute in ADDRESS else offers,
+        )
 
 
-def _winner(offers: Sequence[_Offer]) -> Id:
-    value = max(offers, key=_rank).value
-    return max((o.completeness, o.record_id) for o in offers if o.value == value)[1]
+def _counted(offers: list[_Offer]) -> list[_Offer]:
+    """Offers with the number of records that say their value, where there is more than one value."""
+    counts = Counter(o.value for o in offers)
+    if len(counts) == 1:
+        return offers
+    return [o if o.completeness < 0 else o._replace(frequency=counts[o.value]) for o in offers]
 
 
-def _rank(offer: _Offer) -> tuple[int, int, datetime, Id]:
-    return offer[:4]
+def _for_the_winner(attribute: str, offers: Sequence[_Offer], policy: Policy) -> Sequence[_Offer]:
+    """The offers of the value that wins."""
+    value = offers[0].value
+    if all(o.value == value for o in offers):
+        return offers
+    rank = _rank(policy.criteria(attribute))
+    best = max(offers, key=rank)
+    if attribute in _SPELT:
+        spellings = [o for o in offers if o.trust == best.trust and _is_spelling(o.value, best.value)]
+        best = max(spellings, key=lambda o: (o.frequency, rank(o)))
+    return [o for o in offers if o.value == best.value]
+
+
+def _decided_by(attribute: str, offers: Sequence[_Offer], heard: Sequence[_Offer], policy: Policy) -> str:
+    winning = _for_the_winner(attribute, heard, policy)
+    value = winning[0].value
+    if all(o.value == value for o in offers):
+        return "agreed"
+    order = policy.criteria(attribute)
+    rank = _rank(order)
+    rivals = [o for o in heard if o.value != value] or [o for o in offers if o.value != value]
+    best, rival = max(winning, key=rank), max(rivals, key=rank)
+    if rank(best) < rank(rival) and rival in heard:
+        return "spelling"
+    return next((c.name.lower() for c in order if best[c] != rival[c]), "record_id")
+
+
+@lru_cache(maxsize=64)
+def _rank(criteria: tuple[Criterion, ...]) -> Callable[[_Offer], tuple[object, ...]]:
+    """The greatest wins; the record's id decides where all else is equal."""
+    at = (*criteria, _Offer._fields.index("record_id"))
+    return lambda offer: tuple([offer[n] for n in at])
 
 
 def _offers(record: IdentityRecord, activity: RecordActivity, policy: Policy) -> Iterator[tuple[str, _Offer]]:
-    """What a record has to say, and how far it is to be heard."""
-    trust = max((policy.trust(s) for s in activity.sources), default=policy.default_source_trust)
+    """What a record has to say. A negative completeness: a value that is none of its own."""
     seen, own_id, traits = activity.last_seen, record.record_id, record.traits
-    address, name = len(_ADDRESS & traits.keys()), len(_NAME & traits.keys())
+    names, address = len(NAME & traits.keys()), len(ADDRESS & traits.keys())
     for trait, value in traits.items():
-        if trait in _NAME:
-            completeness = -1 if len(value) == 1 else name
+        name = _NAMES[trait]
+        if trait in NAME:
+            completeness, parts = (-1, -1) if len(value) == 1 else (names, names)
         elif trait is Trait.DATE_OF_BIRTH:
-            completeness = 0 if "|" in value else 1
+            completeness = parts = -1 if "|" in value else 1
+        elif trait in ADDRESS:
+            completeness, parts = _is_whole(traits), address
         else:
-            completeness = address if trait in _ADDRESS else 1
-        yield _NAMES[trait], _Offer(trust, completeness, seen, own_id, value)
+            completeness = parts = 1
+        yield name, _Offer(_trust(name, activity, policy), 0, completeness, seen, own_id, value, parts)
     held: defaultdict[IdentifierType, list[str]] = defaultdict(list)
     for kind, identifier in record.identifiers:
         held[kind].append(identifier)
+    count = len(record.identifiers)
     for kind, values in held.items():
-        yield _NAMES[kind], _Offer(trust, len(record.identifiers), seen, own_id, tuple(values))
+        name = _NAMES[kind]
+        one = values[0] if len(values) == 1 else tuple(values)
+        yield name, _Offer(_trust(name, activity, policy), 0, count, seen, own_id, one, count)
+
+
+def _trust(attribute: str, activity: RecordActivity, policy: Policy) -> int:
+    return max(
+        (policy.trust(source, attribute) for source in activity.sources), default=policy.default_source_trust
+    )
+
+
+def _is_whole(traits: Mapping[Trait, str]) -> int:
+    """1 for an address that a letter would reach, 0 for less."""
+    return int(Trait.STREET in traits and (Trait.CITY in traits or Trait.POSTCODE in traits))
+
+
+def _home(records: Records, offers: Mapping[str, list[_Offer]], policy: Policy) -> frozenset[Id]:
+    """The records that speak of the home whose record ranks highest, and those that do not speak against it."""
+    traits = {record.record_id: record.traits for record, _ in records}
+    told = [o for attribute in sorted(ADDRESS & offers.keys()) for o in offers[attribute]]
+    if all(o.frequency == 0 for o in told):  # not counted: nobody differs
+        return frozenset(traits)
+    same = Counter(map(_address, traits.values()))
+    rank = _rank(policy.criteria("address"))
+    best = max(told, key=lambda o: rank(o._replace(frequency=same[_address(traits[o.record_id])])))
+    own = traits[best.record_id]
+    return frozenset(r for r, other in traits.items() if _is_same_home(own, other))
+
+
+def _address(traits: Mapping[Trait, str]) -> tuple[str, ...]:
+    return tuple(sorted(value for trait, value in traits.items() if trait in ADDRESS))
+
+
+def _is_same_home(a: Mapping[Trait, str], b: Mapping[Trait, str]) -> bool:
+    def differ(traits: Iterable[Trait]) -> list[bool]:
+        return [a[t] != b[t] for t in traits if t in a and t in b]
+
+    street, other = a.get(Trait.STREET), b.get(Trait.STREET)
+    if street and other and OSA.normalized_similarity(street, other) < _SIMILAR_STREET:
+        return False
+    if any(differ((Trait.STREET_NUMBER, Trait.UNIT))):
+        return False
+    place = differ((Trait.CITY, Trait.POSTCODE))
+    return not place or not all(place)
+
+
+def _is_spelling(value: Value, other: Value) -> bool:
+    """True for one word with one stroke apart, two in long ones."""
+    if value == other:
+        return True
+    if not isinstance(value, str) or not isinstance(other, str):
+        return False
+    shorter = min(len(value), len(other))
+    if shorter < _SHORTEST_SPELLING:
+        return False
+    most = 2 if shorter >= _LONG_SPELLING else 1
+    return OSA.distance(value, other, score_cutoff=most) <= most

@@ -224,6 +224,7 @@ def test_a_customer_from_first_event_to_undone_merge(whole: httpx.Client) -> Non
     assert profile["merged_from"] == by_phone
     assert profile["record_count"] == 3
     assert profile["golden_record"]["first_name"]["value"] == "jane"
+    assert profile["golden_record"]["first_name"]["decided_by"] == "agreed"
     assert {i["type"]: i["value"] for i in profile["identifiers"]} == {
         "email": f"{email[0]}…@postbox.io",
         "phone": "+14…32",

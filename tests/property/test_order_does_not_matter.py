@@ -25,12 +25,20 @@ from tests.support.people import START, Person, model, narrow, person, policy, r
 
 FIRST = ["Anna", "Ana", "John", "Jon", "Mary"]
 LAST = ["Smith", "Smyth", "Kowalski"]
+HOMES: list[dict[str, str]] = [
+    {},
+    {"postcode": "94107"},
+    {"postcode": "10001", "city": "New York"},
+    {"postcode": "10001", "street": "12 Elm Tree Road"},
+    {"postcode": "10001", "street": "12 Elm Tre Road", "unit": "4"},
+]
 BORN = ["1980-01-02", "1980-02-01", "1991-07-15"]
 
 people = st.builds(
-    lambda ids, first, last, born, postcode, minute, products: person(
+    lambda ids, first, last, born, home, minute, source, products: person(
         {k: v for k, v in ids.items() if v is not None},
         minute=minute,
+        source=source,
         products=products,
         **{
             k: v
@@ -38,7 +46,7 @@ people = st.builds(
                 ("first_name", first),
                 ("last_name", last),
                 ("date_of_birth", born),
-                ("postcode", postcode),
+                *home.items(),
             )
             if v
         },
@@ -56,7 +64,8 @@ people = st.builds(
     first=st.sampled_from([None, *FIRST]),
     last=st.sampled_from([None, *LAST]),
     born=st.sampled_from([None, *BORN]),
-    postcode=st.sampled_from([None, "94107", "10001"]),
+    home=st.sampled_from(HOMES),
+    source=st.sampled_from(["web", "web", "crm", "pos"]),
     minute=st.integers(0, 1000),
     products=st.lists(st.integers(1, 6), max_size=3),
 ).filter(lambda p: not p.canonical.is_empty)

@@ -26,8 +26,8 @@ FROM chain JOIN customer_profile p USING (profile_id)
 WHERE chain.merged_into IS NULL
 
 -- name: read_records
--- Sealed identity records with their wrapped keys; a record whose key was destroyed is missing.
-SELECT r.record_id, r.sealed, k.wrapped, k.key_version
+-- Sealed identity records with their wrapped keys and activity; a record whose key was destroyed is missing.
+SELECT r.record_id, r.sealed, r.first_seen, r.last_seen, r.sources, k.wrapped, k.key_version
 FROM identity_record r JOIN data_key k ON k.owner_id = r.record_id
 WHERE r.record_id = ANY(%s::uuid[])
 

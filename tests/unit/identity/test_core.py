@@ -12,10 +12,12 @@ import yaml
 
 from pipeline.configuration import load_model, load_policy
 from pipeline.errors import ConfigurationError
+from pipeline.frozen import freeze, thaw
 from pipeline.identity import hashing
 from pipeline.identity.blocking import match_keys
 from pipeline.identity.ids import Id
-from pipeline.identity.model import Identifier, IdentifierType, MatchKeyKind
+from pipeline.identity.model import Criterion, Identifier, IdentifierType, MatchKeyKind
+from pipeline.identity.policy import Policy
 from pipeline.identity.score import against_both, bits, confidence
 from pipeline.settings import Settings
 from tests.support.people import person
@@ -128,6 +130,23 @@ def test_thresholds_of_the_environment_take_precedence() -> None:
         ({"placeholder_dates": ["01.01.1900"]}, r"placeholder_dates\.0: .*write a day as YYYY-MM-DD"),
         ({"placeholder_emails": ["nobody"]}, r"placeholder_emails\.0: .*write user@domain, user@ or @domain"),
         ({"role_mailboxes": ["info@"]}, r"role_mailboxes\.0: .*the part before the @"),
+        ({"placeholder_phones": ["555-0100"]}, r"placeholder_phones\.0: .*digits alone"),
+        ({"dash_tag_domains": ["yahoo"]}, r"dash_tag_domains\.0: .*a domain such as gmail\.com"),
+        (
+            {"survivorship": {"shoe_size": ["trust"]}},
+            r"survivorship\.shoe_size.*name a group or an attribute \(address",
+        ),
+        (
+            {"survivorship": {"name": ["age"]}},
+            r"survivorship\.name\.0: .*write trust, frequency, completeness, recency",
+        ),
+        ({"survivorship": {"name": ["trust", "trust"]}}, r"survivorship\.name: .*leave the other out"),
+        ({"survivorship": {"name": []}}, r"survivorship\.name: .*at least 1 item"),
+        ({"source_trust_of": {"default": {"crm": 1}}}, r"source_trust_of\.default.*source_trust"),
+        (
+            {"source_trust_of": {"adress": {"crm": 1}}},
+            r"source_trust_of\.adress.*name a group or an attribute",
+        ),
         ({"dotless_domains": ["gmail"]}, r"dotless_domains\.0: .*a domain such as gmail\.com"),
         ({"domain_aliases": {"a.org": "b.org", "b.org": "c.org"}}, r"domain_aliases\.a\.org: .*write c\.org"),
     ],
@@ -148,6 +167,39 @@ def test_a_sharing_limit_beyond_the_block_cap_is_refused(tmp_path: Path) -> None
         ConfigurationError, match=r"email\.customers_per_identifier .500. has to lie below block_caps"
     ):
         load_policy(Settings(policy_file=file))
+
+
+def test_a_policy_tells_by_what_golden_values_are_chosen(tmp_path: Path) -> None:
+    content = yaml.safe_load(shipped("policy.yaml"))
+    content["survivorship"] = {
+        "default": ["recency"],
+        "address": ["completeness"],
+        "city": ["trust", "frequency"],
+    }
+    content["source_trust_of"] = {"address": {"pos": 95}, "city": {"pos": 1}}
+    file = tmp_path / "policy.yaml"
+    file.write_text(yaml.safe_dump(content))
+    policy = load_policy(Settings(policy_file=file))
+    assert policy.criteria("email") == (Criterion.RECENCY,)
+    assert policy.criteria("street") == (Criterion.COMPLETENESS,)
+    assert policy.criteria("city") == (Criterion.TRUST, Criterion.FREQUENCY)
+    assert [policy.trust("pos", of) for of in ("street", "city", "email")] == [
+        95,
+        1,
+        policy.source_trust["pos"],
+    ]
+    assert thaw(Policy, freeze(policy)) == policy
+
+
+def test_a_policy_kept_from_before_survivorship_was_told_chooses_as_it_did(tmp_path: Path) -> None:
+    kept = freeze(load_policy(Settings()))
+    assert isinstance(kept, dict)
+    del kept["survivorship"], kept["source_trust_of"]
+    assert thaw(Policy, kept).criteria("first_name") == (
+        Criterion.TRUST,
+        Criterion.COMPLETENESS,
+        Criterion.RECENCY,
+    )
 
 
 def test_a_policy_without_a_split_limit_has_the_shipped_one(tmp_path: Path) -> None:
