@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
 from functools import lru_cache
 
 import jellyfish
@@ -24,7 +23,6 @@ from pipeline.identity.model import (
 )
 
 _SHORTEST_USER = 4
-_WINDOW = 64  # days; two that overlap by half, so that dates up to 32 days apart share one
 _NOT_LETTERS = re.compile(r"[^a-z]+")
 
 # an enum's member is looked up by a method, a name of the module is not
@@ -43,7 +41,7 @@ _NAME_CITY, _ADDRESS, _SURNAME_ADDRESS = (
     MatchKeyKind.SURNAME_ADDRESS,
 )
 _NAME, _NAME_SPELLING, _NAME_STREET = MatchKeyKind.NAME, MatchKeyKind.NAME_SPELLING, MatchKeyKind.NAME_STREET
-_BIRTH_WINDOW, _CITY_YEAR = MatchKeyKind.BIRTH_WINDOW, MatchKeyKind.CITY_YEAR
+_CITY_YEAR = MatchKeyKind.CITY_YEAR
 _EMAIL_NAME, _EMAIL_DOMAIN = MatchKeyKind.EMAIL_NAME, MatchKeyKind.EMAIL_DOMAIN
 _EMAIL, _LINE_TYPES = IdentifierType.EMAIL, frozenset((IdentifierType.PHONE, IdentifierType.WHATSAPP))
 _FIRST, _LAST, _BORN, _IDS = Trait.FIRST_NAME, Trait.LAST_NAME, Trait.DATE_OF_BIRTH, Trait.NATIONAL_ID
@@ -77,7 +75,7 @@ def match_keys(record: CanonicalRecord, secret: bytes) -> tuple[MatchKey, ...]:
         *_of_person(record.traits),
         *_of_address(record.traits),
         *_of_words(record.traits, users),
-        *_of_birth(record.traits, users),
+        *_of_birth(record.traits),
     }
     keys = keyed_numbers(secret, [(_DOMAINS[kind], text) for kind, text in found])
     return tuple(sorted([MatchKey(kind, key) for (kind, _), key in zip(found, keys, strict=True)]))
@@ -145,23 +143,12 @@ def _of_words(traits: Mapping[Trait, str], users: Sequence[str]) -> list[Combina
     return found
 
 
-def _of_birth(traits: Mapping[Trait, str], users: Sequence[str]) -> list[Combination]:
-    """A date that is some days off, or one digit of its year, beside what else there is in coarse form."""
-    get = traits.get
-    town = get(_CITY, "")
-    beside = {word[0] for word in (get(_FIRST, ""), get(_LAST, ""), *users) if word}
-    if town:
-        beside.add(f"@{town[0]}")
-    found: list[Combination] = []
-    for born in get(_BORN, "").split("|"):
-        if not born:
-            break
-        day = date.fromisoformat(born).toordinal()
-        windows = (day // _WINDOW * 2, (day + _WINDOW // 2) // _WINDOW * 2 + 1)
-        found += [(_BIRTH_WINDOW, f"{window}|{mark}") for window in windows for mark in beside]
-        if town:
-            found.append((_CITY_YEAR, f"{town[:2]}|{born[3]}"))
-    return found
+def _of_birth(traits: Mapping[Trait, str]) -> list[Combination]:
+    """A date of birth that is days or a decade off, in a town: its year's last digit is what stays."""
+    town = traits.get(_CITY, "")
+    return [
+        (_CITY_YEAR, f"{town[:2]}|{born[3]}") for born in traits.get(_BORN, "").split("|") if town and born
+    ]
 
 
 def _either_way(x: str, y: str) -> str:

@@ -30,12 +30,13 @@ _FOR = tuple(
     (sum(1 << kind for kind in kinds), outweighed)
     for kinds, outweighed in (
         ((_Kind.NAME, _Kind.NAME_SPELLING), 3),
-        ((_Kind.BIRTH_WINDOW, _Kind.CITY_YEAR), 3),
+        ((_Kind.CITY_YEAR,), 3),
         ((_Kind.NAMES, _Kind.NAME_LETTERS, _Kind.NAME_BEGINNINGS), 3),
         ((_Kind.NAME_CITY,), 3),
         ((_Kind.NAME_STREET,), 3),
         ((_Kind.SURNAME_ADDRESS,), 3),
         ((_Kind.DATE_OF_BIRTH,), 4),
+        ((_Kind.EMAIL_NAME,), 4),
         ((_Kind.EMAIL_DOMAIN,), 4),
     )
 )

@@ -49,7 +49,7 @@ class Trait(StrEnum):
 
 
 class MatchKeyKind(IntEnum):
-    """Which combination a match key hashes. Numbers are stored: never renumber nor use one again (11 is gone)."""
+    """Which combination a match key hashes. Numbers are stored: never renumber nor use one again (11, 17 are gone)."""
 
     IDENTIFIER = 0
     EMAIL_USER = 1
@@ -67,7 +67,6 @@ class MatchKeyKind(IntEnum):
     NAME_BEGINNINGS = 14
     NAME = 15
     NAME_SPELLING = 16
-    BIRTH_WINDOW = 17
     EMAIL_NAME = 18
     EMAIL_DOMAIN = 19
     CITY_YEAR = 20
