@@ -208,6 +208,7 @@ def _identifiers(a: Side, b: Side, model: Model, policy: Policy) -> list[Level]:
             y = b.others.get(kind)
             if y is not None:
                 _add(found, _trusted(_exactly(kind, x, y, model, lost), kind, policy))
+    found.sort(key=_against)  # not as either side came to hold them: sums are the same to the last bit
     return found
 
 
