@@ -36,9 +36,19 @@ def _where(_logger: object, _method: str, event: EventDict) -> EventDict:
     return {**event, "exception": places} if places else event
 
 
+def _for_people(colors: bool) -> list[Processor]:
+    """One readable line, an exception's places below it."""
+
+    def lines(_logger: object, _method: str, event: EventDict) -> EventDict:
+        places = event.get("exception")
+        return {**event, "exception": "\n".join(places)} if places else event
+
+    return [_where, lines, structlog.dev.ConsoleRenderer(colors=colors)]
+
+
 def _renderers(terminal: bool) -> list[Processor]:
     if terminal:
-        return [_where, structlog.dev.ConsoleRenderer()]
+        return _for_people(colors=True)
     return [
         _where,
         structlog.processors.EventRenamer("message"),
@@ -83,12 +93,9 @@ def to_stderr() -> None:
     """Logs of a short command, warnings and worse, for people and on stderr: stdout is for what it prints."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            _where,
-            structlog.dev.ConsoleRenderer(colors=False),
-        ],
+        # asked for at each line: whoever runs a command inside a process of theirs may put stderr elsewhere
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        processors=[structlog.processors.add_log_level, *_for_people(colors=False)],
     )
 
 

@@ -89,8 +89,8 @@ def test_processes_give_way_to_those_that_resolve() -> None:
 def test_a_process_gives_way_and_so_does_the_session_it_leads(leads: bool) -> None:
     code = (
         "import os, pathlib; from infra.priority import give_way; give_way(3); "
-        "own = pathlib.Path('/proc/self/autogroup'); "  # only where Linux groups sessions
-        "print(os.nice(0), own.read_text().split()[-1] if own.exists() else '')"
+        "own = pathlib.Path('/proc/self/autogroup'); "  # only where Linux groups sessions, and says so of this one
+        "print(os.nice(0), *(own.read_text().split() if own.exists() else ())[-1:])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], start_new_session=leads, stdout=subprocess.PIPE, text=True, check=True
