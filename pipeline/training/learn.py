@@ -19,6 +19,7 @@ from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 from pipeline.identity.training import em, names, patterns
 from pipeline.identity.training.labels import Labels, Pair, by_pattern
+from pipeline.identity.training.sightings import telling
 from pipeline.progress import Progress, silent, watched
 from pipeline.training.model_file import Trained, model_text
 
@@ -37,6 +38,7 @@ class Seen:
     candidates: patterns.Patterns
     drawn: patterns.Patterns
     sampled: int
+    telling: patterns.Telling
     labels: Labels
 
     def observed(self, without: Collection[Pair] = ()) -> em.Observed:
@@ -44,7 +46,7 @@ class Seen:
         given = {pair: label for pair, label in self.labels.items() if pair not in without}
         told = by_pattern(given, self.sides, self.start, self.policy)
         pairs = len(self.sides) * (len(self.sides) - 1) // 2
-        return em.Observed(self.candidates, self.drawn, self.sampled, pairs, told)
+        return em.Observed(self.candidates, self.drawn, self.sampled, pairs, told, self.telling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,18 @@ def look(
     sides = {r: side((record,)) for r, (record, _) in kept.items()}
     pairs = sorted(scratch.candidate_pairs(kept, policy) - given.keys())
     drawn = sample(list(kept), sampled, seed)
+    compared = patterns.shown(watched(pairs, "compare", len(pairs), progress), sides, known, policy)
+    candidates = patterns.count(compared)
+    strangers = list(patterns.shown(watched(drawn, "sample", len(drawn), progress), sides, known, policy))
     return Seen(
         start,
         known,
         policy,
         sides,
-        patterns.count(watched(pairs, "compare", len(pairs), progress), sides, known, policy),
-        patterns.count(watched(drawn, "sample", len(drawn), progress), sides, known, policy),
+        candidates,
+        patterns.count(strangers),
         len(drawn),
+        telling(strangers, known),
         given,
     )
 

@@ -7,7 +7,9 @@ does not distort what is learnt, as it does where EM sees blocked pairs only.
 What is learnt and what is kept: `m` and both priors come from the candidates, `u` comes from pairs drawn at random. How
 members of a household differ (`h`) is kept: it is much the same everywhere, and without it nothing says which of two
 sorts of alike pairs is one person. The model at the start counts as so many pairs seen before, so that few data move
-it little.
+it little: of n pairs of one person, n / (n + SEEN_MATCHES) of `m` is what was seen. Of `u` it is, where the start lets
+s sightings of a level between strangers be expected and a share t of sightings tells something new (sightings.py),
+t s / (t s + SEEN_STRANGERS).
 
 Labels are pairs whose answer stewards told. Such a pair counts with what was told in place of a chance. And it speaks
 for the pairs that look like it, those that reached the same levels: of them as large a share is one person as of the
@@ -26,7 +28,7 @@ from math import log2
 from pipeline.identity.compare import adjusted, sums
 from pipeline.identity.score import Model, Rates, level_of
 from pipeline.identity.training.labels import Told
-from pipeline.identity.training.patterns import NAMES, Pattern, Patterns
+from pipeline.identity.training.patterns import NAMES, Pattern, Patterns, Telling
 
 SEEN_MATCHES = 1000.0
 """Matches that the model at the start counts as, an attribute."""
@@ -59,7 +61,8 @@ _Levels = tuple[tuple[str, str], ...]
 class Observed:
     """What was seen: the patterns of all candidates, and those of `sampled` pairs drawn at random from all `pairs`.
 
-    `labels` tells of the pairs whose answer is known; they are no candidates.
+    `labels` tells of the pairs whose answer is known; they are no candidates. `telling`: how far sightings between
+    strangers are news; all of those of a level it leaves out.
     """
 
     candidates: Patterns
@@ -67,6 +70,7 @@ class Observed:
     sampled: int
     pairs: int
     labels: Mapping[Pattern, Told] = field(default_factory=dict)
+    telling: Telling = field(default_factory=dict)
 
     def voices(self) -> dict[_Levels, Told]:
         """What was told of the pairs that reached the same levels."""
@@ -142,7 +146,7 @@ def _step(observed: Observed, voices: Mapping[_Levels, Told], so_far: Fit, start
         for attribute, level in pattern.levels:
             strange[attribute][level] += apart * pairs
     rates = {
-        attribute: _rates(attribute, before, matched[attribute], strange[attribute])
+        attribute: _rates(attribute, before, matched[attribute], strange[attribute], observed.telling)
         for attribute, before in start.rates.items()
     }
     strangers = max(0.0, observed.pairs - matches - household)
@@ -166,6 +170,7 @@ def _rates(
     before: Mapping[str, Rates],
     matched: Mapping[str, float],
     strange: Mapping[str, float],
+    telling: Telling,
 ) -> dict[str, Rates]:
     """The rates of one attribute; those it had where nothing was seen of it."""
     seen, apart = sum(matched.values()), sum(strange.values())
@@ -176,7 +181,8 @@ def _rates(
         if seen:
             m = (matched.get(level, 0.0) + SEEN_MATCHES * r.m) / (seen + SEEN_MATCHES * shipped)
         if apart and not (attribute in NAMES and level in SCALED):
-            u = (strange.get(level, 0.0) + SEEN_STRANGERS) / (apart + SEEN_STRANGERS / r.u)
+            news = telling.get((attribute, level), 1.0)
+            u = (news * strange.get(level, 0.0) + SEEN_STRANGERS) / (news * apart + SEEN_STRANGERS / r.u)
             if max(matched.get(level, 0.0), strange.get(level, 0.0)) < _UNSEEN:
                 u = (
                     r.u * m / r.m

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.identity.compare import Side, levels
@@ -35,6 +35,9 @@ class Pattern(NamedTuple):
 Patterns = Mapping[Pattern, float]
 """How many pairs show each pattern."""
 
+Telling = Mapping[tuple[str, str], float]
+"""Of the sightings of a level, by attribute and level, the share that counts: above 0, at most 1."""
+
 
 def pattern(found: Sequence[Level], model: Model) -> Pattern:
     """The pattern of a comparison's levels, not yet adjusted."""
@@ -47,12 +50,16 @@ NAMES = frozenset(("given_name", "surname"))
 """The attributes whose agreement is worth the rarity of the value."""
 
 
-def count(
+def shown(
     pairs: Iterable[tuple[Id, Id]], sides: Mapping[Id, Side], model: Model, policy: Policy
-) -> Counter[Pattern]:
-    """The patterns of these pairs; `model` says what is a nickname and how rare a name is."""
-    return Counter(
-        pattern(found, model)
-        for low, high in pairs
-        if (found := levels(sides[low], sides[high], model, policy))
-    )
+) -> Iterator[tuple[Id, Id, Pattern]]:
+    """The pairs that have anything to compare, each with its pattern; `model` says what is a nickname and how rare a
+    name is."""
+    for low, high in pairs:
+        if found := levels(sides[low], sides[high], model, policy):
+            yield low, high, pattern(found, model)
+
+
+def count(found: Iterable[tuple[Id, Id, Pattern]]) -> Counter[Pattern]:
+    """How many pairs show each pattern."""
+    return Counter(pattern for _, _, pattern in found)

@@ -14,6 +14,7 @@ from pipeline.identity.training.em import SCALED, Fit, Observed, chances, fit
 from pipeline.identity.training.labels import Label, Labels, Told, by_pattern, entities, labels
 from pipeline.identity.training.names import BORNE_BY, statistics
 from pipeline.identity.training.patterns import NAMES, Pattern, Patterns, count, pattern
+from pipeline.identity.training.patterns import shown as seen_in
 from tests.support.ids import numbered
 from tests.support.people import model, person, policy
 
@@ -203,7 +204,7 @@ def test_a_pattern_weighs_what_the_comparison_weighed() -> None:
     )
     sides = {one.record_id: a, other.record_id: b}
     pairs = [(one.record_id, other.record_id)] * 3
-    assert count(pairs, sides, model(), policy()) == {shown: 3}
+    assert count(seen_in(pairs, sides, model(), policy())) == {shown: 3}
 
 
 def test_names_are_listed_where_enough_records_bear_them_and_rarer_ones_count_alike() -> None:
