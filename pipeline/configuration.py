@@ -44,9 +44,11 @@ def _like(pattern: str, mend: str) -> AfterValidator:
 
 def _day(text: str) -> str:
     try:
-        date.fromisoformat(text)
+        date.fromisoformat(re.sub(r"-00$", "-01", text.replace("-00-00", "-01-00")))
     except ValueError:
-        raise ValueError(f"{text!r} will not do: write a day as YYYY-MM-DD") from None
+        raise ValueError(
+            f"{text!r} will not do: write a day as YYYY-MM-DD, with 00 for what is not known of it"
+        ) from None
     return text
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from bench.matching.hindsight import ScoredPair
 from bench.matching.stream import Prepared
 from pipeline.identity.model import IdentifierType, IdentityRecord, Trait
+from pipeline.identity.partial_dates import is_whole
 
 if TYPE_CHECKING:
     from splink import Linker
@@ -68,7 +69,7 @@ def _values(content: IdentityRecord) -> dict[str, str]:
     """One row. Of several values of a kind, and of two readings of a date, the first."""
     traits = content.traits
     found = {trait.value: traits[trait] for trait in _AS_THEY_ARE if trait in traits}
-    if born := traits.get(Trait.DATE_OF_BIRTH):
+    if (born := traits.get(Trait.DATE_OF_BIRTH)) and is_whole(born):
         found["date_of_birth"] = born.partition("|")[0]
     if middle := traits.get(Trait.MIDDLE_NAME):
         found["middle_initial"] = middle[0]

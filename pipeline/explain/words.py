@@ -47,6 +47,8 @@ _LEVEL_OF = {
     ("date_of_birth", "near"): "about a month, or ten years, apart",
     ("date_of_birth", "year"): "about a year apart",
     ("date_of_birth", "age_gap"): "a generation apart",
+    ("date_of_birth", "same_month"): "year and month agree, the day is not known",
+    ("date_of_birth", "same_year"): "the year agrees, the rest is not known",
     ("address", "other_unit"): "the same house, another unit",
     ("address", "number_close"): "the same street, a like number",
     ("address", "no_number"): "the same street, no number given",

@@ -21,6 +21,7 @@ from pipeline.identity.model import (
     MatchKeyKind,
     Trait,
 )
+from pipeline.identity.partial_dates import is_whole
 
 _SHORTEST_USER = 4
 _NOT_LETTERS = re.compile(r"[^a-z]+")
@@ -112,7 +113,7 @@ def _of_person(traits: Mapping[Trait, str]) -> list[Combination]:
     sounds = [name for name in (given, family) if name]
     found: list[Combination] = []
     for born in get(_BORN, "").split("|"):
-        if not born:
+        if not born or not is_whole(born):
             break
         found.append((_DATE_OF_BIRTH, born))
         found += [(_NAME_DATE_OF_BIRTH, f"{name}|{born}") for name in sounds]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.ids import Id
+from pipeline.identity.partial_dates import is_whole
 
 
 class IdentifierType(StrEnum):
@@ -101,7 +102,8 @@ class Issue:
 class CanonicalRecord:
     """The matching content of an event: sorted distinct identifiers, canonical traits, what was left out.
 
-    A date of birth is `YYYY-MM-DD`; where day and month are ambiguous, both readings joined by `|`.
+    A date of birth is `YYYY-MM-DD`; where day and month are ambiguous, both readings joined by `|`; where only the
+    year, or year and month, is known, `YYYY-00-00`, `YYYY-MM-00`.
     """
 
     identifiers: tuple[Identifier, ...]
@@ -110,12 +112,13 @@ class CanonicalRecord:
 
     @property
     def is_distinct(self) -> bool:
-        """True where equal content means one person: an identifier, a national id, or a name with a date of birth, a
-        street or a postcode beside it.
+        """True where equal content means one person: an identifier, a national id, or a name with a whole date of
+        birth, a street or a postcode beside it.
         """
         has = self.traits.__contains__
         named = has(Trait.FIRST_NAME) or has(Trait.LAST_NAME)
-        placed = has(Trait.DATE_OF_BIRTH) or has(Trait.STREET) or has(Trait.POSTCODE)
+        born = has(Trait.DATE_OF_BIRTH) and is_whole(self.traits[Trait.DATE_OF_BIRTH])
+        placed = born or has(Trait.STREET) or has(Trait.POSTCODE)
         return bool(self.identifiers) or has(Trait.NATIONAL_ID) or (named and placed)
 
     @property

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from pipeline.identity.model import Identifier, IdentifierType, IdentityRecord, Trait
+from pipeline.identity.partial_dates import telling
 from pipeline.identity.person import PersonName
 from pipeline.identity.similarity import Place
 
@@ -122,7 +123,7 @@ def join(sides: Sequence[Side]) -> Side:
         lines=lines,
         others=others,
         names=tuple(sorted({n for s in sides for n in s.names})),
-        births=tuple(sorted({b for s in sides for b in s.births})),
+        births=telling(sorted({b for s in sides for b in s.births})),
         genders=tuple(sorted({g for s in sides for g in s.genders})),
         places=tuple(sorted({p for s in sides for p in s.places})),
         national_ids=_NONE.union(*(s.national_ids for s in sides)),

@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
+from pipeline.identity.partial_dates import is_whole, likeness
 from pipeline.identity.score import Level, Model
 
 CLOSE_WORD = 0.88
 """Jaro-Winkler from which two words are one misspelt."""
 
 _MONTH, _YEAR = 35, 366  # days, generously
-_GENERATION = 12 * _YEAR
+_GENERATION_YEARS = 12
+_GENERATION = _GENERATION_YEARS * _YEAR
 _SHORTEST_USER, _LONG_USER = 4, 5
 
 
@@ -32,7 +34,7 @@ class Place(NamedTuple):
 def births(a: tuple[str, ...], b: tuple[str, ...], model: Model) -> Level:
     """The best level over all readings of ambiguous dates."""
     levels = model.levels["date_of_birth"]
-    if a == b:
+    if a == b and is_whole(a[0]):
         return levels["exact"]
     if len(a) == 1 and len(b) == 1:
         return levels[_birth(a[0], b[0])]
@@ -42,6 +44,10 @@ def births(a: tuple[str, ...], b: tuple[str, ...], model: Model) -> Level:
 
 
 def _birth(x: str, y: str) -> str:
+    return _days_of_birth(x, y) if is_whole(x) and is_whole(y) else likeness(x, y, _GENERATION_YEARS)
+
+
+def _days_of_birth(x: str, y: str) -> str:
     year, month, day = x[:4], x[5:7], x[8:]
     same_year, same_month, same_day = year == y[:4], month == y[5:7], day == y[8:]
     if same_year and month == y[8:] and day == y[5:7]:

@@ -5,11 +5,13 @@ the policy's order, the attribute's own before its group's before the default:
 
 * trust: how far the sources that sent the record are believed;
 * frequency: how many records say the value. Records, not events: who comes often is not right more often;
-* completeness: how much of what belongs together the record gives; an initial and an ambiguous date give least;
+* completeness: how much of what belongs together the record gives; an initial gives least, and so does a date that
+  is ambiguous or known in part;
 * recency: when the record was last seen.
 
-Then, of spellings of one value the commonest stands, so that a slip of the pen does not win by being the latest. An
-address is chosen as a whole: what one record says of a home is not completed by what others say of another home.
+Then, of spellings of one value the commonest stands, so that a slip of the pen does not win by being the latest; and in
+place of a date of birth that is known in part the most complete one that it may be. An address is chosen as a whole:
+what one record says of a home is not completed by what others say of another home.
 """
 
 from __future__ import annotations
@@ -31,11 +33,13 @@ from pipeline.identity.model import (
     RecordActivity,
     Trait,
 )
+from pipeline.identity.partial_dates import fits, precision
 from pipeline.identity.policy import ADDRESS, NAME, Policy
 
 _NAMES: dict[str, str] = {**{t: t.value for t in Trait}, **{k: k.value for k in IdentifierType}}
 _SPELT = NAME | {Trait.STREET, Trait.CITY, Trait.EMPLOYER, IdentifierType.EMAIL}
 """Attributes with slips of the pen; two ids that differ in one sign are two ids."""
+_BORN = Trait.DATE_OF_BIRTH.value
 
 _SHORTEST_SPELLING, _LONG_SPELLING = 4, 8
 _SIMILAR_STREET = 0.75
@@ -47,8 +51,8 @@ Records = Sequence[tuple[IdentityRecord, RecordActivity]]
 class _Offer(NamedTuple):
     """What a record says of an attribute, and how far it is to be heard. The order of the members is that of Criterion.
 
-    `frequency` is 0 for a value that is none of its own (an initial, an ambiguous date). `parts`: of all that belongs
-    together, how much the record gives.
+    `frequency` is 0 for a value that is none of its own (an initial, an ambiguous or partial date). `parts`: of all
+    that belongs together, how much the record gives.
     """
 
     trust: int
@@ -132,6 +136,9 @@ def _for_the_winner(attribute: str, offers: Sequence[_Offer], policy: Policy) ->
     if attribute in _SPELT:
         spellings = [o for o in offers if o.trust == best.trust and _is_spelling(o.value, best.value)]
         best = max(spellings, key=lambda o: (o.frequency, rank(o)))
+    elif attribute == _BORN:
+        dates = [o for o in offers if o is best or fits(str(best.value), str(o.value))]
+        best = max(dates, key=lambda o: (o.completeness, rank(o)))
     return [o for o in offers if o.value == best.value]
 
 
@@ -145,7 +152,7 @@ def _decided_by(attribute: str, offers: Sequence[_Offer], heard: Sequence[_Offer
     rivals = [o for o in heard if o.value != value] or [o for o in offers if o.value != value]
     best, rival = max(winning, key=rank), max(rivals, key=rank)
     if rank(best) < rank(rival) and rival in heard:
-        return "spelling"
+        return "spelling" if attribute in _SPELT else Criterion.COMPLETENESS.name.lower()
     return next((c.name.lower() for c in order if best[c] != rival[c]), "record_id")
 
 
@@ -165,7 +172,7 @@ def _offers(record: IdentityRecord, activity: RecordActivity, policy: Policy) ->
         if trait in NAME:
             completeness, parts = (-1, -1) if len(value) == 1 else (names, names)
         elif trait is Trait.DATE_OF_BIRTH:
-            completeness = parts = -1 if "|" in value else 1
+            completeness = parts = precision(value)
         elif trait in ADDRESS:
             completeness, parts = _is_whole(traits), address
         else:

@@ -97,6 +97,20 @@ def test_a_date_beats_its_two_readings() -> None:
     assert winners(records)["date_of_birth"] == 1
 
 
+def test_the_whole_date_that_fits_beats_the_part_a_trusted_source_knows() -> None:
+    records = [
+        seen(1, 9, "crm", date_of_birth="1978-00-00"),
+        seen(2, 5, "web", date_of_birth="1978-11-00"),
+        seen(3, 3, "web", date_of_birth="1978-11-12"),
+        seen(4, 8, "web", date_of_birth="1979-11-12"),  # does not fit, though it is later
+    ]
+    for order in permutations(records):
+        assert winners(order)["date_of_birth"] == 3
+    assert choices(records, policy())["date_of_birth"].by == "completeness"
+    assert winners(records[:2])["date_of_birth"] == 2
+    assert winners([records[0], records[3]])["date_of_birth"] == 1
+
+
 def test_the_commonest_spelling_stands_though_a_slip_is_later() -> None:
     emails = ("ada@lovelace.org", "ada@lovelace.org", "adda@lovelace.org")
     records = [
