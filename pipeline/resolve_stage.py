@@ -34,7 +34,7 @@ from pipeline.privacy.seal import open_sealed
 from pipeline.settings import Settings
 from pipeline.store.configurations import InForce
 from pipeline.store.database import Database, Transaction
-from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
+from pipeline.store.identity_store import OverfullKeys, PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter
 from pipeline.store.months import Months
 from pipeline.store.review_writer import ReviewWriter
@@ -69,6 +69,7 @@ class ResolveStage:
         self._model = model
         self._policy = policy
         self._cache = RecordCache(ring, settings.record_cache_size)
+        self._overfull = OverfullKeys()
         self._in_force = InForce(STAGE, model, policy)
         self._months = Months("event")
         self._dead_letters = DeadLetters(STAGE, settings, codec, ring)
@@ -97,7 +98,7 @@ class ResolveStage:
             return lambda: None
         now = datetime.now(UTC)
         author = Author(STAGE, "automatic", self._model.version, self._policy.version, now, self._new_id)
-        store = PostgresIdentityStore(tx, self._cache)
+        store = PostgresIdentityStore(tx, self._cache, self._overfull)
         by_record: defaultdict[Id, list[Event]] = defaultdict(list)
         for event in fresh:
             if event.record_id is not None:
@@ -110,7 +111,7 @@ class ResolveStage:
         settlement = settle(found.neighbourhood, self._model, self._policy, self._new_id, now)
         writer = IdentityWriter(tx, self._ring, author)
         logged = writer.merge_log(settlement.decisions, found.neighbourhood, settlement)
-        writer.new_records(hashed, found.neighbourhood, settlement)
+        writer.new_records(hashed, found, settlement)
         announcer = Announcer(tx, self._codec, author)
         outcomes = outcomes_of(arrivals, new, found, settlement)
         homes = {r: settlement.moves.get(r) or found.known[r].profile_id for r in arrivals}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from struct import Struct
 
 from pipeline.codes import ReasonCode
@@ -19,7 +19,7 @@ from pipeline.identity.model import (
 )
 from pipeline.identity.normalize import deserialize
 from pipeline.identity.settle import ProfileRow
-from pipeline.identity.sharing import meeting, shared_of
+from pipeline.identity.sharing import OVERFULL, meeting, shared_of
 from pipeline.match_keys import unpack_match_keys
 from pipeline.ports import Evidence, Grounds, Held, Holder, Known, Standing
 from pipeline.privacy.keyring import KeyRing
@@ -75,12 +75,32 @@ class RecordCache:
         return record
 
 
+class OverfullKeys:
+    """Match keys that were read as over-full, with the bits that agreement on them lost: they stay so, and busy stages
+    meet the same ones with every record. No more than `size`; those that came first go first."""
+
+    def __init__(self, size: int = 100_000) -> None:
+        self._size = size
+        self._lost: dict[int, float] = {}
+
+    def among(self, keys: Iterable[int]) -> dict[int, Held]:
+        """Those of the keys that are known to be over-full."""
+        return {key: Held(OVERFULL, self._lost[key], ()) for key in keys if key in self._lost}
+
+    def learn(self, held: Mapping[int, Held]) -> None:
+        """Remember those that are over-full among keys as they were read."""
+        self._lost |= {key: h.lost for key, h in held.items() if h.step == OVERFULL}
+        while len(self._lost) > self._size:
+            del self._lost[next(iter(self._lost))]
+
+
 class PostgresIdentityStore:
     """An `IdentityStore` inside one transaction."""
 
-    def __init__(self, tx: Transaction, cache: RecordCache) -> None:
+    def __init__(self, tx: Transaction, cache: RecordCache, overfull: OverfullKeys | None = None) -> None:
         self._tx = tx
         self._cache = cache
+        self._overfull = overfull or OverfullKeys()
 
     @property
     def secret(self) -> bytes:
@@ -106,14 +126,18 @@ class PostgresIdentityStore:
         return [(low, high) for low, high in self._tx.rows("open_pairs", {"records": list(records)})]
 
     def lock_keys(self, keys: Collection[int]) -> None:
-        stripes = sorted({key % KEY_STRIPES for key in keys})
+        # under an over-full key nobody meets
+        stripes = sorted({key % KEY_STRIPES for key in set(keys) - self._overfull.among(keys).keys()})
         if stripes:
             self._tx.run("lock_key_stripes", (_STRIPE_LOCK, stripes))
 
     def holders(self, most: Mapping[int, int]) -> dict[int, Held]:
-        keys = sorted(most)  # neighbours in the index are found together
+        known = self._overfull.among(most)
+        keys = sorted(most.keys() - known.keys())  # neighbours in the index are found together
         rows = self._tx.rows("key_holders", (keys, [most[k] for k in keys]))
-        return {key: Held(step, lost, _holders(packed)) for key, step, lost, packed in rows}
+        held = {key: Held(step, lost, _holders(packed)) for key, step, lost, packed in rows}
+        self._overfull.learn(held)
+        return held | known
 
     def overfull_among(self, keys: Collection[int]) -> frozenset[int]:
         return frozenset(key for (key,) in self._tx.rows("overfull_keys", (list(keys),)))

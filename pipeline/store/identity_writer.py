@@ -107,16 +107,18 @@ class IdentityWriter:
     def new_records(
         self,
         hashed: Mapping[Id, HashedContent],
-        standing: Neighbourhood,
+        found: Found,
         settlement: Settlement,
     ) -> None:
-        """Store new records, sealed under data keys of their own."""
+        """Store new records, sealed under data keys of their own, and file them under the match keys that still lead to
+        somebody."""
         if not hashed:
             return
+        records = found.neighbourhood.records
         keys = []
         rows = []
         for r, content in hashed.items():
-            stored = standing.records[r]
+            stored = records[r]
             data_key = self._ring.new_data_key(r)
             keys.append((r, data_key.wrapped, data_key.version))
             content_bytes = serialize(CanonicalRecord(stored.record.identifiers, stored.record.traits))
@@ -149,8 +151,8 @@ class IdentityWriter:
                 (key, kinds, tag, r)
                 for r, c in hashed.items()
                 for kinds in (kinds_of(c.keys),)
-                for tag in (person_tag(standing.records[r].record.traits, self._ring.current.match),)
-                for key in {k.key for k in c.keys}
+                for tag in (person_tag(records[r].record.traits, self._ring.current.match),)
+                for key in {k.key for k in c.keys} - {k.key for k in found.overfull.get(r, ())}
             ],
         )
 

@@ -84,7 +84,11 @@ class MemoryIdentityStore:
         """Nothing to keep out."""
 
     def holders(self, most: Mapping[int, int]) -> dict[int, Held]:
-        return {key: self._held(key, limit) for key, limit in most.items() if key in self._keys}
+        return {
+            key: self._held(key, limit)
+            for key, limit in most.items()
+            if key in self._keys or key in self._worn
+        }
 
     def _held(self, key: int, most: int) -> Held:
         step, lost = self._worn.get(key, (0, 0.0))
@@ -168,7 +172,7 @@ class MemoryIdentityStore:
         for r, arrival in new.items():
             self.records[r] = found.neighbourhood.records[r]
             holder = (r, kinds_of(arrival.keys), person_tag(self.records[r].record.traits, self._secret))
-            for key in {k.key for k in arrival.keys}:
+            for key in {k.key for k in arrival.keys} - {k.key for k in found.overfull.get(r, ())}:
                 self._keys[key].append(holder)
         for r, profile in settlement.moves.items():
             before = self.records[r].profile_id

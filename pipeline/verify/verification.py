@@ -56,9 +56,10 @@ def verify(
         total = (tx.row("stored_counts") or (0, 0))[1]
         evidence = EvidenceFaults(stored, model, policy)
         rows = watched(tx.stream("stored_evidence"), "evidence", total, progress)
+        overfull = {key for (key,) in tx.stream("stored_overfull")}
         faults = [
             *record_faults(stored, ring),
-            *match_key_faults((KeyRow(*row) for row in tx.stream("stored_keys")), stored, ring),
+            *match_key_faults((KeyRow(*row) for row in tx.stream("stored_keys")), overfull, stored, ring),
             *identifier_faults((row for row in tx.stream("stored_identifiers")), stored, ring),
             *shared_faults((row for row in tx.stream("stored_shared")), stored, ring),
             *evidence.differing(EvidenceRow(*row) for row in rows),

@@ -10,6 +10,8 @@ import orjson
 import pytest
 
 from pipeline.codes import ReasonCode
+from pipeline.identity.model import MatchKeyKind
+from pipeline.identity.policy import Policy
 from pipeline.verify.verification import verify
 from tests.support.people import model, policy, ring
 from tests.support.pipeline import StagesOnPostgres, event
@@ -18,9 +20,14 @@ TILL = {"email": "counter7@mailbox.net"}
 PEOPLE = ["Anna Kowalski", "John Smith", "Mary Jones", "Peter Brown", "Susan Miller"]
 
 
-@pytest.fixture(params=[20])
+def rules(split_limit: int = 20, cap: int = 500) -> Policy:
+    caps = {**policy().block_caps, MatchKeyKind.IDENTIFIER: cap}
+    return replace(policy(), split_limit=split_limit, block_caps=caps, version="here")
+
+
+@pytest.fixture(params=[rules()])
 def stages(database: str, request: pytest.FixtureRequest) -> Iterator[StagesOnPostgres]:
-    opened = StagesOnPostgres(database, rules=replace(policy(), split_limit=request.param, version="here"))
+    opened = StagesOnPostgres(database, rules=request.param)
     yield opened
     assert verify(opened.database, ring(), model(), opened.rules).faults == ()
     opened.close()
@@ -65,7 +72,7 @@ def test_those_who_come_later_see_that_it_is_shared(stages: StagesOnPostgres) ->
     ]
 
 
-@pytest.mark.parametrize("stages", [1], indirect=True)
+@pytest.mark.parametrize("stages", [rules(split_limit=1)], indirect=True)
 def test_a_split_that_is_too_large_is_proposed_and_told(stages: StagesOnPostgres) -> None:
     stages.send(named(1, PEOPLE[0]))
     stages.send(event(2, {**TILL, "cookie_id": "c-1"}))
@@ -89,7 +96,7 @@ def test_a_split_that_is_too_large_is_proposed_and_told(stages: StagesOnPostgres
     assert [m["kind"] for m in stages.outbox("identity.reviews")].count("split") == 1
 
 
-@pytest.mark.parametrize("stages", [1], indirect=True)
+@pytest.mark.parametrize("stages", [rules(split_limit=1)], indirect=True)
 def test_evidence_that_holds_again_takes_the_proposal_back(stages: StagesOnPostgres) -> None:
     stages.send(named(1, PEOPLE[0]))
     stages.send(event(2, {**TILL, "cookie_id": "c-1"}))
@@ -105,3 +112,18 @@ def test_evidence_that_holds_again_takes_the_proposal_back(stages: StagesOnPostg
         "pending",
         "obsolete",
     ]
+
+
+@pytest.mark.parametrize("stages", [rules(cap=3)], indirect=True)
+def test_nobody_more_is_filed_under_a_key_that_leads_to_nobody(stages: StagesOnPostgres) -> None:
+    stages.send(*(named(number, name) for number, name in enumerate(PEOPLE[:3], start=1)))
+    filed = "SELECT count(*) FROM match_key JOIN worn_key USING (key) WHERE step = 4"
+    assert stages.rows(filed) == [(0,)]
+    for number, name in enumerate(PEOPLE[3:], start=4):
+        stages.send(named(number, name))
+    assert stages.rows("SELECT kind, reason FROM worn_key WHERE step = 4") == [
+        ("email", ReasonCode.BLOCK_OVERFULL)
+    ]
+    assert stages.rows(filed) == [(3,)]
+    assert stages.rows("SELECT count(*) FROM shared_identifier") == [(5,)]
+    assert stages.rows("SELECT reasons FROM event ORDER BY event_id")[-1][0].count(ReasonCode.BLOCK_OVERFULL)

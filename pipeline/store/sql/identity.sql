@@ -52,8 +52,12 @@ FROM unnest(%s::bigint[], %s::bigint[]) k(key, most)
 LEFT JOIN worn_key w ON w.key = k.key
 LEFT JOIN LATERAL (
     SELECT string_agg(uuid_send(h.record_id) || int4send(h.record_kinds) || int4send(h.person), '') AS packed
-    FROM (SELECT m.record_id, m.record_kinds, m.person FROM match_key m WHERE m.key = k.key LIMIT k.most + 1) h
-) held ON w.step IS DISTINCT FROM 4
+    FROM (
+        SELECT m.record_id, m.record_kinds, m.person FROM match_key m
+        WHERE m.key = k.key AND w.step IS DISTINCT FROM 4  -- in here: outside, all would be read first
+        LIMIT k.most + 1
+    ) h
+) held ON true
 WHERE held.packed IS NOT NULL OR w.step = 4
 
 -- name: overfull_keys

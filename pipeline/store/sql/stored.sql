@@ -27,6 +27,10 @@ SELECT record_id, array_agg(product) FROM record_product GROUP BY record_id
 SELECT record_id, array_agg(key), min(record_kinds), max(record_kinds), min(person), max(person)
 FROM match_key GROUP BY record_id
 
+-- name: stored_overfull
+-- Keys that are over-full: records that came since are not filed under them.
+SELECT key FROM worn_key WHERE step = 4
+
 -- name: stored_shared
 -- The identifiers of each record that too many people share, as match keys, and the bits that agreement on each lost.
 SELECT s.record_id, array_agg(s.key), array_agg(w.lost)
