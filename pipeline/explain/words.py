@@ -59,6 +59,7 @@ _LEVEL_OF = {
     ("address", "apart"): "another town",
     ("email", "role"): "the same mailbox of a firm",
     ("email", "user"): "the same user at another provider",
+    ("phone", "national"): "the same but for the country code",
     ("phone", "tail"): "the last seven digits agree",
     ("phone", "close"): "one digit differs",
     ("purchases", "1"): "one product in common",

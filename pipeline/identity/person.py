@@ -56,6 +56,8 @@ def names(a: PersonName, b: PersonName, model: Model) -> NameEvidence:
         elif (given is None or family is None) and (there or back):
             # one of the two is incomplete: a single name in the other's place is all there can be
             given, family = there or back, None
+    elif given is not None and given.weight < 0 and family is not None and family.level == "part":
+        given = _elsewhere(a, b, model) or given
     return (
         given,
         family,
@@ -178,13 +180,24 @@ def _crossed(given: str, family: str, model: Model) -> Level | None:
     return Level("given_name", "swapped", rarity + declared.weight, declared.household)
 
 
+def _elsewhere(a: PersonName, b: PersonName, model: Model) -> Level | None:
+    """A given name that is the other side's surname where the surname is part of the other's name already.
+
+    Worldwide Exports is Universal Exports Worldwide: each word of the one is a word of the other.
+    """
+    found = (_crossed(a.first, b.last, model), _crossed(b.first, a.last, model))
+    return max((level for level in found if level is not None), key=lambda level: level.weight, default=None)
+
+
 def _middle(x: str, y: str, model: Model) -> Level:
     if x == y and len(x) > 1:
         level = "exact"
     elif x[0] == y[0] and (len(x) == 1 or len(y) == 1):
         level = "initial"
+    elif is_close(x, y):
+        level = "close"
     else:
-        level = "close" if is_close(x, y) else "different"
+        level = "alike" if JaroWinkler.similarity(x, y) >= ALIKE else "different"
     return model.level("middle_name", level)
 
 

@@ -18,6 +18,8 @@ _MONTH, _YEAR = 35, 366  # days, generously
 _GENERATION_YEARS = 12
 _GENERATION = _GENERATION_YEARS * _YEAR
 _SHORTEST_USER, _LONG_USER = 4, 5
+_NATIONAL = 9
+"""Digits that tell a line within a country, whichever country it was taken to be in."""
 
 
 class Place(NamedTuple):
@@ -171,10 +173,11 @@ def _is_close_address(user: str, domain: str, other: str, elsewhere: str) -> boo
 
 
 def lines(a: str, b: str, model: Model) -> Level:
-    """Phone numbers: exact, tail (the last seven digits), close (one digit), or different."""
+    """Phone numbers: exact, national (but for the country code, which may have been guessed), tail (the last seven
+    digits), close (one digit), or different."""
     levels = model.levels["phone"]
     if a == b:
         return levels["exact"]
     if a[-7:] == b[-7:]:
-        return levels["tail"]
+        return levels["national" if a[-_NATIONAL:] == b[-_NATIONAL:] else "tail"]
     return levels["close" if OSA.distance(a, b, score_cutoff=1) <= 1 else "different"]

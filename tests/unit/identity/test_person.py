@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.identity.person import PersonName, names
-from pipeline.identity.similarity import employers
+from pipeline.identity.similarity import employers, lines
 from tests.support.people import model
 
 
@@ -47,6 +47,47 @@ def test_a_surname_kept_as_a_middle_name_is_part_of_the_name() -> None:
 
 def test_names_the_wrong_way_round() -> None:
     assert levels(("harley", "kaur"), ("kaur", "harley")) == ("swapped", "swapped")
+
+
+def test_a_name_whose_words_stand_elsewhere_in_the_other() -> None:
+    worldwide = ("universal", "worldwide")
+    assert levels(("worldwide", "exports"), worldwide, "exports") == ("swapped", "part")
+    assert levels(("india", "exports"), worldwide, "exports") == ("different", "part")
+    assert levels(("worldwide", "imports"), worldwide, "exports") == ("different", "different")
+    assert levels(("maria", "garcia"), ("ana", "maria"), "garcia") == ("swapped", "part")
+    assert levels(("maria", "garcia"), ("maria", "lopez"), "garcia") == ("exact", "part")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "level"),
+    [
+        ("ann", "ann", "exact"),
+        ("pavlovich", "p", "initial"),
+        ("pavlovich", "pavlovic", "close"),
+        ("pavlovich", "paulavich", "alike"),  # one alphabet written two ways in another
+        ("pavlovich", "ann", "different"),
+    ],
+)
+def test_middle_names(one: str, other: str, level: str) -> None:
+    for x, y in ((one, other), (other, one)):
+        found = names(PersonName("a", x, "b", ""), PersonName("a", y, "b", ""), model())[2]
+        assert found is not None
+        assert found.level == level
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "level"),
+    [
+        ("+14812856234", "+14812856234", "exact"),
+        ("+14812856234", "+74812856234", "national"),  # 481-285-6234, the country guessed
+        ("+14936202565", "+914936202565", "national"),
+        ("+12125550143", "+17735550143", "tail"),
+        ("+12125550143", "+12125550144", "close"),
+        ("+12125550143", "+12124449876", "different"),
+    ],
+)
+def test_lines(one: str, other: str, level: str) -> None:
+    assert lines(one, other, model()).level == lines(other, one, model()).level == level
 
 
 def test_an_employer_by_its_short_name() -> None:
