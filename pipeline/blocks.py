@@ -7,12 +7,13 @@ records that hold it, those of the batch included.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from pipeline.codes import ReasonCode
+from pipeline.holders import Holder, unpack
 from pipeline.identity.blocking import identifier_key
-from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Identifier, IdentityRecord, MatchKey, MatchKeyKind
 from pipeline.identity.policy import Policy
@@ -27,15 +28,11 @@ from pipeline.identity.sharing import (
     sharing_limit,
     step_of,
 )
-from pipeline.ports import Held, Holder, IdentityStore
+from pipeline.meet import Block, Pair, meet
+from pipeline.ports import Held, IdentityStore
 
-_NOBODY = Held(0, 0.0, ())
-_POSITIONS = max(MatchKeyKind) + 1
-_KINDS = (1 << _POSITIONS) - 1
+_NOBODY = Held(0, 0.0, b"")
 _IDENTIFIER = MatchKeyKind.IDENTIFIER
-Pair = tuple[Id, Id]
-_Block = tuple[Sequence[Holder], Sequence[Id]]
-"""Who holds a key: stored records, and new ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,11 +62,11 @@ class WornKey:
 class Blocks:
     """What blocking makes of the new records.
 
-    `pairs` are candidates: a new record, and which of its keys it shares, as a bit set (kinds, then positions). `lost`
-    are the bits that agreement on identifiers of new records has lost by now, `held` who holds which of their keys.
+    `pairs` are candidates, each with the keys the two share. `lost` are the bits that agreement on identifiers of new
+    records has lost by now.
     """
 
-    pairs: dict[Pair, tuple[Id, int]] = field(default_factory=dict)
+    pairs: dict[Pair, tuple[MatchKey, ...]] = field(default_factory=dict)
     overfull: defaultdict[Id, list[MatchKey]] = field(default_factory=lambda: defaultdict(list))
     crossed: list[WornKey] = field(default_factory=list)
     lost: dict[Identifier, float] = field(default_factory=dict)
@@ -89,52 +86,19 @@ def blocks_of(new: KeyedRecords, store: IdentityStore, policy: Policy) -> Blocks
     stored = store.holders({key: policy.block_caps[kind] for key, kind in kinds.items()}) if kinds else {}
     found = Blocks()
     limits = _Limits(new, policy, store.secret)
-    blocks: dict[int, _Block] = {}
+    blocks: dict[int, Block] = {}
     for key, mine in local.items():
         standing = stored.get(key, _NOBODY)
-        if not standing.holders and len(mine) == 1 and not standing.step:
+        if not standing.step and standing.told + len(mine) <= limits.first[kinds[key]]:
+            blocks[key] = standing.holders, mine
             continue
         worn = limits.judge(MatchKey(kinds[key], key), standing, mine)
         if worn is not None:
             _note(found, worn)
         if worn is None or worn.step < OVERFULL:
             blocks[key] = standing.holders, mine
-    _meet(found.pairs, new, blocks)
+    found.pairs = meet(new, blocks)
     return found
-
-
-def _meet(pairs: dict[Pair, tuple[Id, int]], new: KeyedRecords, blocks: Mapping[int, _Block]) -> None:
-    """New records meet the stored ones and each other under their keys, one record at a time.
-
-    A record shares some key with hundreds, and nearly all of them are not worth a comparison: one record at a time,
-    since the hundreds of a whole batch at once are more than a processor's cache holds.
-    """
-    own = {r: kinds_of(keys) for r, (_, keys) in new.items()}
-    for r, (_, keys) in new.items():
-        with_whom: dict[Id, int] = {}
-        held: dict[Id, int] = {}
-        shared = with_whom.get
-        for n, (kind, key) in enumerate(keys):
-            if key not in blocks:
-                continue
-            bits = 1 << kind | 1 << _POSITIONS + n
-            holders, mine = blocks[key]
-            for o, kinds, _ in holders:
-                held[o] = kinds
-                with_whom[o] = shared(o, 0) | bits
-            for o in mine[mine.index(r) + 1 :]:
-                held[o] = own[o]
-                with_whom[o] = shared(o, 0) | bits
-        mask = own[r]
-        for o, bits in with_whom.items():
-            if worth_comparing(bits & _KINDS, mask & held[o]):
-                pairs[(r, o) if r < o else (o, r)] = (r, bits)
-
-
-def via(pair: tuple[Id, int], new: KeyedRecords) -> tuple[MatchKey, ...]:
-    """The keys by which a candidate pair was found, of a value of `Blocks.pairs`."""
-    r, bits = pair
-    return tuple(key for n, key in enumerate(new[r][1]) if bits >> _POSITIONS + n & 1)
 
 
 def _note(found: Blocks, worn: WornKey) -> None:
@@ -155,33 +119,21 @@ class _Limits:
 
     def __init__(self, new: KeyedRecords, policy: Policy, secret: bytes) -> None:
         self._new, self._policy, self._secret = new, policy, secret
-        self._fewest = min(p.customers_per_identifier for p in policy.identifiers.values())
+        fewest = min(p.customers_per_identifier for p in policy.identifiers.values())
+        self.first = {**policy.block_caps, _IDENTIFIER: min(fewest, policy.block_caps[_IDENTIFIER])}
+        """So many records under a key of a kind are below any limit."""
         self._tags: dict[Id, int] = {}
 
     def judge(self, key: MatchKey, standing: Held, mine: Sequence[Id]) -> WornKey | None:
-        """The key with its wear; None where it has none."""
-        before, lost, holders = standing
+        """The key with its wear; None where it has none. Only for keys that more records share than `first`, or that
+        are worn already."""
+        before, lost, packed = standing
         cap = self._policy.block_caps[key.kind]
-        count = len(holders) + len(mine)
-        full = before == OVERFULL or count > cap
+        holders, full = unpack(packed), before == OVERFULL or standing.told + len(mine) > cap
+        worn = partial(WornKey, key, before, holders=holders, mine=tuple(mine))
         if key.kind is not _IDENTIFIER:
-            return (
-                WornKey(
-                    key,
-                    before,
-                    OVERFULL,
-                    0.0,
-                    0,
-                    None,
-                    ReasonCode.BLOCK_OVERFULL,
-                    tuple(holders),
-                    tuple(mine),
-                )
-                if full
-                else None
-            )
-        if not full and not before and count <= self._fewest:
-            return None
+            reason = ReasonCode.BLOCK_OVERFULL
+            return worn(OVERFULL, lost=0.0, people=0, identifier=None, reason=reason) if full else None
         identifier = self._identifier(key.key, self._new[mine[0]][0])
         # of a key made with an older secret nothing is known but how many hold it
         limit = sharing_limit(identifier.type, self._policy) if identifier else cap
@@ -191,13 +143,13 @@ class _Limits:
         if not step:
             return None
         lost = lost if step == before else bits_lost(step, limit)
-        return WornKey(key, before, step, lost, named, identifier, reason, tuple(holders), tuple(mine))
+        return worn(step, lost=lost, people=named, identifier=identifier, reason=reason)
 
     def _identifier(self, key: int, record: IdentityRecord) -> Identifier | None:
         return next((meeting(i) for i in record.identifiers if identifier_key(i, self._secret) == key), None)
 
     def _people(self, holders: Iterable[Holder], mine: Iterable[Id]) -> int:
-        tags = {tag for _, _, tag in holders}
+        tags = {holder.person for holder in holders}
         tags.update(self._tag(r) for r in mine)
         return people(of_tag(tag) for tag in tags)
 

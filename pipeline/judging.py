@@ -11,12 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.blocks import Pair, WornKey
+from pipeline.blocks import WornKey
 from pipeline.codes import ReasonCode
 from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.identity.sharing import OVERFULL
+from pipeline.meet import Pair
 from pipeline.ports import Grounds, IdentityStore
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
-from pipeline.blocks import Pair, WornKey, blocks_of, via
+from pipeline.blocks import WornKey, blocks_of
 from pipeline.errors import TransactionConflict
 from pipeline.identity.compare import Side, compare, side
 from pipeline.identity.ids import Id
@@ -18,6 +18,7 @@ from pipeline.identity.score import Model, bits
 from pipeline.identity.settle import Neighbourhood, ProfileRow, StoredRecord
 from pipeline.identity.sharing import shared_of
 from pipeline.judging import Judged, judge
+from pipeline.meet import Pair
 from pipeline.ports import Evidence, IdentityStore, Known
 
 
@@ -92,7 +93,7 @@ def gather(
     return Found(
         neighbourhood,
         (*edges.values(), *refreshed),
-        {pair: via(blocks.pairs[pair], keyed) for pair in edges if pair in blocks.pairs},
+        {pair: blocks.pairs[pair] for pair in edges if pair in blocks.pairs},
         dropped,
         tuple(blocks.crossed),
         tuple(blocks.shared),

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from pipeline.holders import HOLDER_BYTES
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, Edge, IdentityRecord, MatchKey, RecordActivity
 from pipeline.identity.settle import ProfileRow
@@ -40,18 +41,18 @@ class Evidence:
     high_profile: Id
 
 
-Holder = tuple[Id, int, int]
-"""A record that holds a key, the kinds of all its keys as a bit set (pipeline/identity/candidates.py), and whom it
-names (pipeline/identity/sharing.py)."""
-
-
 class Held(NamedTuple):
-    """A match key as it stands: its wear, the bits that agreement on it has lost, and who holds it. Of a key that is
-    over-full nobody is told."""
+    """A match key as it stands: its wear, the bits that agreement on it has lost, and who holds it, packed
+    (pipeline/holders.py). Of a key that is over-full nobody is told."""
 
     step: int
     lost: float
-    holders: Sequence[Holder]
+    holders: bytes
+
+    @property
+    def told(self) -> int:
+        """How many holders are told of."""
+        return len(self.holders) // HOLDER_BYTES
 
 
 @dataclass(frozen=True, slots=True)

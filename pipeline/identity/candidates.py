@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.identity.model import MatchKey, MatchKeyKind
 
 _Kind = MatchKeyKind
@@ -58,7 +61,16 @@ def kinds_of(keys: Iterable[MatchKey]) -> int:
 @lru_cache(maxsize=65_536)
 def worth_comparing(shared: int, both: int) -> bool:
     """Whether two records are candidates. Bit sets of kinds: of the keys they share, and of those both have."""
-    if shared & ~_OFTEN_SHARED:
-        return True
-    support = sum(outweighed for kinds, outweighed in _FOR if shared & kinds)
-    return support > sum(1 for kinds in _AGAINST if both & kinds and not shared & kinds)
+    return bool(all_worth_comparing(np.array([shared]), np.array([both]))[0])
+
+
+def all_worth_comparing(shared: NDArray[np.int64], both: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """`worth_comparing` of many pairs, arrays of one length."""
+    support = np.zeros(len(shared), np.int64)
+    against = np.zeros(len(shared), np.int64)
+    for kinds, outweighed in _FOR:
+        support += np.where(shared & kinds, outweighed, 0)
+    for kinds in _AGAINST:
+        against += (both & kinds != 0) & (shared & kinds == 0)
+    worth: NDArray[np.bool_] = (shared & ~_OFTEN_SHARED != 0) | (support > against)
+    return worth

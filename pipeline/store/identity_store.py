@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from struct import Struct
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.blocking import identifier_key
@@ -21,13 +20,12 @@ from pipeline.identity.normalize import deserialize
 from pipeline.identity.settle import ProfileRow
 from pipeline.identity.sharing import OVERFULL, meeting, shared_of
 from pipeline.match_keys import unpack_match_keys
-from pipeline.ports import Evidence, Grounds, Held, Holder, Known, Standing
+from pipeline.ports import Evidence, Grounds, Held, Known, Standing
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import open_sealed
 from pipeline.store.database import Transaction
 
 KEY_STRIPES = 4096
-_HOLDER = Struct(">16sii")
 _STRIPE_LOCK = 0x5242  # the first of the two numbers of our advisory locks
 
 
@@ -85,7 +83,7 @@ class OverfullKeys:
 
     def among(self, keys: Iterable[int]) -> dict[int, Held]:
         """Those of the keys that are known to be over-full."""
-        return {key: Held(OVERFULL, self._lost[key], ()) for key in keys if key in self._lost}
+        return {key: Held(OVERFULL, self._lost[key], b"") for key in keys if key in self._lost}
 
     def learn(self, held: Mapping[int, Held]) -> None:
         """Remember those that are over-full among keys as they were read."""
@@ -135,7 +133,7 @@ class PostgresIdentityStore:
         known = self._overfull.among(most)
         keys = sorted(most.keys() - known.keys())  # neighbours in the index are found together
         rows = self._tx.rows("key_holders", (keys, [most[k] for k in keys]))
-        held = {key: Held(step, lost, _holders(packed)) for key, step, lost, packed in rows}
+        held = {key: Held(step, lost, packed or b"") for key, step, lost, packed in rows}
         self._overfull.learn(held)
         return held | known
 
@@ -221,10 +219,6 @@ class PostgresIdentityStore:
             Constraint(ConstraintKind(kind), frozenset(left), frozenset(right))
             for kind, left, right in self._tx.rows("constraints_of", {"records": list(records)})
         ]
-
-
-def _holders(packed: bytes | None) -> tuple[Holder, ...]:
-    return tuple([(Id(r), kinds, person) for r, kinds, person in _HOLDER.iter_unpack(packed or b"")])
 
 
 def _edge(low: Id, high: Id, weight: float, confidence: float, veto: str | None) -> Edge:

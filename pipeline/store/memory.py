@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from pipeline.holders import HOLDER_BYTES, Holder, pack
 from pipeline.identity.candidates import kinds_of
 from pipeline.identity.ids import Id
 from pipeline.identity.model import (
@@ -25,7 +26,7 @@ from pipeline.identity.model import (
 from pipeline.identity.settle import ProfileRow, Settlement, StoredRecord
 from pipeline.identity.sharing import OVERFULL, person_tag, shared_of
 from pipeline.matching import Arrival, Found, fold_activity, with_products
-from pipeline.ports import Evidence, Grounds, Held, Holder, Known, Standing
+from pipeline.ports import Evidence, Grounds, Held, Known, Standing
 
 
 class MemoryIdentityStore:
@@ -40,7 +41,7 @@ class MemoryIdentityStore:
         self.rules: list[Constraint] = []
         self._contested: set[Id] = set()
         self._members: defaultdict[Id, set[Id]] = defaultdict(set)
-        self._keys: defaultdict[int, list[Holder]] = defaultdict(list)
+        self._keys: defaultdict[int, bytearray] = defaultdict(bytearray)
         self._worn: dict[int, tuple[int, float]] = {}
         self._via: dict[tuple[Id, Id], tuple[MatchKey, ...]] = {}
         self._edges: dict[tuple[Id, Id], Edge] = {}
@@ -92,7 +93,9 @@ class MemoryIdentityStore:
 
     def _held(self, key: int, most: int) -> Held:
         step, lost = self._worn.get(key, (0, 0.0))
-        return Held(step, lost, () if step == OVERFULL else self._keys[key][: most + 1])
+        if step == OVERFULL:
+            return Held(step, lost, b"")
+        return Held(step, lost, bytes(self._keys[key][: (most + 1) * HOLDER_BYTES]))
 
     def overfull_among(self, keys: Collection[int]) -> frozenset[int]:
         return frozenset(key for key in keys if self._worn.get(key, (0, 0.0))[0] == OVERFULL)
@@ -171,9 +174,10 @@ class MemoryIdentityStore:
             )
         for r, arrival in new.items():
             self.records[r] = found.neighbourhood.records[r]
-            holder = (r, kinds_of(arrival.keys), person_tag(self.records[r].record.traits, self._secret))
+            person = person_tag(self.records[r].record.traits, self._secret)
+            holder = pack(Holder(r, kinds_of(arrival.keys), person))
             for key in {k.key for k in arrival.keys} - {k.key for k in found.overfull.get(r, ())}:
-                self._keys[key].append(holder)
+                self._keys[key] += holder
         for r, profile in settlement.moves.items():
             before = self.records[r].profile_id
             if before is not None:
