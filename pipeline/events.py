@@ -106,7 +106,7 @@ class EventIn(BaseModel):
     traits: Annotated[dict[Name, Text], BeforeValidator(fields.traits)] = Field(
         default_factory=dict,
         description="What describes the customer: first_name, last_name, full_name, date_of_birth, gender, "
-        "address, city, postcode, country, ...",
+        "organisation, address, city, postcode, country, ...",
     )
     payload: Annotated[
         str | None,

@@ -26,7 +26,9 @@ TRAIT_ALIASES: Mapping[str, str] = {
     "birth_date": "date_of_birth", "sex": "gender", "address_line": "address", "house_number": "street_number",
     "street_name": "street", "apartment": "unit", "suburb": "city", "town": "city", "province": "state",
     "region": "state", "zip": "postcode", "zipcode": "postcode", "zip_code": "postcode",
-    "postal_code": "postcode", "employer_name": "employer",
+    "postal_code": "postcode", "employer_name": "employer", "organization": "organisation",
+    "organisation_name": "organisation", "organization_name": "organisation", "company": "organisation",
+    "company_name": "organisation", "business_name": "organisation",
 }  # fmt: skip
 NATIONAL_IDS: Mapping[str, str] = {
     **{kind: kind for kind in ("ssn", "passport", "drivers_license", "tax_id", "identity_card")}, **KINDS,

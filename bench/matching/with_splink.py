@@ -92,6 +92,7 @@ _AS_THEY_ARE = (
     Trait.CITY,
     Trait.POSTCODE,
     Trait.EMPLOYER,
+    Trait.ORGANISATION,
 )
 
 
@@ -195,6 +196,7 @@ def _comparisons(
         "city": exactly,
         "postcode": exactly,
         "employer": exactly,
+        "organisation": cl.NameComparison,
     }
     kinds |= dict.fromkeys(contacts, exactly)
     kinds |= {"email": lambda name: cl.EmailComparison(name).configure(term_frequency_adjustments=True)}

@@ -14,6 +14,7 @@ ATTRIBUTE = {
     "address": "address",
     "national_id": "national id",
     "employer": "employer",
+    "organisation": "organisation",
     "email": "e-mail",
     "phone": "phone",
     "loyalty_id": "loyalty id",

@@ -46,6 +46,7 @@ _CITY_YEAR = MatchKeyKind.CITY_YEAR
 _EMAIL_NAME, _EMAIL_DOMAIN = MatchKeyKind.EMAIL_NAME, MatchKeyKind.EMAIL_DOMAIN
 _EMAIL, _LINE_TYPES = IdentifierType.EMAIL, frozenset((IdentifierType.PHONE, IdentifierType.WHATSAPP))
 _FIRST, _LAST, _BORN, _IDS = Trait.FIRST_NAME, Trait.LAST_NAME, Trait.DATE_OF_BIRTH, Trait.NATIONAL_ID
+_ORGANISATION = Trait.ORGANISATION
 _NUMBER, _STREET, _CITY, _POSTCODE = Trait.STREET_NUMBER, Trait.STREET, Trait.CITY, Trait.POSTCODE
 
 _DOMAINS = {kind: str(kind.value) for kind in MatchKeyKind}
@@ -107,7 +108,8 @@ def _of_identifiers(record: CanonicalRecord) -> list[Combination]:
 
 def _of_person(traits: Mapping[Trait, str]) -> list[Combination]:
     get = traits.get
-    first, last, code, town = get(_FIRST, ""), get(_LAST, ""), get(_POSTCODE, ""), get(_CITY, "")
+    first, last = get(_FIRST, ""), get(_LAST, "") or get(_ORGANISATION, "")
+    code, town = get(_POSTCODE, ""), get(_CITY, "")
     given, family = sound(first) if first else "", sound(last) if last else ""
     # one kind for both names: they may stand the wrong way round
     sounds = [name for name in (given, family) if name]
@@ -135,7 +137,8 @@ def _of_person(traits: Mapping[Trait, str]) -> list[Combination]:
 def _of_words(traits: Mapping[Trait, str], users: Sequence[str]) -> list[Combination]:
     """A rare name is enough by itself, wherever it stands: in either name, or in an e-mail address."""
     get = traits.get
-    names = [name for name in (get(_FIRST, ""), get(_LAST, "")) if len(name) > 1]
+    firm = get(_ORGANISATION, "").split()
+    names = [name for name in (get(_FIRST, ""), get(_LAST, ""), *firm) if len(name) > 1]
     written = [w for user in users for w in _NOT_LETTERS.split(user) if len(w) >= _SHORTEST_USER]
     found = [(_NAME, sound(word)) for word in (*names, *written)]
     found += [(_NAME_SPELLING, letters(word)) for word in (*names, *written) if len(word) >= _SHORTEST_USER]

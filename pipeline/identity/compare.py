@@ -101,6 +101,8 @@ def levels(a: Side, b: Side, model: Model, policy: Policy) -> list[Level]:
         _add(found, similarity.national_ids(a.national_ids, b.national_ids, model))
     if a.employers and b.employers:
         _add(found, _best(a.employers, b.employers, similarity.employers, model))
+    if a.organisations and b.organisations:
+        found.append(_typical(a.organisations, b.organisations, similarity.organisations, model))
     if a.products and b.products and (shared := len(a.products & b.products)):
         found.append(model.level("purchases", str(min(3, shared))))
     if a.identifiers and b.identifiers:

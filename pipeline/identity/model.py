@@ -47,6 +47,7 @@ class Trait(StrEnum):
     COUNTRY = "country"
     NATIONAL_ID = "national_id"
     EMPLOYER = "employer"
+    ORGANISATION = "organisation"
 
 
 class MatchKeyKind(IntEnum):
@@ -116,21 +117,21 @@ class CanonicalRecord:
         birth, a street or a postcode beside it.
         """
         has = self.traits.__contains__
-        named = has(Trait.FIRST_NAME) or has(Trait.LAST_NAME)
+        named = has(Trait.FIRST_NAME) or has(Trait.LAST_NAME) or has(Trait.ORGANISATION)
         born = has(Trait.DATE_OF_BIRTH) and is_whole(self.traits[Trait.DATE_OF_BIRTH])
         placed = born or has(Trait.STREET) or has(Trait.POSTCODE)
         return bool(self.identifiers) or has(Trait.NATIONAL_ID) or (named and placed)
 
     @property
     def is_empty(self) -> bool:
-        """True where there is nothing to match by: not distinct, nor two of a full name, a date of birth, a place and
-        an employer. Two people may well agree in those two: each such event is a record of its own.
+        """True where there is nothing to match by: not distinct, nor two of a full name or a firm's, a date of birth, a
+        place and an employer. Two people may well agree in those two: each such event is a record of its own.
         """
         if self.is_distinct:
             return False
         has = self.traits.__contains__
         told = (
-            has(Trait.FIRST_NAME) and has(Trait.LAST_NAME),
+            (has(Trait.FIRST_NAME) and has(Trait.LAST_NAME)) or has(Trait.ORGANISATION),
             has(Trait.DATE_OF_BIRTH),
             has(Trait.CITY) or has(Trait.POSTCODE) or has(Trait.STREET),
             has(Trait.EMPLOYER),

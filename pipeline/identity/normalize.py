@@ -11,6 +11,7 @@ import orjson
 
 from pipeline.codes import ReasonCode
 from pipeline.identity import addresses, contacts, dates, names, phones, place_names
+from pipeline.identity.firms import firm, is_firm
 from pipeline.identity.model import CanonicalRecord, Identifier, IdentifierType, Issue, Trait
 from pipeline.identity.name_words import is_stand_in
 from pipeline.identity.national_ids import national_ids
@@ -45,10 +46,7 @@ _GENDERLESS = vocabulary("u 0 9 unknown unspecified not prefer undisclosed")
 _SPANISH = vocabulary("ES MX CO AR PE CL VE EC GT CU BO DO HN PY SV NI CR PA UY PR")
 """Countries where a full name ends in two surnames."""
 
-_LEGAL_FORMS = vocabulary("""
-    inc incorporated ltd limited llc llp lp plc corp corporation co company pty gmbh mbh ag kg ohg kgaa
-    ug ev sa sas sarl srl spa bv nv oy ab as aps sl slu ltda lda eireli kk pvt
-""")  # an enum's member is looked up by a method, a name of the module is not
+# an enum's member is looked up by a method, a name of the module is not
 _EMAIL, _PHONE, _WHATSAPP = IdentifierType.EMAIL, IdentifierType.PHONE, IdentifierType.WHATSAPP
 _IN_LISTS = frozenset((_EMAIL, _PHONE, _WHATSAPP))
 _FIRST, _MIDDLE, _LAST, _SUFFIX = Trait.FIRST_NAME, Trait.MIDDLE_NAME, Trait.LAST_NAME, Trait.NAME_SUFFIX
@@ -155,6 +153,7 @@ def _canonical(kind: IdentifierType, value: str, policy: Policy, region: str, ho
 def _traits(
     given: Mapping[str, str], policy: Policy, nation: str, today: date, issues: list[Issue]
 ) -> dict[Trait, str]:
+    given = _with_organisation(given)
     found = _names(given, nation in _SPANISH, policy, issues) if not _NAME_PARTS.isdisjoint(given) else {}
     if "date_of_birth" in given:
         born = dates.birth_date(given["date_of_birth"], today, policy.placeholder_dates)
@@ -174,10 +173,18 @@ def _traits(
             issues.append(Issue("traits.national_id", ReasonCode.PLACEHOLDER))
         if ids:
             found[Trait.NATIONAL_ID] = ids
-    if "employer" in given and (employer := _employer(given["employer"])):
-        found[Trait.EMPLOYER] = employer
+    found.update(_firms(given, _FIRST in found or _LAST in found, policy, issues))
     found.update(_address(given, policy, issues))
     return found
+
+
+def _with_organisation(given: Mapping[str, str]) -> Mapping[str, str]:
+    """A firm's name that stands where a person's does, by its legal form, in its own place."""
+    name = "full_name" if "full_name" in given else "last_name"
+    if name not in given or "first_name" in given or not is_firm(given[name]):
+        return given
+    rest = {trait: value for trait, value in given.items() if trait != name}
+    return {"organisation": given[name], **rest}
 
 
 @lru_cache(maxsize=256)
@@ -188,14 +195,20 @@ def _gender(text: str) -> str | ReasonCode:
     return _GENDERS.get(found[0], ReasonCode.INVALID_VALUE)
 
 
-@lru_cache(maxsize=16_384)
-def _employer(text: str) -> str:
-    """Canonical words of a firm without its legal form."""
-    found = words(text)
-    end = len(found)
-    while end > 1 and found[end - 1] in _LEGAL_FORMS:
-        end -= 1
-    return " ".join(found[:end])
+def _firms(
+    given: Mapping[str, str], is_person: bool, policy: Policy, issues: list[Issue]
+) -> dict[Trait, str]:
+    """The firm that the customer is, or that the person named beside it works for."""
+    own = firm(given["organisation"]) if "organisation" in given else ""
+    if own and is_stand_in(own, policy.placeholders):
+        issues.append(Issue("traits.organisation", ReasonCode.PLACEHOLDER))
+        own = ""
+    employer = firm(given["employer"]) if "employer" in given else ""
+    found = {
+        Trait.EMPLOYER: employer or (own if is_person else ""),
+        Trait.ORGANISATION: "" if is_person else own,
+    }
+    return {trait: value for trait, value in found.items() if value}
 
 
 def _names(

@@ -22,7 +22,7 @@ OVERFULL = 4
 """The last step: the key is skipped, and agreement on the identifier says nothing."""
 
 _PHONE, _WHATSAPP = IdentifierType.PHONE, IdentifierType.WHATSAPP
-_FIRST, _LAST = Trait.FIRST_NAME, Trait.LAST_NAME
+_FIRST, _LAST, _ORGANISATION = Trait.FIRST_NAME, Trait.LAST_NAME, Trait.ORGANISATION
 
 
 class Person(NamedTuple):
@@ -36,8 +36,9 @@ class Person(NamedTuple):
 
 
 def person(traits: Mapping[Trait, str]) -> Person:
-    """Whom these traits name, in the clear."""
-    return Person(sound(traits[_LAST]) if _LAST in traits else "", traits.get(_FIRST, "")[:1])
+    """Whom these traits name, in the clear; a firm by the first word of its name, which short forms keep."""
+    family = traits.get(_LAST) or traits.get(_ORGANISATION, "").partition(" ")[0]
+    return Person(sound(family) if family else "", traits.get(_FIRST, "")[:1])
 
 
 def person_tag(traits: Mapping[Trait, str], secret: bytes) -> int:

@@ -19,7 +19,8 @@ _EMAIL, _PHONE, _WHATSAPP = IdentifierType.EMAIL, IdentifierType.PHONE, Identifi
 _FIRST, _MIDDLE, _LAST, _SUFFIX = Trait.FIRST_NAME, Trait.MIDDLE_NAME, Trait.LAST_NAME, Trait.NAME_SUFFIX
 _NUMBER, _STREET, _UNIT = Trait.STREET_NUMBER, Trait.STREET, Trait.UNIT
 _CITY, _STATE, _POSTCODE = Trait.CITY, Trait.STATE, Trait.POSTCODE
-_BORN, _GENDER, _IDS, _EMPLOYER = Trait.DATE_OF_BIRTH, Trait.GENDER, Trait.NATIONAL_ID, Trait.EMPLOYER
+_BORN, _GENDER, _IDS = Trait.DATE_OF_BIRTH, Trait.GENDER, Trait.NATIONAL_ID
+_EMPLOYER, _ORGANISATION = Trait.EMPLOYER, Trait.ORGANISATION
 _NONE: frozenset[str] = frozenset()
 _NOTHING: Mapping[Identifier, float] = {}
 
@@ -41,6 +42,7 @@ class Side(NamedTuple):
     places: tuple[Place, ...]
     national_ids: frozenset[str]
     employers: tuple[str, ...]
+    organisations: tuple[str, ...]
     products: frozenset[int]
     shared: Mapping[Identifier, float]
 
@@ -68,6 +70,7 @@ def _of_record(record: IdentityRecord) -> Side:
     first, last = get(_FIRST, ""), get(_LAST, "")
     street, city, postcode = get(_STREET, ""), get(_CITY, ""), get(_POSTCODE, "")
     born, gender, ids, employer = get(_BORN), get(_GENDER), get(_IDS), get(_EMPLOYER)
+    organisation = get(_ORGANISATION)
     identifiers: dict[IdentifierType, frozenset[str]] = {}
     for kind, value in record.identifiers:
         held = identifiers.get(kind)
@@ -86,6 +89,7 @@ def _of_record(record: IdentityRecord) -> Side:
         else (),
         frozenset(ids.split("|")) if ids else _NONE,
         (employer,) if employer else (),
+        (organisation,) if organisation else (),
         frozenset(),
         _NOTHING,
     )
@@ -128,6 +132,7 @@ def join(sides: Sequence[Side]) -> Side:
         places=tuple(sorted({p for s in sides for p in s.places})),
         national_ids=_NONE.union(*(s.national_ids for s in sides)),
         employers=tuple(sorted({e for s in sides for e in s.employers})),
+        organisations=tuple(sorted({o for s in sides for o in s.organisations})),
         products=frozenset().union(*(s.products for s in sides)),
         shared=dict(chain.from_iterable(s.shared.items() for s in sides)),
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
+from pipeline.identity import firms
 from pipeline.identity.partial_dates import is_whole, likeness
 from pipeline.identity.score import Level, Model
 
@@ -140,6 +141,11 @@ def employers(a: str, b: str, model: Model) -> Level:
     short, long = (a, b) if len(a) <= len(b) else (b, a)
     same = OSA.normalized_similarity(a, b) >= 0.8 or long.startswith(f"{short} ")
     return model.level("employer", "exact" if same else "different")
+
+
+def organisations(a: str, b: str, model: Model) -> Level:
+    """Exact, close, part (a branch or a short form), or different."""
+    return model.levels["organisation"][firms.likeness(a, b)]
 
 
 def emails(a: str, b: str, model: Model, roles: frozenset[str]) -> Level:

@@ -37,7 +37,7 @@ from pipeline.identity.partial_dates import fits, precision
 from pipeline.identity.policy import ADDRESS, NAME, Policy
 
 _NAMES: dict[str, str] = {**{t: t.value for t in Trait}, **{k: k.value for k in IdentifierType}}
-_SPELT = NAME | {Trait.STREET, Trait.CITY, Trait.EMPLOYER, IdentifierType.EMAIL}
+_SPELT = NAME | {Trait.STREET, Trait.CITY, Trait.EMPLOYER, Trait.ORGANISATION, IdentifierType.EMAIL}
 """Attributes with slips of the pen; two ids that differ in one sign are two ids."""
 _BORN = Trait.DATE_OF_BIRTH.value
 

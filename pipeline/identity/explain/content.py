@@ -47,6 +47,7 @@ ATTRIBUTES: Mapping[str, Content] = {
     ),
     "national_id": Content((Trait.NATIONAL_ID,)),
     "employer": Content((Trait.EMPLOYER,)),
+    "organisation": Content((Trait.ORGANISATION,)),
     "email": Content(identifiers=(IdentifierType.EMAIL,)),
     "phone": Content(identifiers=(IdentifierType.PHONE, IdentifierType.WHATSAPP)),
     "loyalty_id": Content(identifiers=(IdentifierType.LOYALTY_ID,)),
