@@ -114,22 +114,29 @@ def settle(
     new_id: Callable[[], Id],
     now: datetime,
     revive: Mapping[Id, frozenset[Id]] | None = None,
+    release: frozenset[Id] = frozenset(),
 ) -> Settlement:
-    """Cluster each component that holds a dirty record, and diff the result with what stands."""
+    """Cluster each component that holds a dirty record, and diff the result with what stands.
+
+    `revive` are the records that ids to be given back once had (pipeline/identity/decide.py); `release` the profiles
+    that are held no longer, since a steward answered.
+    """
     home = {r: s.profile_id for r, s in standing.records.items()}
     decisions: list[Decision] = []
     refusals: list[tuple[Edge, ReasonCode]] = []
     parted: list[Parts] = []
+    waiting: set[Id] = set()
     for component, edges in _dirty_components(standing, policy):
         if len(component) == 1:  # by far the most: nobody else is near, so there is nothing to weigh
             (alone,) = component
             if home[alone] is None:
                 decisions.append(Created(new_id(), component))
             continue
-        decided = _decide_component(component, edges, standing, model, policy, new_id, revive or {})
+        decided = _decide_component(component, edges, standing, model, policy, new_id, revive or {}, release)
         decisions += decided.decisions
         refusals += decided.refused
         parted += decided.parted
+        waiting |= decided.waiting
     after = dict(home)
     for decision in decisions:
         if not isinstance(decision, Review):
@@ -138,10 +145,11 @@ def settle(
     settled = {r: p for r, p in after.items() if p is not None}
     profiles = _profiles_after(standing, decisions, settled, policy, now)
     touched = {p for r in standing.dirty for p in (home[r], settled.get(r)) if p is not None}
-    reviewed = frozenset(touched | {p for p in profiles if profiles[p].change != "golden"})
     contents = {r: standing.records[r].record for parts in parted for part in parts for r in part}
     proposals = tuple(proposal(settled[min(p[0])], p, contents, model, policy) for p in parted)
     holding = {p.profile for p in proposals}
+    changed = {p for p in profiles if profiles[p].change != "golden"}
+    reviewed = frozenset(touched | changed | holding | waiting)
     return Settlement(
         decisions=tuple(decisions),
         profiles=profiles,
@@ -151,7 +159,7 @@ def settle(
         proposals=proposals,
         held={
             p: p in holding
-            for p in reviewed | holding
+            for p in reviewed
             if (p in holding) != (p in standing.profiles and standing.profiles[p].held)
         },
     )
@@ -180,11 +188,13 @@ def _dirty_components(standing: Neighbourhood, policy: Policy) -> Iterator[tuple
 
 
 class _Decided(NamedTuple):
-    """What came of a component; `parted` are the parts of each profile that is held together."""
+    """What came of a component; `parted` are the parts of each profile that is held together, `waiting` the profiles
+    that were held before."""
 
     decisions: tuple[Decision, ...]
     refused: tuple[tuple[Edge, ReasonCode], ...]
     parted: list[Parts]
+    waiting: frozenset[Id]
 
 
 def _decide_component(
@@ -195,6 +205,7 @@ def _decide_component(
     policy: Policy,
     new_id: Callable[[], Id],
     revive: Mapping[Id, frozenset[Id]],
+    release: frozenset[Id],
 ) -> _Decided:
     records = {r: standing.records[r].record for r in sorted(component)}
     partition = free = cluster(records, edges, standing.constraints, model, policy)
@@ -206,9 +217,10 @@ def _decide_component(
     before = [
         StandingProfile(p, standing.profiles[p].created_at, frozenset(m)) for p, m in sorted(members.items())
     ]
+    waiting = frozenset(p for p in members if standing.profiles[p].held)
     held = to_hold(
         {p.profile_id: p.records for p in before},
-        [p.profile_id for p in before if standing.profiles[p.profile_id].held],
+        waiting - release,
         standing.doubts,
         free,
         policy,
@@ -224,6 +236,7 @@ def _decide_component(
         tuple(d for d in decisions if not isinstance(d, Review)),
         partition.refused,
         parts_held(held, free, partition),
+        waiting,
     )
 
 

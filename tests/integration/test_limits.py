@@ -127,3 +127,20 @@ def test_nobody_more_is_filed_under_a_key_that_leads_to_nobody(stages: StagesOnP
     assert stages.rows(filed) == [(3,)]
     assert stages.rows("SELECT count(*) FROM shared_identifier") == [(5,)]
     assert stages.rows("SELECT reasons FROM event ORDER BY event_id")[-1][0].count(ReasonCode.BLOCK_OVERFULL)
+
+
+@pytest.mark.parametrize("stages", [rules(split_limit=1)], indirect=True)
+def test_a_neighbour_of_a_held_profile_does_not_propose_its_split_again(stages: StagesOnPostgres) -> None:
+    own = {"cookie_id": "c-1", "phone": "+14155550101", "crm_id": "7", "device_id": "d-1"}
+    stages.send(named(1, PEOPLE[0]))
+    stages.send(event(2, {**TILL, **own, "loyalty_id": "L-1"}))
+    for number, name in enumerate(PEOPLE[1:], start=3):
+        stages.send(named(number, name))
+    # one whom a veto alone keeps out of the held profile, and then a record of that one's
+    stages.send(event(20, {**own, "loyalty_id": "L-2"}))
+    stages.send(event(21, {"loyalty_id": "L-2", "device_id": "d-2"}))
+    assert {frozenset({"001", "002"}), frozenset({"020", "021"})} <= stages.profiles()
+    assert stages.rows("SELECT max(confidence) > 0.9 FROM identity_evidence WHERE veto IS NOT NULL") == [
+        (True,)
+    ]
+    assert [m["kind"] for m in stages.outbox("identity.reviews")].count("split") == 1
