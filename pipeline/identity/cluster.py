@@ -156,13 +156,11 @@ class _Forest:
         return True
 
     def reason(self, a: int, b: int, edge: Edge) -> ReasonCode:
-        """Why the edge did not join the clusters `a` and `b` of its ends."""
-        if edge.comparison.veto is not None:
-            return edge.comparison.veto
+        """Why the edge did not join the clusters `a` and `b` of its ends; a steward's word before anything else."""
         verdict = self._verdict(a, b, edge)
         if verdict is ReasonCode.CANNOT_LINK or edge.comparison.confidence >= self._policy.auto_merge:
             return verdict or ReasonCode.INCOHERENT_CLUSTER
-        return ReasonCode.SCORE_IN_REVIEW_BAND
+        return edge.comparison.veto or ReasonCode.SCORE_IN_REVIEW_BAND
 
     def _parted(self, a: int, b: int) -> bool:
         x, y = self._clusters[a], self._clusters[b]
