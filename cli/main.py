@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import merge, servers
+from cli import merge, review, servers
 from cli.demo import demo
 from cli.explain import explain
 from cli.export import export
@@ -52,6 +52,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(merge.app, name="merge")
+app.add_typer(review.app, name="review")
 
 
 def main() -> None:

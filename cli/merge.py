@@ -21,27 +21,12 @@ def rollback(
     """Undo one merge: its source profile comes back under its old id, with every event of its records."""
     from datetime import UTC, datetime
 
-    from infra.addresses import effective_settings
-    from pipeline.configuration import load_model, load_policy
+    from cli.steward import stewardship
     from pipeline.identity.ids import Id
-    from pipeline.privacy.keyring import load_key_ring
     from pipeline.rollback import rollback_merge
-    from pipeline.store.database import Database
-    from schemas.codec import load_codec
 
-    settings = effective_settings()
-    with Database(settings.postgres_dsn.get_secret_value(), "cli") as database:
-        result = rollback_merge(
-            database,
-            load_key_ring(settings),
-            load_codec(settings),
-            load_model(settings),
-            load_policy(settings),
-            Id(merge_log_id.bytes),
-            actor,
-            reason,
-            datetime.now(UTC),
-        )
+    with stewardship() as by:
+        result = rollback_merge(by, Id(merge_log_id.bytes), actor, reason, datetime.now(UTC))
     told = {
         "merge_log_id": str(result.merge_log_id),
         "rollback_log_id": str(result.rollback_log_id),

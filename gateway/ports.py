@@ -16,6 +16,7 @@ from gateway.producer import Sender
 from gateway.store import Store
 from gateway.values import Customer
 from gateway.waiters import Waiters
+from pipeline.answer import Answer, Answered
 from pipeline.events import Limits
 from pipeline.explain.report import Report
 from pipeline.identity.ids import Id
@@ -27,11 +28,15 @@ from pipeline.settings import Settings
 from schemas.codec import Codec
 
 
-class Rollback(Protocol):
-    """Undoes a merge; blocks. Raises NotFound, Conflict, StoreUnavailable, TransactionConflict."""
+class Steward(Protocol):
+    """Acts on a steward's word; blocks. Raises NotFound, Conflict, BadInput, StoreUnavailable,
+    TransactionConflict."""
 
-    def __call__(self, merge_log_id: Id, actor: str, reason: str) -> RollbackResult:
+    def rollback(self, merge_log_id: Id, actor: str, reason: str) -> RollbackResult:
         """Undo one merge."""
+
+    def answer(self, review_id: Id, answer: Answer, actor: str, reason: str) -> Answered:
+        """Answer one review."""
 
 
 class Explain(Protocol):
@@ -60,7 +65,7 @@ class Ports:
     redis: Redis
     waiters: Waiters
     customers: Remembered[Customer]
-    rollback: Rollback
+    steward: Steward
     explain: Explain
     clock: Callable[[], datetime]
     new_id: Callable[[], Id]

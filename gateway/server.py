@@ -22,6 +22,7 @@ from gateway.producer import KafkaSender, Sender
 from gateway.store import Store
 from gateway.waiters import Waiters
 from pipeline import metrics
+from pipeline.answer import Answer, Answered, answer_review
 from pipeline.configuration import load_model, load_policy
 from pipeline.events import Limits
 from pipeline.explain.report import Report
@@ -34,13 +35,16 @@ from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.remembered import Remembered
 from pipeline.rollback import RollbackResult, rollback_merge
 from pipeline.settings import Settings
+from pipeline.steward import Stewardship
 from pipeline.store.database import Database
 from schemas.codec import RAW_TOPIC, Codec, load_codec
 
 _DRAIN_S = 5
 
 
-class _Rollback:
+class _Steward:
+    """Each act on a connection of its own."""
+
     def __init__(self, settings: Settings, ring: KeyRing, codec: Codec, policy: Policy) -> None:
         self._dsn = settings.postgres_dsn.get_secret_value()
         self._ring = ring
@@ -48,20 +52,18 @@ class _Rollback:
         self._policy = policy
         self._model = load_model(settings)
 
-    def __call__(self, merge_log_id: Id, actor: str, reason: str) -> RollbackResult:
-        """Undo one merge on a connection of its own."""
-        with Database(self._dsn, "gateway-rollback") as database:
-            return rollback_merge(
-                database,
-                self._ring,
-                self._codec,
-                self._model,
-                self._policy,
-                merge_log_id,
-                actor,
-                reason,
-                datetime.now(UTC),
-            )
+    def rollback(self, merge_log_id: Id, actor: str, reason: str) -> RollbackResult:
+        """Undo one merge."""
+        with Database(self._dsn, "gateway-steward") as database:
+            return rollback_merge(self._by(database), merge_log_id, actor, reason, datetime.now(UTC))
+
+    def answer(self, review_id: Id, answer: Answer, actor: str, reason: str) -> Answered:
+        """Answer one review."""
+        with Database(self._dsn, "gateway-steward") as database:
+            return answer_review(self._by(database), review_id, answer, actor, reason, datetime.now(UTC))
+
+    def _by(self, database: Database) -> Stewardship:
+        return Stewardship(database, self._ring, self._codec, self._model, self._policy)
 
 
 class _Explain:
@@ -111,7 +113,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         redis=redis,
         waiters=Waiters(store.profiles_of),
         customers=Remembered(settings.record_cache_size),
-        rollback=_Rollback(settings, ring, codec, policy),
+        steward=_Steward(settings, ring, codec, policy),
         explain=_Explain(settings, ring),
         clock=lambda: datetime.now(UTC),
         new_id=new_id,

@@ -1,4 +1,4 @@
-"""What was merged and split, undoing it, and the pairs that wait for a steward."""
+"""What was merged and split, undoing it, and the reviews that wait for a steward's answer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 
 from gateway.documentation import errors
-from gateway.models import MergeLog, MergeLogDetail, Page, Review, RollbackRequest, RolledBack
+from gateway.models import Answered, MergeLog, MergeLogDetail, Page, Review, RolledBack, StewardRequest
 from gateway.paging import Paged
 from gateway.ports import ports_of
+from pipeline.answer import Answer
 from pipeline.errors import NotFound
 from pipeline.identity.ids import Id
 
 router = APIRouter(prefix="/v1", tags=["stewardship"])
+
+_ANSWERED = errors(400, 404, 409, 503)
 
 
 @router.get("/merge-logs", responses=errors(400, 503), summary="Merges, splits and rollbacks")
@@ -49,22 +52,63 @@ async def get_merge_log(request: Request, merge_log_id: UUID) -> MergeLogDetail:
 @router.post(
     "/merge-logs/{merge_log_id}/rollback", responses=errors(400, 404, 409, 503), summary="Undo a merge"
 )
-async def post_rollback(request: Request, merge_log_id: UUID, body: RollbackRequest) -> RolledBack:
+async def post_rollback(request: Request, merge_log_id: UUID, body: StewardRequest) -> RolledBack:
     """Restores the profile that was merged away under its old id, events and identifiers included, and keeps the
     two apart from now on."""
-    actor = body.actor or f"api-key:{request.state.caller}"
-    result = await asyncio.to_thread(ports_of(request).rollback, Id(merge_log_id.bytes), actor, body.reason)
+    undo = ports_of(request).steward.rollback
+    result = await asyncio.to_thread(undo, Id(merge_log_id.bytes), _actor(request, body), body.reason)
     return RolledBack.model_validate(result)
 
 
-@router.get("/reviews", responses=errors(400, 503), summary="Pairs that wait for a steward")
+@router.get("/reviews", responses=errors(400, 503), summary="What waits for a steward")
 async def list_reviews(
     request: Request,
     paging: Paged,
     status: Literal["pending", "obsolete", "approved", "rejected"] = "pending",
+    kind: Annotated[
+        Literal["merge", "split"] | None,
+        Query(description="Only pairs that may be one customer, or only profiles that may be several."),
+    ] = None,
 ) -> Page[Review]:
     """The likeliest first."""
     store = ports_of(request).store
-    rows = await store.rows("read_reviews", {"status": status, **paging.window})
-    total = await store.rows("count_reviews", {"status": status})
+    chosen = {"status": status, "kind": kind}
+    rows = await store.rows("read_reviews", {**chosen, **paging.window})
+    total = await store.rows("count_reviews", chosen)
     return paging.of([Review.model_validate(row) for row in rows], total[0]["total"])
+
+
+@router.get("/reviews/{review_id}", responses=errors(400, 404, 503), summary="One review")
+async def get_review(request: Request, review_id: UUID) -> Review:
+    """Why it is a question says, of a merge, `GET /v1/profiles/{low_profile}/explain?with={high_profile}`; of a split,
+    the same between `low_record` and `high_record`."""
+    rows = await ports_of(request).store.rows("read_review", {"review_id": review_id})
+    if not rows:
+        raise NotFound(f"no review {review_id}")
+    return Review.model_validate(rows[0])
+
+
+@router.post("/reviews/{review_id}/approve", responses=_ANSWERED, summary="Approve a merge or a split")
+async def approve(request: Request, review_id: UUID, body: StewardRequest) -> Answered:
+    """Of a merge: the two profiles are one customer, and are merged. Of a split: each part is a customer of its own,
+    and the profile is split. Later records keep to it. 409 where the review is obsolete or was rejected before; to
+    approve again changes nothing."""
+    return await _answer(request, review_id, Answer.APPROVED, body)
+
+
+@router.post("/reviews/{review_id}/reject", responses=_ANSWERED, summary="Reject a merge or a split")
+async def reject(request: Request, review_id: UUID, body: StewardRequest) -> Answered:
+    """Of a merge: the two profiles are two customers, and are never merged. Of a split: the profile is one customer,
+    and stays together. It is not asked again. 409 where the review is obsolete or was approved before; to reject
+    again changes nothing."""
+    return await _answer(request, review_id, Answer.REJECTED, body)
+
+
+async def _answer(request: Request, review_id: UUID, answer: Answer, body: StewardRequest) -> Answered:
+    give = ports_of(request).steward.answer
+    result = await asyncio.to_thread(give, Id(review_id.bytes), answer, _actor(request, body), body.reason)
+    return Answered.model_validate(result)
+
+
+def _actor(request: Request, body: StewardRequest) -> str:
+    return body.actor or f"api-key:{request.state.caller}"

@@ -96,6 +96,10 @@ EXPLANATIONS: dict[ReasonCode, str] = {
 }
 
 
+AUTOMATIC = "automatic"
+"""What the merge log says of a merge that nobody asked for, where of any other it has the reason that was given."""
+
+
 class ErrorCode(StrEnum):
     """What the error envelope of the gateway says."""
 

@@ -97,7 +97,7 @@ class ResolveStage:
         if not fresh:
             return lambda: None
         now = datetime.now(UTC)
-        author = Author(STAGE, "automatic", self._model.version, self._policy.version, now, self._new_id)
+        author = Author(STAGE, None, self._model.version, self._policy.version, now, self._new_id)
         store = PostgresIdentityStore(tx, self._cache, self._overfull)
         by_record: defaultdict[Id, list[Event]] = defaultdict(list)
         for event in fresh:

@@ -7,26 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from pipeline.announce import Announcer, versions_of
 from pipeline.errors import Conflict, NotFound, TransactionConflict
 from pipeline.identity.ids import Id
-from pipeline.identity.model import ConstraintKind
-from pipeline.identity.policy import Policy
-from pipeline.identity.score import Model
-from pipeline.identity.settle import settle
-from pipeline.ids import new_id
-from pipeline.matching import gather
-from pipeline.privacy.keyring import KeyRing
-from pipeline.store.configurations import register
-from pipeline.store.database import Database, Transaction
-from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
-from pipeline.store.identity_writer import Author, IdentityWriter
-from pipeline.store.review_writer import ReviewWriter
-from schemas.codec import Codec
-
-_ATTEMPTS = 5
-_CACHED_RECORDS = 10_000
+from pipeline.identity.model import Constraint, ConstraintKind
+from pipeline.steward import Act, Stewardship
+from pipeline.store.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,77 +28,29 @@ class RollbackResult:
 
 
 def rollback_merge(
-    database: Database,
-    ring: KeyRing,
-    codec: Codec,
-    model: Model,
-    policy: Policy,
-    merge_log_id: Id,
-    actor: str,
-    reason: str,
-    now: datetime,
+    stewardship: Stewardship, merge_log_id: Id, actor: str, reason: str, now: datetime
 ) -> RollbackResult:
     """Undo one merge, however long ago, in one transaction.
 
-    Raises NotFound (no such merge), Conflict (no merge, or undone before), StoreUnavailable, TransactionConflict (the
-    neighbourhood kept moving under several attempts).
+    Raises NotFound (no such merge), Conflict (no merge, or undone before), BadInput (a blank reason), StoreUnavailable,
+    TransactionConflict (the neighbourhood kept moving under several attempts).
     """
-    author = Author(actor, reason, model.version, policy.version, now, new_id)
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            with database.transaction() as tx:
-                return _undo(tx, ring, codec, model, policy, merge_log_id, author)
-        except TransactionConflict:
-            if attempt == _ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
+    return stewardship.act(partial(_undo, merge_log_id=merge_log_id, now=now), actor, reason, now)
 
 
-def _undo(
-    tx: Transaction,
-    ring: KeyRing,
-    codec: Codec,
-    model: Model,
-    policy: Policy,
-    merge_log_id: Id,
-    author: Author,
-) -> RollbackResult:
-    source, source_records, target_records = _merge_to_undo(tx, merge_log_id)
-    register(tx, model, policy, author.now)
-    store = PostgresIdentityStore(tx, RecordCache(ring, _CACHED_RECORDS))
-    tx.run(
-        "insert_constraint",
-        (
-            author.new_id(),
-            ConstraintKind.CANNOT_LINK,
-            sorted(source_records),
-            sorted(target_records),
-            author.actor,
-            author.reason,
-            author.now,
-        ),
-    )
-    homes = {s.profile_id for s in store.standing(source_records | target_records).values()}
-    found = gather({}, {}, {}, store, model, policy, also=frozenset(homes | {source}))
-    if {s.profile_id for s in store.standing(source_records | target_records).values()} != homes:
+def _undo(act: Act, merge_log_id: Id, now: datetime) -> RollbackResult:
+    source, source_records, target_records = _merge_to_undo(act.tx, merge_log_id)
+    act.constrain(Constraint(ConstraintKind.CANNOT_LINK, source_records, target_records))
+    homes = {s.profile_id for s in act.store.standing(source_records | target_records).values()}
+    found = act.gather(frozenset(homes | {source}))
+    if {s.profile_id for s in act.store.standing(source_records | target_records).values()} != homes:
         raise TransactionConflict("a record of the merge moved before its profile was locked")
-    settlement = settle(
-        found.neighbourhood, model, policy, author.new_id, author.now, revive={source: source_records}
-    )
-    writer = IdentityWriter(tx, ring, author)
-    logged = writer.merge_log(settlement.decisions, found.neighbourhood, settlement, split_kind="rolled_back")
-    writer.profiles(settlement)
-    writer.moves(settlement, ())
-    reviews = ReviewWriter(tx, author).write(settlement)
+    settlement = act.settle(found, revive={source: source_records})
+    logged = act.carry_out(found, settlement, split_kind="rolled_back", change="rolled_back")
     entry = next((e for e in logged if e.kind == "rolled_back" and e.target == source), None)
     if entry is None:
         raise Conflict("the records of this merge no longer stand together: there is nothing to undo")
-    tx.run("mark_rolled_back", (author.now, entry.merge_log_id, merge_log_id))
-    versions = versions_of(tx, [*settlement.profiles, *(p for c in reviews for p in (c.low, c.high))])
-    announcer = Announcer(tx, codec, author)
-    announcer.profiles(settlement.profiles, change="rolled_back")
-    announcer.merges(logged, versions)
-    announcer.reviews(reviews, versions)
+    act.tx.run("mark_rolled_back", (now, entry.merge_log_id, merge_log_id))
     return RollbackResult(
         merge_log_id, entry.merge_log_id, source, entry.source, tuple(sorted(entry.records))
     )

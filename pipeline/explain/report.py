@@ -18,12 +18,16 @@ from pipeline.identity.ids import Id
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What was asked about: a record or a profile, the profile it stands in now, and the records that speak for it."""
+    """What was asked about: a record or a profile, the profile it stands in now, and the records that speak for it.
+
+    `is_part`: they are not all that the profile has.
+    """
 
     asked: Id
     is_record: bool
     profile_id: Id
     records: tuple[Id, ...]
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)

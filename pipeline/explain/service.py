@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from pipeline.errors import BadInput, NotFound
 from pipeline.explain import read
@@ -22,6 +22,7 @@ from pipeline.privacy.mask import masked
 from pipeline.store.configurations import Configurations
 from pipeline.store.database import Database, Transaction
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
+from pipeline.store.reviews import StoredReview
 
 _CACHED_RECORDS = 5_000
 
@@ -47,29 +48,43 @@ class Explainer:
     def pair(self, one: Id, other: Id) -> PairReport:
         """Why two records or profiles are one customer, or why not."""
         with self._database.transaction() as tx:
-            left, right = _apart(tx, read.subject(tx, one), read.subject(tx, other))
-            kept = _across(read.evidence(tx, (*left.records, *right.records)), left, right)
-            profiles = {left.asked, right.asked, left.profile_id, right.profile_id}
-            log = read.log_of(tx, profiles)
-            by, told_by = self._configuration(tx, read.versions(tx, left, right, log, kept))
-            records = self._contents(tx, (*left.records, *right.records))
-            mine, others = _known(records, left), _known(records, right)
-            store = PostgresIdentityStore(tx, self._cache)
-            constraints = store.constraints((*left.records, *right.records))
-            found = explain_sides(mine, others, constraints, by, self._show, kept)
-            first, second = found.best_pair
-            common = shared_keys(records[first], records[second], store.secret)
-            overfull = store.overfull_among([key.key for key in common])
-            return PairReport(
-                left=left,
-                right=right,
-                decided_by=told_by,
-                decisions=story((), read.between(log, left, right), ()),
-                explanation=found,
-                chain=self._chain(tx, left, right, first, second, constraints, by),
-                meeting=meeting(records[first], records[second], store.secret, overfull),
-                was_compared=bool(kept),
-            )
+            return self._pair(tx, *_apart(tx, read.subject(tx, one), read.subject(tx, other)))
+
+    def review(self, review: StoredReview) -> PairReport:
+        """The same of what a review asks about: two profiles, or the largest part of one and the rest."""
+        if not review.parts:
+            return self.pair(review.low_profile, review.high_profile)
+        largest, *others = review.parts
+        left, right = (
+            Subject(review.low_profile, False, review.low_profile, tuple(sorted(records)), is_part=True)
+            for records in (largest, chain.from_iterable(others))
+        )
+        with self._database.transaction() as tx:
+            return self._pair(tx, left, right)
+
+    def _pair(self, tx: Transaction, left: Subject, right: Subject) -> PairReport:
+        kept = _across(read.evidence(tx, (*left.records, *right.records)), left, right)
+        profiles = {left.asked, right.asked, left.profile_id, right.profile_id}
+        log = read.log_of(tx, profiles)
+        by, told_by = self._configuration(tx, read.versions(tx, left, right, log, kept))
+        records = self._contents(tx, (*left.records, *right.records))
+        mine, others = _known(records, left), _known(records, right)
+        store = PostgresIdentityStore(tx, self._cache)
+        constraints = store.constraints((*left.records, *right.records))
+        found = explain_sides(mine, others, constraints, by, self._show, kept)
+        first, second = found.best_pair
+        common = shared_keys(records[first], records[second], store.secret)
+        overfull = store.overfull_among([key.key for key in common])
+        return PairReport(
+            left=left,
+            right=right,
+            decided_by=told_by,
+            decisions=story((), read.between(log, left, right), ()),
+            explanation=found,
+            chain=self._chain(tx, left, right, first, second, constraints, by),
+            meeting=meeting(records[first], records[second], store.secret, overfull),
+            was_compared=bool(kept),
+        )
 
     def profile(self, asked: Id) -> ProfileReport:
         """Why the records of a profile are one customer, and how that came about; of a record, its profile."""

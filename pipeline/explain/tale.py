@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from pipeline.charts.waterfall import signed
-from pipeline.codes import EXPLANATIONS, ReasonCode
+from pipeline.codes import AUTOMATIC, EXPLANATIONS, ReasonCode
 from pipeline.explain import words
 from pipeline.identity.explain.explanation import Link, StepKind, StoryStep
 
@@ -33,13 +33,16 @@ def _step(step: StoryStep) -> str:
             said = f"Record {records} came from {step.actor} and joined{_for(step)}."
         case StepKind.MERGED:
             undone = " It was rolled back later." if step.undone else ""
-            said = f"Profile {step.source} was merged into {step.target} by {step.actor}{_for(step)}.{undone}"
+            said = (
+                f"Profile {step.source} was merged into {step.target} by {step.actor}{_for(step)}."
+                f"{_given(step)}{undone}"
+            )
         case StepKind.SPLIT:
             said = f"{records}{more} left {step.source} for {step.target} by {step.actor}: {_reason(step)}"
         case StepKind.ROLLED_BACK:
             said = (
-                f"A merge was undone by {step.actor}: {records}{more} went back from {step.source} to {step.target}. "
-                f'Reason given: "{step.reasons[0]}".'
+                f"A merge was undone by {step.actor}: {records}{more} went back from {step.source} to {step.target}."
+                f"{_given(step)}"
             )
     return f"{said}{_versions(step)}"
 
@@ -60,9 +63,16 @@ def _strongest(link: Link) -> str:
     )
 
 
+def _given(step: StoryStep) -> str:
+    """The reason that a person gave."""
+    told = step.reasons[0] if step.reasons else AUTOMATIC
+    return "" if told == AUTOMATIC else f' Reason given: "{told}".'
+
+
 def _reason(step: StoryStep) -> str:
+    """Why records were split off, which the pipeline says by a code."""
     code = step.reasons[0] if step.reasons else ""
-    return EXPLANATIONS[ReasonCode(code)] if code in set(ReasonCode) else code
+    return EXPLANATIONS[ReasonCode(code)] if code in set(ReasonCode) else f'"{code}".'
 
 
 def _versions(step: StoryStep) -> str:

@@ -116,6 +116,8 @@ def _subject(subject: Subject) -> str:
     count = len(subject.records)
     if subject.is_record:
         return f"record {subject.asked} (of profile {subject.profile_id})"
+    if subject.is_part:
+        return f"{_counted(count)} of profile {subject.profile_id}"
     into = "" if subject.asked == subject.profile_id else f", now in {subject.profile_id}"
     return f"profile {subject.asked} ({_counted(count)}{into})"
 

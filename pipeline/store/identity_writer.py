@@ -9,6 +9,7 @@ from datetime import datetime
 
 import orjson
 
+from pipeline.codes import AUTOMATIC
 from pipeline.identity.candidates import kinds_of
 from pipeline.identity.ids import Id
 from pipeline.identity.model import (
@@ -44,10 +45,10 @@ class HashedContent:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who decides, with what, and when."""
+    """Who decides, with what, and when. `reason` None: the pipeline itself, each decision for a reason of its own."""
 
     actor: str
-    reason: str
+    reason: str | None
     model_version: str
     policy_version: str
     now: datetime
@@ -262,7 +263,7 @@ class IdentityWriter:
                     self._author.model_version,
                     self._author.policy_version,
                     self._author.actor,
-                    self._author.reason if isinstance(d, Merged) or split_kind != "split" else d.reason,
+                    self._author.reason or (d.reason if isinstance(d, Split) else AUTOMATIC),
                     self._author.now,
                 ),
             )

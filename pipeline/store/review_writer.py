@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
 
 import orjson
 
+from pipeline.identity.answer import asks_the_same
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Proposal, Review
 from pipeline.identity.settle import Settlement
@@ -42,35 +45,46 @@ class ReviewWriter:
         self._author = author
 
     def write(self, settlement: Settlement) -> list[ReviewChange]:
-        """Make what is pending of the settled profiles what it should be; returns what changed."""
+        """Make what is pending of the settled profiles what it should be; returns what changed.
+
+        A review that asks something else than before gets a new id: nobody who saw the old one answers the new one.
+        """
         if not settlement.reviewed:
             return []
         pending = {
-            (low, high): (review, *shows)
+            (low, high): (review, shows)
             for review, low, high, *shows in self._tx.rows(
                 "pending_reviews", {"profiles": list(settlement.reviewed)}
             )
         }
         wanted: dict[tuple[Id, Id], Review | Proposal] = {(r.low, r.high): r for r in settlement.reviews}
         wanted |= {(p.profile, p.profile): p for p in settlement.proposals}
-        retired = [row[0] for pair, row in pending.items() if pair not in wanted]
-        added = [(self._author.new_id(), r) for pair, r in wanted.items() if pair not in pending]
+        moved = {p for p, after in settlement.profiles.items() if after.change in ("merged", "split")}
+        same = {
+            pair
+            for pair, (_, shows) in pending.items()
+            if pair in wanted and moved.isdisjoint(pair) and _asks_the_same(shows, wanted[pair])
+        }
+        retired = [review for pair, (review, _) in pending.items() if pair not in same]
+        added = [(self._author.new_id(), r) for pair, r in wanted.items() if pair not in same]
         changed = [
-            (pending[pair][0], r)
-            for pair, r in wanted.items()
-            if pair in pending and pending[pair][1:] != _shown(r)
+            (pending[pair][0], wanted[pair]) for pair in same if pending[pair][1] != _shown(wanted[pair])
         ]
         return (
             self._retire(retired) + self._put("insert_reviews", added) + self._put("update_reviews", changed)
         )
 
+    def answer(self, review_id: Id, status: str, asked_at: datetime) -> ReviewChange | None:
+        """Give a pending review its answer; None where it is no longer what it was at `asked_at`."""
+        given = {"review_id": review_id, "status": status, "asked_at": asked_at, "now": self._author.now}
+        row = self._tx.row("answer_review", given)
+        return None if row is None else ReviewChange(*row)
+
     def _retire(self, retired: Sequence[Id]) -> list[ReviewChange]:
         if not retired:
             return []
-        rows = self._tx.rows("retire_reviews", (self._author.now, list(retired)))
         return [
-            ReviewChange(review, kind, "obsolete", reason, low, high, confidence, details, model, policy)
-            for review, kind, low, high, reason, confidence, details, model, policy in rows
+            ReviewChange(*row) for row in self._tx.rows("retire_reviews", (self._author.now, list(retired)))
         ]
 
     def _put(self, query: str, reviews: Sequence[tuple[Id, Review | Proposal]]) -> list[ReviewChange]:
@@ -120,10 +134,18 @@ class ReviewWriter:
         return changes
 
 
-def _shown(r: Review | Proposal) -> tuple[object, ...]:
+def _shown(r: Review | Proposal) -> list[object]:
     """What a pending review of it would show."""
     parts = _parts(r) if isinstance(r, Proposal) else None
-    return (r.edge.low, r.edge.high, r.reason, r.edge.comparison.confidence, parts)
+    return [r.edge.low, r.edge.high, r.reason, r.edge.comparison.confidence, parts]
+
+
+def _asks_the_same(shows: Sequence[object], r: Review | Proposal) -> bool:
+    """Whether a pending review that shows this still asks what is to be asked."""
+    if not isinstance(r, Proposal):
+        return True
+    parts = cast(list[list[str]], shows[-1])
+    return asks_the_same([frozenset(map(Id.parse, part)) for part in parts], r.parts)
 
 
 def _parts(proposal: Proposal) -> list[list[str]]:

@@ -50,7 +50,7 @@ class StoredReview(NamedTuple):
 class Stored:
     """What stands. `homes`, `activity` and `key_versions` (of its hashes) are of every record, `records` holds those
     that opened, each with its match keys as they follow from its content; `broken` do not open although their key is
-    there. `reviews` are by the two profiles, the lower first; `answers` what stewards answered to earlier ones.
+    there. `reviews` are by the two profiles, the lower first. Of `constraints` cannot-links come first.
     """
 
     records: dict[Id, tuple[IdentityRecord, tuple[MatchKey, ...]]] = field(default_factory=dict)
@@ -61,7 +61,6 @@ class Stored:
     profiles: dict[Id, StoredProfile] = field(default_factory=dict)
     constraints: list[Constraint] = field(default_factory=list)
     reviews: dict[tuple[Id, Id], StoredReview] = field(default_factory=dict)
-    answers: list[Constraint] = field(default_factory=list)
 
     @property
     def forgotten(self) -> int:
@@ -114,7 +113,4 @@ def read_stored(tx: Transaction, ring: KeyRing, progress: Progress = silent) -> 
         stored.constraints.append(Constraint(ConstraintKind(kind), frozenset(left), frozenset(right)))
     for low, high, *review in tx.stream("stored_reviews"):
         stored.reviews[low, high] = StoredReview(*review)
-    for low, high, are_one in tx.stream("stored_answers"):
-        kind = ConstraintKind.MUST_LINK if are_one else ConstraintKind.CANNOT_LINK
-        stored.answers.append(Constraint(kind, frozenset((low,)), frozenset((high,))))
     return stored

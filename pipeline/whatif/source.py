@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.identity.hold import as_constraints
@@ -16,7 +16,7 @@ from pipeline.privacy.keyring import KeyRing
 from pipeline.progress import Progress
 from pipeline.resolve_file import read_rows
 from pipeline.store.database import Database
-from pipeline.store.stored import Stored, read_stored
+from pipeline.store.stored import read_stored
 from pipeline.whatif.example import Names
 from pipeline.whatif.simulation import Standing
 
@@ -52,23 +52,13 @@ def from_store(database: Database, ring: KeyRing, progress: Progress) -> Source:
         records=stored.records,
         names=Names(str, lambda customer: str(profiles[customer])),
         constraints=(*stored.constraints, *as_constraints(stored.held())),
-        decisions=_decisions(stored),
+        decisions=tuple(stored.constraints),
         standing=Standing(
             tuple(members.values()),
             tuple((r.low_record, r.high_record, r.reason) for r in stored.reviews.values()),
         ),
         left_out=stored.forgotten + len(stored.broken),
     )
-
-
-def _decisions(stored: Stored) -> list[Constraint]:
-    """Constraints, a rollback's among them, and the answers to reviews that no constraint repeats."""
-    said = {(c.kind, pair) for c in stored.constraints for pair in _pairs(c)}
-    return [*stored.constraints, *(a for a in stored.answers if (a.kind, next(_pairs(a))) not in said)]
-
-
-def _pairs(constraint: Constraint) -> Iterator[frozenset[Id]]:
-    return (frozenset((one, other)) for one in constraint.left for other in constraint.right)
 
 
 def from_file(

@@ -91,7 +91,16 @@ class OnPostgres:
     def forbid(self, one: Person, other: Person) -> None:
         self._tx.run(
             "insert_constraint",
-            (new_id(), "cannot_link", [one.record_id], [other.record_id], "test", "test", START),
+            {
+                "constraint_id": new_id(),
+                "kind": "cannot_link",
+                "left": [one.record_id],
+                "right": [other.record_id],
+                "actor": "test",
+                "reason": "test",
+                "now": START,
+                "review_id": None,
+            },
         )
 
     def ask(self) -> IdentityStore:

@@ -11,7 +11,6 @@ from typing import cast
 from pipeline.codes import ReasonCode
 from pipeline.errors import TransactionConflict
 from pipeline.identity.model import MatchKeyKind
-from pipeline.resolve_stage import ResolveStage
 from pipeline.store.database import Database
 from pipeline.stream.batch import Message, batch_of
 from pipeline.stream.positions import load_positions
@@ -46,7 +45,7 @@ def work(dsn: str, stages: StagesOnPostgres, partition: int, values: list[bytes]
     """One worker on a partition of its own, small batches; returns how often it had to start over."""
     conflicts = 0
     with Database(dsn, f"worker-{partition}") as database:
-        worker = ResolveStage(stages.settings, database, ring(), stages.codec, model(), stages.rules)
+        worker = stages.worker(database)
         place = ("events.normalized", partition)
         for start in range(0, len(values), 5):
             messages = [

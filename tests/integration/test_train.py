@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from pipeline.answer import Answer
 from pipeline.errors import BadInput, ConfigurationError
 from pipeline.progress import silent
 from pipeline.training.training import JudgedBy, from_store, train
@@ -29,8 +30,7 @@ def stages(database: str) -> Iterator[StagesOnPostgres]:
 def test_rollbacks_and_answers_are_labels_and_nothing_is_written(stages: StagesOnPostgres) -> None:
     small_house(stages)
     stages.rollback(merge_log(stages))
-    with stages.database.transaction() as tx:
-        tx.connection.execute("UPDATE review_queue SET status = 'approved' WHERE status = 'pending'")
+    stages.answer(stages.review(), Answer.APPROVED)
     stands = {t: stages.rows(f"SELECT * FROM {t} ORDER BY 1, 2") for t in TABLES}
     material = from_store(stages.database, ring(), silent)
     found = train(material, model(), policy(), 1, "trained", silent)

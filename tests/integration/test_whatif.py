@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from pipeline.answer import Answer
 from pipeline.errors import BadInput
 from pipeline.identity.difference import ChangeKind
 from pipeline.identity.explain.weighing import Configuration
@@ -70,8 +71,7 @@ def test_changes_name_the_profiles_they_touch_and_nothing_is_written(stages: Sta
 def test_rollbacks_and_answers_are_what_stewards_decided(stages: StagesOnPostgres) -> None:
     small_house(stages)
     stages.rollback(merge_log(stages))
-    with stages.database.transaction() as tx:
-        tx.connection.execute("UPDATE review_queue SET status = 'approved' WHERE status = 'pending'")
+    stages.answer(stages.review(), Answer.APPROVED)
     found = run(stages, ACTIVE).simulation
     before, after = found.agreement
     assert before == after

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 import orjson
 from psycopg.rows import TupleRow
 
+from pipeline.answer import Answer, Answered, answer_review
 from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.normalize_stage import NormalizeStage
 from pipeline.resolve_stage import ResolveStage
 from pipeline.rollback import RollbackResult, rollback_merge
 from pipeline.settings import Settings
+from pipeline.steward import Stewardship
 from pipeline.store.database import Database
 from pipeline.stream.batch import Batch, Message, batch_of
 from pipeline.stream.positions import load_positions
@@ -36,8 +38,12 @@ class StagesOnPostgres:
         self.normalize = NormalizeStage(
             self.settings, self.database, self.publisher, ring(), self.codec, self.rules
         )
-        self.resolve = ResolveStage(self.settings, self.database, ring(), self.codec, model(), self.rules)
+        self.resolve = self.worker(self.database)
         self._offsets = {"events.raw": 0, "events.normalized": 0}
+
+    def worker(self, database: Database) -> ResolveStage:
+        """A resolve stage by the rules of now."""
+        return ResolveStage(self.settings, database, ring(), self.codec, model(), self.rules)
 
     def send(self, *events: EventIn, batch: int = 1000) -> None:
         """Send events through both stages, `batch` at a time."""
@@ -54,9 +60,12 @@ class StagesOnPostgres:
 
     def deliver(self, values: Sequence[bytes]) -> None:
         """Hand normalized events to resolve."""
-        messages = [self._message("events.normalized", None, value) for value in values]
-        if messages:
-            self.resolve.handle(self.batch("resolve", messages))
+        if values:
+            self.resolve.handle(self.to_resolve(values))
+
+    def to_resolve(self, values: Sequence[bytes]) -> Batch:
+        """The next batch for resolve, of normalized events."""
+        return self.batch("resolve", [self._message("events.normalized", None, v) for v in values])
 
     def batch(self, stage: str, messages: Sequence[Message]) -> Batch:
         """A batch from the position that is stored."""
@@ -91,17 +100,23 @@ class StagesOnPostgres:
 
     def rollback(self, merge_log_id: Id, reason: str = "wrong person") -> RollbackResult:
         """Undo a merge."""
-        return rollback_merge(
-            self.database,
-            ring(),
-            self.codec,
-            model(),
-            self.rules,
-            merge_log_id,
-            "steward",
-            reason,
-            datetime.now(UTC),
+        return rollback_merge(self.stewardship(), merge_log_id, "steward", reason, datetime.now(UTC))
+
+    def answer(self, review_id: Id, answer: Answer, reason: str = "I know them") -> Answered:
+        """Answer a review."""
+        return answer_review(self.stewardship(), review_id, answer, "steward", reason, datetime.now(UTC))
+
+    def stewardship(self) -> Stewardship:
+        """What acts on a steward's word, by the rules of now."""
+        return Stewardship(self.database, ring(), self.codec, model(), self.rules)
+
+    def review(self, kind: str = "merge") -> Id:
+        """The one review of its kind that waits."""
+        ((found,),) = self.rows(
+            "SELECT review_id FROM review_queue WHERE status = 'pending' AND kind = %s", kind
         )
+        review: Id = found
+        return review
 
     def close(self) -> None:
         """Close the connection."""

@@ -47,7 +47,7 @@ Labels = Mapping[Pair, Label]
 def labels(decisions: Iterable[Constraint], known: Collection[Id]) -> dict[Pair, Label]:
     """The labels in decisions on known records. Of two decisions on one pair the first counts: put what stands first.
 
-    Constraints say it, a rollback's among them, and the answers to reviews.
+    Constraints say it, those of rollbacks and of answered reviews among them.
     """
     found: dict[Pair, Label] = {}
     for decision in decisions:

@@ -253,8 +253,8 @@ WHERE status = 'pending' AND high_profile = ANY(%(profiles)s::uuid[])
 
 -- name: retire_reviews
 UPDATE review_queue SET status = 'obsolete', updated_at = %s WHERE review_id = ANY(%s::uuid[]) AND status = 'pending'
-RETURNING review_id, kind, low_profile, high_profile, reason, confidence_score, scoring_details::text, model_version,
-    policy_version
+RETURNING review_id, kind, status, reason, low_profile, high_profile, confidence_score, scoring_details::text,
+    model_version, policy_version
 
 -- name: insert_reviews
 INSERT INTO review_queue (review_id, kind, low_profile, high_profile, low_record, high_record, status, reason,
@@ -289,5 +289,28 @@ FROM identity_merge_log WHERE merge_log_id = %s FOR UPDATE
 UPDATE identity_merge_log SET rolled_back = true, rolled_back_at = %s, rolled_back_by = %s WHERE merge_log_id = %s
 
 -- name: insert_constraint
-INSERT INTO identity_constraint (constraint_id, kind, left_records, right_records, actor, reason, created_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s)
+INSERT INTO identity_constraint
+    (constraint_id, kind, left_records, right_records, actor, reason, created_at, review_id)
+VALUES (%(constraint_id)s, %(kind)s, %(left)s, %(right)s, %(actor)s, %(reason)s, %(now)s, %(review_id)s)
+
+-- name: review_to_answer
+-- A review and what it asks; updated_at changes with all that it shows.
+SELECT kind, status, low_profile, high_profile, scoring_details -> 'parts', updated_at
+FROM review_queue WHERE review_id = %s
+
+-- name: answer_review
+-- Give a pending review its answer; no row where it is not the one that was read. Its profiles are locked.
+UPDATE review_queue SET status = %(status)s, updated_at = %(now)s
+WHERE review_id = %(review_id)s AND status = 'pending' AND updated_at = %(asked_at)s
+RETURNING review_id, kind, status, reason, low_profile, high_profile, confidence_score, scoring_details::text,
+    model_version, policy_version
+
+-- name: answer_given
+-- Who answered a review, and when.
+SELECT actor, created_at FROM identity_constraint WHERE review_id = %s LIMIT 1
+
+-- name: profiles_answered
+-- The profiles that the records an answered review was about stand in now.
+SELECT DISTINCT r.profile_id
+FROM identity_constraint c JOIN identity_record r ON r.record_id = ANY(c.left_records || c.right_records)
+WHERE c.review_id = %s ORDER BY r.profile_id

@@ -95,17 +95,32 @@ SELECT merge_log_id, kind, source_profile, target_profile, records, confidence_s
 FROM identity_merge_log WHERE merge_log_id = %(merge_log_id)s
 
 -- name: read_reviews
--- The review queue, the likeliest first.
-SELECT review_id, kind, low_profile, high_profile, low_record, high_record, status, reason, confidence_score,
-       scoring_details, model_version, policy_version, created_at, updated_at
-FROM review_queue
-WHERE status = %(status)s
-ORDER BY confidence_score DESC, review_id
+-- The review queue, the likeliest first; of one kind where given.
+SELECT q.review_id, q.kind, q.low_profile, q.high_profile, q.low_record, q.high_record, q.status, q.reason,
+       q.confidence_score, q.scoring_details, q.model_version, q.policy_version, q.created_at, q.updated_at,
+       answer.actor AS answered_by, answer.reason AS answer_reason
+FROM review_queue q
+LEFT JOIN LATERAL (
+    SELECT c.actor, c.reason FROM identity_constraint c WHERE c.review_id = q.review_id LIMIT 1
+) answer ON true
+WHERE q.status = %(status)s AND (%(kind)s::text IS NULL OR q.kind = %(kind)s)
+ORDER BY q.confidence_score DESC, q.review_id
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: count_reviews
--- How many reviews have the status.
-SELECT count(*) AS total FROM review_queue WHERE status = %(status)s
+-- How many rows `read_reviews` has on all pages.
+SELECT count(*) AS total FROM review_queue WHERE status = %(status)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+
+-- name: read_review
+-- One of them.
+SELECT q.review_id, q.kind, q.low_profile, q.high_profile, q.low_record, q.high_record, q.status, q.reason,
+       q.confidence_score, q.scoring_details, q.model_version, q.policy_version, q.created_at, q.updated_at,
+       answer.actor AS answered_by, answer.reason AS answer_reason
+FROM review_queue q
+LEFT JOIN LATERAL (
+    SELECT c.actor, c.reason FROM identity_constraint c WHERE c.review_id = q.review_id LIMIT 1
+) answer ON true
+WHERE q.review_id = %(review_id)s
 
 -- name: read_nothing
 -- Does Postgres answer?

@@ -56,19 +56,14 @@ LEFT JOIN (
 ) logged USING (profile_id)
 
 -- name: stored_constraints
--- Standing constraints.
-SELECT kind, left_records, right_records FROM identity_constraint WHERE revoked_at IS NULL ORDER BY constraint_id
+-- Standing constraints, rollbacks and answered reviews among them; cannot-links first, for they outweigh must-links.
+SELECT kind, left_records, right_records FROM identity_constraint
+WHERE revoked_at IS NULL ORDER BY kind, constraint_id
 
 -- name: stored_reviews
 -- Pairs of profiles that wait for a steward.
 SELECT low_profile, high_profile, low_record, high_record, reason, confidence_score FROM review_queue
 WHERE status = 'pending' AND kind = 'merge'
-
--- name: stored_answers
--- What stewards answered: the best pair of records between the two profiles, and whether they are one.
-SELECT low_record, high_record, status = 'approved' FROM review_queue
-WHERE status IN ('approved', 'rejected') AND kind = 'merge'
-ORDER BY review_id
 
 -- name: stored_evidence
 -- All evidence, with the versions that made it.

@@ -1,0 +1,26 @@
+"""What a steward's commands act with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.steward import Stewardship
+
+
+@contextmanager
+def stewardship() -> Iterator[Stewardship]:
+    """By the settings of the environment, on a connection of its own. Raises ConfigurationError."""
+    from infra.addresses import effective_settings
+    from pipeline.configuration import load_model, load_policy
+    from pipeline.privacy.keyring import load_key_ring
+    from pipeline.steward import Stewardship
+    from pipeline.store.database import Database
+    from schemas.codec import load_codec
+
+    settings = effective_settings()
+    ring, codec = load_key_ring(settings), load_codec(settings)
+    with Database(settings.postgres_dsn.get_secret_value(), "cli") as database:
+        yield Stewardship(database, ring, codec, load_model(settings), load_policy(settings))

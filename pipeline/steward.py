@@ -1,0 +1,132 @@
+"""What a steward's acts share: a neighbourhood is decided afresh in one transaction, and whatever follows is told.
+
+Rollback (pipeline/rollback.py) and answers to reviews (pipeline/answer.py) differ in the constraints they put and in
+what they make sure of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from pipeline.announce import Announcer, versions_of
+from pipeline.errors import BadInput, TransactionConflict
+from pipeline.identity.ids import Id
+from pipeline.identity.model import Constraint
+from pipeline.identity.policy import Policy
+from pipeline.identity.score import Model
+from pipeline.identity.settle import Settlement, settle
+from pipeline.ids import new_id
+from pipeline.matching import Found, gather
+from pipeline.privacy.keyring import KeyRing
+from pipeline.store.configurations import register
+from pipeline.store.database import Database, Transaction
+from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
+from pipeline.store.identity_writer import Author, IdentityWriter, LoggedMerge
+from pipeline.store.review_writer import ReviewChange, ReviewWriter
+from schemas.codec import Codec
+
+_ATTEMPTS = 5
+_CACHED_RECORDS = 10_000
+
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Stewardship:
+    """What it takes to act on a steward's word."""
+
+    database: Database
+    ring: KeyRing
+    codec: Codec
+    model: Model
+    policy: Policy
+
+    def act(self, action: Callable[[Act], Outcome], actor: str, reason: str | None, now: datetime) -> Outcome:
+        """Run the action in a transaction, again where it lost a race. `reason` None: nobody asked for it.
+
+        Raises BadInput (a blank reason), what the action does, StoreUnavailable, TransactionConflict (the neighbourhood
+        kept moving under several attempts).
+        """
+        if reason is not None and not reason.strip():
+            raise BadInput("reason", "it is blank; say why, for those who ask later")
+        author = Author(actor, reason, self.model.version, self.policy.version, now, new_id)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self.database.transaction() as tx:
+                    register(tx, self.model, self.policy, now)
+                    return action(Act(self, tx, author))
+            except TransactionConflict:
+                if attempt == _ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
+
+
+class Act:
+    """One act inside its transaction: put constraints, `gather`, `settle`, `carry_out`, in this order."""
+
+    def __init__(self, by: Stewardship, tx: Transaction, author: Author) -> None:
+        self.tx = tx
+        self.store = PostgresIdentityStore(tx, RecordCache(by.ring, _CACHED_RECORDS))
+        self.reviews = ReviewWriter(tx, author)
+        self._by, self._author = by, author
+
+    def constrain(self, constraint: Constraint, review_id: Id | None = None) -> None:
+        """Put a constraint; `review_id` is the review it answers."""
+        self.tx.run(
+            "insert_constraint",
+            {
+                "constraint_id": self._author.new_id(),
+                "kind": constraint.kind,
+                "left": sorted(constraint.left),
+                "right": sorted(constraint.right),
+                "actor": self._author.actor,
+                "reason": self._author.reason,
+                "now": self._author.now,
+                "review_id": review_id,
+            },
+        )
+
+    def gather(self, profiles: frozenset[Id]) -> Found:
+        """Lock and load what deciding these profiles rests on. Raises TransactionConflict where it moved meanwhile."""
+        return gather({}, {}, {}, self.store, self._by.model, self._by.policy, also=profiles)
+
+    def settle(
+        self,
+        found: Found,
+        revive: Mapping[Id, frozenset[Id]] | None = None,
+        release: frozenset[Id] = frozenset(),
+    ) -> Settlement:
+        """Decide it afresh; `revive` and `release` are those of pipeline/identity/settle.py."""
+        a, by = self._author, self._by
+        return settle(found.neighbourhood, by.model, by.policy, a.new_id, a.now, revive, release)
+
+    def carry_out(
+        self,
+        found: Found,
+        settlement: Settlement,
+        answered: Sequence[ReviewChange] = (),
+        split_kind: str = "split",
+        change: str | None = None,
+    ) -> list[LoggedMerge]:
+        """Write what was settled and tell of it; returns what the merge log now says of it.
+
+        `answered` are reviews that the act answers; splits are logged as `split_kind`, and `change` is what is said to
+        have happened to the profiles, if not what did.
+        """
+        writer = IdentityWriter(self.tx, self._by.ring, self._author)
+        logged = writer.merge_log(settlement.decisions, found.neighbourhood, settlement, split_kind)
+        writer.profiles(settlement)
+        writer.moves(settlement, ())
+        writer.evidence(found)
+        reviews = [*answered, *self.reviews.write(settlement)]
+        versions = versions_of(
+            self.tx, [*settlement.profiles, *(p for c in reviews for p in (c.low, c.high))]
+        )
+        announcer = Announcer(self.tx, self._by.codec, self._author)
+        announcer.profiles(settlement.profiles, change)
+        announcer.merges(logged, versions)
+        announcer.reviews(reviews, versions)
+        return logged

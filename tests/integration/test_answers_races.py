@@ -1,0 +1,153 @@
+"""Answers while others decide about the same customers: who comes second sees what the first one did.
+
+The first is stopped between its last statement and its commit, with all its locks; only once Postgres says that the
+second waits for one of them is it let go.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Event
+from typing import TypeVar
+
+import pytest
+
+from pipeline.answer import Answer, Answered, answer_review
+from pipeline.errors import Conflict
+from pipeline.identity.ids import Id
+from pipeline.store.database import Database, Transaction
+from pipeline.verify.verification import verify
+from tests.integration.test_answers import ANNA, constraints, doubt, home_of, told
+from tests.support.people import model, ring
+from tests.support.pipeline import EventIn, StagesOnPostgres, event
+from tests.support.processes import PATIENCE_S
+
+T = TypeVar("T")
+
+
+class Gated(Database):
+    """Once `is_shut`, it commits only when it is let."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn, "first")
+        self.is_shut = False
+        self.at_the_end, self.go = Event(), Event()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        with super().transaction() as tx:
+            yield tx
+            if self.is_shut:
+                self.at_the_end.set()
+                assert self.go.wait(PATIENCE_S)
+
+
+class Race:
+    """Runs two after each other although they begin together."""
+
+    def __init__(self, dsn: str) -> None:
+        self.stages = StagesOnPostgres(dsn)
+        self._first, self._second = Gated(dsn), Database(dsn, "second")
+        self.stages.resolve = self.stages.worker(self._first)
+
+    def run(self, first: Callable[[Database], object], second: Callable[[Database], T]) -> Future[T]:
+        """Both have ended when it returns; the first one without an error."""
+        self._first.is_shut = True
+        with ThreadPoolExecutor(2) as pool:
+            ahead = pool.submit(first, self._first)
+            try:
+                assert self._first.at_the_end.wait(PATIENCE_S), ahead.exception(0)
+                behind = pool.submit(second, self._second)
+                self._until_it_waits()
+            finally:
+                self._first.go.set()
+            ahead.result()
+        return behind
+
+    def _until_it_waits(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.stages.rows(
+            "SELECT 1 FROM pg_stat_activity WHERE application_name = 'second' AND wait_event_type = 'Lock'"
+        ):
+            assert time.monotonic() < deadline, "the second does not wait for the first"
+            time.sleep(0.01)
+
+    def answering(self, review: Id, answer: Answer) -> Callable[[Database], Answered]:
+        by = self.stages.stewardship()
+        return lambda database: answer_review(
+            replace(by, database=database), review, answer, "steward", "I know them", datetime.now(UTC)
+        )
+
+    def resolving(self, *events: EventIn) -> Callable[[Database], None]:
+        batch = self.stages.to_resolve(self.stages.normalized(*events))
+
+        def resolve(database: Database) -> None:
+            worker = self.stages.resolve if database is self._first else self.stages.worker(database)
+            worker.handle(batch)
+
+        return resolve
+
+    def close(self) -> None:
+        self._first.close()
+        self._second.close()
+        self.stages.close()
+
+
+@pytest.fixture
+def race(database: str) -> Iterator[Race]:
+    opened = Race(database)
+    yield opened
+    stages = opened.stages
+    assert [f.as_dict() for f in verify(stages.database, ring(), model(), stages.rules).faults] == []
+    opened.close()
+
+
+NEXT = event(3, {"loyalty_id": "L-1001", "cookie_id": "c-1"}, traits=ANNA)
+
+
+def test_an_answer_takes_in_what_was_resolved_just_before(race: Race) -> None:
+    review = doubt(race.stages)
+    race.run(race.resolving(NEXT), race.answering(review, Answer.REJECTED)).result()
+    assert home_of(race.stages, 3) == home_of(race.stages, 1)
+    assert sorted(constraints(race.stages)[0][1:]) == [1, 2]
+
+
+def test_an_answer_that_is_overtaken_by_a_merge_is_refused(race: Race) -> None:
+    review = doubt(race.stages)
+    race.stages.send(event(3, {"phone": "+14155550101"}))
+    merging = event(4, {"phone": "+14155550101", "loyalty_id": "L-1001"}, traits=ANNA)
+    late = race.run(race.resolving(merging), race.answering(review, Answer.APPROVED))
+    with pytest.raises(Conflict, match="is obsolete"):
+        late.result()
+    assert constraints(race.stages) == []
+
+
+@pytest.mark.parametrize("answer", Answer)
+def test_what_is_resolved_just_after_an_answer_keeps_to_it(race: Race, answer: Answer) -> None:
+    review = doubt(race.stages)
+    race.run(race.answering(review, answer), race.resolving(NEXT)).result()
+    homes = {home_of(race.stages, n) for n in (1, 2, 3)}
+    assert len(homes) == (1 if answer is Answer.APPROVED else 2)
+
+
+def test_of_two_stewards_who_agree_one_is_told_that_it_was_done(race: Race) -> None:
+    review = doubt(race.stages)
+    first = race.answering(review, Answer.APPROVED)
+    late = race.run(first, race.answering(review, Answer.APPROVED)).result()
+    assert late.merge_log_ids == ()
+    assert len(constraints(race.stages)) == 1
+    assert told(race.stages, "merge") == ["pending", "approved"]
+
+
+def test_of_two_stewards_who_differ_the_second_is_refused(race: Race) -> None:
+    review = doubt(race.stages)
+    first = race.answering(review, Answer.REJECTED)
+    late = race.run(first, race.answering(review, Answer.APPROVED))
+    with pytest.raises(Conflict, match="was rejected before, by steward"):
+        late.result()
+    assert len(race.stages.profiles()) == 2
