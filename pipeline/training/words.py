@@ -47,7 +47,7 @@ def notes(found: Training) -> list[str]:
         said.append(
             f"Too little to learn from: {int(found.learnt.matches):,} pairs of one person are expected, and at least "
             f"{ENOUGH:,.0f} should be. The model at the start counts as {em.SEEN_MATCHES:,.0f}, so what pairs of one "
-            "person look like is still what it says; only names and strangers are learnt. There is little reason to "
+            "person look like is still what it says; names and strangers move a little. There is little reason to "
             "prefer this model."
         )
     if found.bins and (sure := found.automatic()).pairs and not _holds(found):
