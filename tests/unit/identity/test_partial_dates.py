@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from pipeline.codes import ReasonCode
+from pipeline.identity.compare import compare
 from pipeline.identity.dates import birth_date
 from pipeline.identity.model import CanonicalRecord, MatchKeyKind, Trait
 from pipeline.identity.normalize import canonicalize
@@ -196,3 +197,12 @@ def test_a_part_of_a_known_date_is_no_second_opinion() -> None:
 
 def test_the_trait_holds_the_canonical_form() -> None:
     assert canonical(last_name="Lovelace", date_of_birth="Nov 1978").traits[Trait.DATE_OF_BIRTH] == MONTH
+
+
+def test_a_common_name_and_a_year_are_a_question_and_a_rare_name_and_a_year_an_answer() -> None:
+    def confidence(**told: str) -> float:
+        one = side([person({}, **told, date_of_birth="1978").arrival.record])
+        return compare(one, one, model(), policy()).confidence
+
+    assert policy().review < confidence(full_name="John Smith") < policy().auto_merge
+    assert confidence(full_name="Zbigniew Kowalczykowski") > policy().auto_merge
