@@ -68,7 +68,9 @@ class ReviewWriter:
         retired = [review for pair, (review, _) in pending.items() if pair not in same]
         added = [(self._author.new_id(), r) for pair, r in wanted.items() if pair not in same]
         changed = [
-            (pending[pair][0], wanted[pair]) for pair in same if pending[pair][1] != _shown(wanted[pair])
+            (review, wanted[pair])
+            for pair, (review, shows) in pending.items()
+            if pair in same and shows != _shown(wanted[pair])
         ]
         return (
             self._retire(retired) + self._put("insert_reviews", added) + self._put("update_reviews", changed)

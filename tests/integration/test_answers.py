@@ -21,10 +21,13 @@ EMAIL = {"email": "anna@mailbox.net"}
 TILL = {"email": "counter7@mailbox.net"}
 PEOPLE = ["Anna Kowalski", "John Smith", "Mary Jones", "Peter Brown", "Susan Miller"]
 
+RULES = replace(policy(), split_limit=1, version="here")
+"""No split of two records goes unasked."""
+
 
 @pytest.fixture
 def stages(database: str) -> Iterator[StagesOnPostgres]:
-    opened = StagesOnPostgres(database)
+    opened = StagesOnPostgres(database, rules=RULES)
     yield opened
     assert [f.as_dict() for f in verify(opened.database, ring(), model(), opened.rules).faults] == []
     opened.close()
@@ -38,15 +41,15 @@ def doubt(stages: StagesOnPostgres) -> Id:
     return stages.review()
 
 
-def proposal(stages: StagesOnPostgres) -> Id:
-    """A customer held together although a till's e-mail, which five people share, was all that held it together."""
-    stages.rules = replace(policy(), split_limit=1, version="here")
-    stages.resolve = stages.worker(stages.database)
+def proposal(stages: StagesOnPostgres, *more: int) -> Id:
+    """A customer held together although a till's e-mail, which five people share, was all that held it together: events
+    1, 2 and `more`, each a part."""
     stages.send(_named(1, PEOPLE[0]))
-    stages.send(event(2, {**TILL, "cookie_id": "c-1"}))
+    for number in (2, *more):
+        stages.send(event(number, {**TILL, "cookie_id": f"c-{number}"}))
     for number, name in enumerate(PEOPLE[1:], start=3):
         stages.send(_named(number, name))
-    assert frozenset({"001", "002"}) in stages.profiles()
+    assert frozenset(f"{n:03d}" for n in (1, 2, *more)) in stages.profiles()
     return stages.review("split")
 
 
@@ -250,7 +253,7 @@ def test_an_approved_split_is_carried_out_and_told(stages: StagesOnPostgres) -> 
 def test_what_was_split_stays_apart(stages: StagesOnPostgres) -> None:
     stages.answer(proposal(stages), Answer.APPROVED)
     first, last = PEOPLE[0].split()
-    stages.send(event(8, {**TILL, "cookie_id": "c-1"}, traits={"first_name": first, "last_name": last}))
+    stages.send(event(8, {**TILL, "cookie_id": "c-2"}, traits={"first_name": first, "last_name": last}))
     assert home_of(stages, 1) != home_of(stages, 2)
     assert told(stages, "split") == ["pending", "approved"]
 
@@ -271,7 +274,7 @@ def test_a_rejected_split_leaves_the_profile_whole_and_is_not_proposed_again(
         stages.send(
             _named(number, f"Given{'abcdefghij'[number % 10] * 3} Surn{'klmnopqrst'[number % 10] * 4}")
         )
-    stages.send(event(30, {"cookie_id": "c-1"}))
+    stages.send(event(30, {"cookie_id": "c-2"}))
     assert home_of(stages, 1) == home_of(stages, 2) == large
     assert told(stages, "split") == ["pending", "rejected"]
 
@@ -295,11 +298,33 @@ def test_a_merge_with_a_held_profile_waits_for_the_split(stages: StagesOnPostgre
     stages.answer(merges[0], Answer.REJECTED)
 
 
-def test_a_proposal_that_falls_otherwise_by_now_is_another_one(stages: StagesOnPostgres) -> None:
+def test_a_record_that_joined_a_part_goes_with_it(stages: StagesOnPostgres) -> None:
     review = proposal(stages)
-    # another record of the same cookie joins a part: the same question
-    stages.send(event(20, {**TILL, "cookie_id": "c-1", "device_id": "d-1"}))
-    assert home_of(stages, 20) == home_of(stages, 2)
+    stages.send(event(20, {**TILL, "cookie_id": "c-2", "device_id": "d-1"}))
     assert stages.review("split") == review
     stages.answer(review, Answer.APPROVED)
     assert home_of(stages, 20) == home_of(stages, 2) != home_of(stages, 1)
+
+
+def test_a_proposal_that_falls_otherwise_by_now_is_another_one(stages: StagesOnPostgres) -> None:
+    review = proposal(stages, 20, 21)
+    stages.send(event(30, {"cookie_id": ["c-20", "c-21"]}))  # two of the parts are one
+    with pytest.raises(Conflict, match="is obsolete"):
+        stages.answer(review, Answer.APPROVED)
+    assert told(stages, "split")[-2:] == ["obsolete", "pending"]
+    stages.answer(stages.review("split"), Answer.APPROVED)
+    assert home_of(stages, 20) == home_of(stages, 21) == home_of(stages, 30)
+    assert len({home_of(stages, n) for n in (1, 2, 20)}) == 3
+
+
+def test_many_parts_come_apart_by_few_constraints(stages: StagesOnPostgres) -> None:
+    found = stages.answer(proposal(stages, 20, 21, 22, 23), Answer.APPROVED)
+    assert len(found.profiles) == 6
+    assert len(found.merge_log_ids) == 5
+    assert sorted(constraints(stages)) == [
+        ("cannot_link", 3, 3),
+        ("cannot_link", 4, 2),
+        ("cannot_link", 4, 2),
+    ]
+    stages.send(event(30, {"cookie_id": ["c-20", "c-21", "c-22"]}))  # they are people apart, whatever comes
+    assert len({home_of(stages, n) for n in (1, 2, 20, 21, 22, 23)}) == 6

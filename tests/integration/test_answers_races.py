@@ -18,11 +18,11 @@ from typing import TypeVar
 import pytest
 
 from pipeline.answer import Answer, Answered, answer_review
-from pipeline.errors import Conflict
+from pipeline.errors import Conflict, TransactionConflict
 from pipeline.identity.ids import Id
 from pipeline.store.database import Database, Transaction
 from pipeline.verify.verification import verify
-from tests.integration.test_answers import ANNA, constraints, doubt, home_of, told
+from tests.integration.test_answers import ANNA, RULES, constraints, doubt, home_of, proposal, told
 from tests.support.people import model, ring
 from tests.support.pipeline import EventIn, StagesOnPostgres, event
 from tests.support.processes import PATIENCE_S
@@ -51,7 +51,7 @@ class Race:
     """Runs two after each other although they begin together."""
 
     def __init__(self, dsn: str) -> None:
-        self.stages = StagesOnPostgres(dsn)
+        self.stages = StagesOnPostgres(dsn, rules=RULES)
         self._first, self._second = Gated(dsn), Database(dsn, "second")
         self.stages.resolve = self.stages.worker(self._first)
 
@@ -88,7 +88,10 @@ class Race:
 
         def resolve(database: Database) -> None:
             worker = self.stages.resolve if database is self._first else self.stages.worker(database)
-            worker.handle(batch)
+            try:
+                worker.handle(batch)
+            except TransactionConflict:  # as the loop does
+                worker.handle(batch)
 
         return resolve
 
@@ -125,6 +128,25 @@ def test_an_answer_that_is_overtaken_by_a_merge_is_refused(race: Race) -> None:
     with pytest.raises(Conflict, match="is obsolete"):
         late.result()
     assert constraints(race.stages) == []
+
+
+def test_a_split_whose_parts_came_together_just_before_is_not_approved(race: Race) -> None:
+    review = proposal(race.stages, 20, 21)
+    joining = event(30, {"cookie_id": ["c-20", "c-21"]})
+    late = race.run(race.resolving(joining), race.answering(review, Answer.APPROVED))
+    with pytest.raises(Conflict, match="is obsolete"):
+        late.result()
+    assert race.stages.review("split") != review
+    assert len({home_of(race.stages, n) for n in (1, 2, 20, 21, 30)}) == 1
+
+
+def test_what_is_resolved_just_after_a_split_keeps_to_it(race: Race) -> None:
+    review = proposal(race.stages, 20, 21)
+    joining = event(30, {"cookie_id": ["c-20", "c-21"]})
+    race.run(race.answering(review, Answer.APPROVED), race.resolving(joining)).result()
+    homes = [home_of(race.stages, n) for n in (1, 2, 20, 21)]
+    assert len(set(homes)) == 4
+    assert home_of(race.stages, 30) in homes[2:]
 
 
 @pytest.mark.parametrize("answer", Answer)

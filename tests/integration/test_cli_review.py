@@ -13,7 +13,7 @@ from cli.main import app
 from pipeline.errors import Conflict, NotFound
 from pipeline.ids import new_id
 from pipeline.settings import settings
-from tests.integration.test_answers import doubt, home_of, proposal
+from tests.integration.test_answers import RULES, doubt, home_of, proposal
 from tests.support.people import ring
 from tests.support.pipeline import StagesOnPostgres
 
@@ -24,7 +24,7 @@ def stages(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("RB_POSTGRES_DSN", database)
     monkeypatch.setattr("pipeline.privacy.keyring.load_key_ring", lambda settings: ring())
     settings.cache_clear()
-    opened = StagesOnPostgres(database)
+    opened = StagesOnPostgres(database, rules=RULES)
     yield opened
     opened.close()
     settings.cache_clear()

@@ -14,7 +14,7 @@ from gateway.app import create_app
 from gateway.producer import MemorySender
 from gateway.server import make_ports
 from pipeline.settings import Settings
-from tests.integration.test_answers import doubt, home_of, proposal
+from tests.integration.test_answers import RULES, doubt, home_of, proposal
 from tests.support.people import ring
 from tests.support.pipeline import StagesOnPostgres, event
 
@@ -43,7 +43,7 @@ async def client(
 
 @pytest.fixture
 def stages(database: str) -> Iterator[StagesOnPostgres]:
-    opened = StagesOnPostgres(database)
+    opened = StagesOnPostgres(database, rules=RULES)
     yield opened
     opened.close()
 
