@@ -17,7 +17,7 @@ what one record says of a home is not completed by what others say of another ho
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -40,6 +40,7 @@ _NAMES: dict[str, str] = {**{t: t.value for t in Trait}, **{k: k.value for k in 
 _SPELT = NAME | {Trait.STREET, Trait.CITY, Trait.EMPLOYER, Trait.ORGANISATION, IdentifierType.EMAIL}
 """Attributes with slips of the pen; two ids that differ in one sign are two ids."""
 _BORN = Trait.DATE_OF_BIRTH.value
+_IDENTIFIERS = frozenset(kind.value for kind in IdentifierType)
 
 _SHORTEST_SPELLING, _LONG_SPELLING = 4, 8
 _SIMILAR_STREET = 0.75
@@ -82,14 +83,21 @@ def golden_record(records: Records, policy: Policy) -> GoldenRecord:
         record = records[0][0]
         given = [*record.traits, *(i.type for i in record.identifiers)]
         return GoldenRecord(dict.fromkeys([_NAMES[g] for g in given], record.record_id))
-    winners: dict[str, Id] = {}
-    contested = False
-    for attribute, offers, heard in _contests(records, policy):
-        contested = contested or any(o.value != offers[0].value for o in offers)
+    said = _said(records)
+    differing = {a for a, values in said.items() if any(value != values[0][1] for _, value in values)}
+    heard_apart = differing | ADDRESS if differing & ADDRESS else differing  # a home is chosen as a whole
+    winners = {
+        attribute: max(
+            (_completeness(attribute, value, record)[1], record.record_id) for record, value in values
+        )[1]
+        for attribute, values in said.items()
+        if attribute not in heard_apart
+    }
+    for attribute, _, heard in _contests(records, policy, heard_apart) if differing else ():
         if heard:
             named = _for_the_winner(attribute, heard, policy)
             winners[attribute] = max((o.parts, o.record_id) for o in named)[1]
-    return GoldenRecord(winners, contested)
+    return GoldenRecord(winners, bool(differing))
 
 
 def choices(records: Records, policy: Policy) -> dict[str, Choice]:
@@ -97,16 +105,18 @@ def choices(records: Records, policy: Policy) -> dict[str, Choice]:
     golden = golden_record(records, policy).winners
     return {
         attribute: Choice(golden[attribute], _decided_by(attribute, offers, heard, policy))
-        for attribute, offers, heard in _contests(records, policy)
+        for attribute, offers, heard in _contests(records, policy, golden.keys() | ADDRESS)
         if heard
     }
 
 
-def _contests(records: Records, policy: Policy) -> Iterator[tuple[str, list[_Offer], list[_Offer]]]:
-    """Each attribute with all offers for it, and those that may win: of an address, those of one home."""
+def _contests(
+    records: Records, policy: Policy, attributes: Set[str]
+) -> Iterator[tuple[str, list[_Offer], list[_Offer]]]:
+    """Each of the attributes with all offers for it, and those that may win: of an address, those of one home."""
     by_attribute: defaultdict[str, list[_Offer]] = defaultdict(list)
     for record, activity in records:
-        for attribute, offer in _offers(record, activity, policy):
+        for attribute, offer in _offers(record, activity, policy, attributes):
             by_attribute[attribute].append(offer)
     counted = {attribute: _counted(offers) for attribute, offers in by_attribute.items()}
     home = _home(records, counted, policy)
@@ -163,29 +173,54 @@ def _rank(criteria: tuple[Criterion, ...]) -> Callable[[_Offer], tuple[object, .
     return lambda offer: tuple([offer[n] for n in at])
 
 
-def _offers(record: IdentityRecord, activity: RecordActivity, policy: Policy) -> Iterator[tuple[str, _Offer]]:
-    """What a record has to say. A negative completeness: a value that is none of its own."""
-    seen, own_id, traits = activity.last_seen, record.record_id, record.traits
-    names, address = len(NAME & traits.keys()), len(ADDRESS & traits.keys())
-    for trait, value in traits.items():
-        name = _NAMES[trait]
-        if trait in NAME:
-            completeness, parts = (-1, -1) if len(value) == 1 else (names, names)
-        elif trait is Trait.DATE_OF_BIRTH:
-            completeness = parts = precision(value)
-        elif trait in ADDRESS:
-            completeness, parts = _is_whole(traits), address
-        else:
-            completeness = parts = 1
-        yield name, _Offer(_trust(name, activity, policy), 0, completeness, seen, own_id, value, parts)
-    held: defaultdict[IdentifierType, list[str]] = defaultdict(list)
+def _said(records: Records) -> dict[str, list[tuple[IdentityRecord, Value]]]:
+    """What the records say of each attribute."""
+    said: defaultdict[str, list[tuple[IdentityRecord, Value]]] = defaultdict(list)
+    for record, _ in records:
+        for attribute, value in _values(record):
+            said[attribute].append((record, value))
+    return said
+
+
+def _values(record: IdentityRecord) -> Iterator[tuple[str, Value]]:
+    for trait, value in record.traits.items():
+        yield _NAMES[trait], value
+    held: dict[IdentifierType, Value] = {}
     for kind, identifier in record.identifiers:
-        held[kind].append(identifier)
-    count = len(record.identifiers)
+        before = held.get(kind, ())
+        held[kind] = (
+            identifier if not before else (*((before,) if isinstance(before, str) else before), identifier)
+        )
     for kind, values in held.items():
-        name = _NAMES[kind]
-        one = values[0] if len(values) == 1 else tuple(values)
-        yield name, _Offer(_trust(name, activity, policy), 0, count, seen, own_id, one, count)
+        yield _NAMES[kind], values
+
+
+def _offers(
+    record: IdentityRecord, activity: RecordActivity, policy: Policy, attributes: Set[str]
+) -> Iterator[tuple[str, _Offer]]:
+    """What a record has to say of these attributes."""
+    seen, own_id = activity.last_seen, record.record_id
+    for attribute, value in _values(record):
+        if attribute in attributes:
+            completeness, parts = _completeness(attribute, value, record)
+            trust = _trust(attribute, activity, policy)
+            yield attribute, _Offer(trust, 0, completeness, seen, own_id, value, parts)
+
+
+def _completeness(attribute: str, value: Value, record: IdentityRecord) -> tuple[int, int]:
+    """How complete the value is, and how much of what belongs together the record gives. A negative completeness: a
+    value that is none of its own."""
+    traits = record.traits
+    if attribute in NAME:
+        names = -1 if len(value) == 1 else len(NAME & traits.keys())
+        return names, names
+    if attribute in ADDRESS:
+        return _is_whole(traits), len(ADDRESS & traits.keys())
+    if attribute == _BORN:
+        whole = precision(str(value))
+        return whole, whole
+    count = len(record.identifiers) if attribute in _IDENTIFIERS else 1
+    return count, count
 
 
 def _trust(attribute: str, activity: RecordActivity, policy: Policy) -> int:
