@@ -48,6 +48,9 @@ against a pair to outweigh one of them. Any other kind is enough by itself.
 """
 
 _OFTEN_SHARED = sum(kinds for kinds, _ in _FOR)
+_NAME = 1 << _Kind.NAME | 1 << _Kind.NAME_SPELLING
+_NAME_AND_PLACE = 1 << _Kind.NAME_CITY | 1 << _Kind.NAME_STREET
+"""Who shares one of these shares the name in it as well: it speaks once."""
 
 
 def kinds_of(keys: Iterable[MatchKey]) -> int:
@@ -66,10 +69,11 @@ def worth_comparing(shared: int, both: int) -> bool:
 
 def all_worth_comparing(shared: NDArray[np.int64], both: NDArray[np.int64]) -> NDArray[np.bool_]:
     """`worth_comparing` of many pairs, arrays of one length."""
+    speaking = np.where(shared & _NAME_AND_PLACE, shared & ~_NAME, shared)
     support = np.zeros(len(shared), np.int64)
     against = np.zeros(len(shared), np.int64)
     for kinds, outweighed in _FOR:
-        support += np.where(shared & kinds, outweighed, 0)
+        support += np.where(speaking & kinds, outweighed, 0)
     for kinds in _AGAINST:
         against += (both & kinds != 0) & (shared & kinds == 0)
     worth: NDArray[np.bool_] = (shared & ~_OFTEN_SHARED != 0) | (support > against)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from struct import Struct
 
 import orjson
 
@@ -32,6 +33,8 @@ from pipeline.store.edge_details import edge_details, with_levels
 from pipeline.store.identity_store import record_context
 
 _EVIDENCE_SHOWN = 5
+_KEY_ROW = Struct(">hiqiiiii16s")
+"""A row of `copy_match_keys`: four fields, each behind its length in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +148,17 @@ class IdentityWriter:
             ("uuid", "text", "bytea", "int2"),
             [(r, t, v, c.hash_key_version) for r, c in hashed.items() for t, v in c.identifiers],
         )
-        self._tx.copy(
+        self._tx.copy_binary(
             "copy_match_keys",
-            ("int8", "int4", "int4", "uuid"),
-            [
-                (key, kinds, tag, r)
-                for r, c in hashed.items()
-                for kinds in (kinds_of(c.keys),)
-                for tag in (person_tag(records[r].record.traits, self._ring.current.match),)
-                for key in {k.key for k in c.keys} - {k.key for k in found.overfull.get(r, ())}
-            ],
+            b"".join(
+                [
+                    _KEY_ROW.pack(4, 8, key, 4, kinds, 4, tag, 16, r)
+                    for r, c in hashed.items()
+                    for kinds in (kinds_of(c.keys),)
+                    for tag in (person_tag(records[r].record.traits, self._ring.current.match),)
+                    for key in {k.key for k in c.keys} - {k.key for k in found.overfull.get(r, ())}
+                ]
+            ),
         )
 
     def moves(self, settlement: Settlement, new: Collection[Id]) -> None:

@@ -39,3 +39,11 @@ def test_what_one_side_lacks_speaks_against_nobody() -> None:
 def test_several_common_keys_add_up() -> None:
     assert not worth_comparing(bits(K.DATE_OF_BIRTH), EVERYTHING)
     assert worth_comparing(bits(K.DATE_OF_BIRTH, K.NAME_CITY), EVERYTHING)
+
+
+def test_a_name_shared_in_a_place_speaks_once() -> None:
+    both = bits(K.DATE_OF_BIRTH, K.EMAIL_USER, K.PHONE_TAIL)
+    assert not worth_comparing(bits(K.NAME_CITY, K.NAME, K.NAME_SPELLING), both)
+    assert not worth_comparing(bits(K.NAME_STREET, K.NAME_SPELLING), both)
+    assert worth_comparing(bits(K.NAME_STREET, K.NAME_CITY), both)
+    assert worth_comparing(bits(K.CITY_YEAR, K.NAME), both)
