@@ -83,7 +83,7 @@ def blocks_of(new: KeyedRecords, store: IdentityStore, policy: Policy) -> Blocks
         for kind, key in keys:
             local[key].append(r)
             kinds[key] = kind
-    stored = store.holders({key: policy.block_caps[kind] for key, kind in kinds.items()}) if kinds else {}
+    stored = store.holders(kinds) if kinds else {}
     found = Blocks()
     limits = _Limits(new, policy, store.secret)
     blocks: dict[int, Block] = {}

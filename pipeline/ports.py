@@ -82,8 +82,8 @@ class IdentityStore(Protocol):
     def lock_keys(self, keys: Collection[int]) -> None:
         """Keep every other transaction with a new record under one of these keys out until this one ends."""
 
-    def holders(self, most: Mapping[int, int]) -> dict[int, Held]:
-        """For each key the records that hold it, cut off one after `most`. Keys that nobody holds are missing."""
+    def holders(self, keys: Collection[int]) -> dict[int, Held]:
+        """For each key its wear and the records that hold it. Keys that nobody holds are missing."""
 
     def overfull_among(self, keys: Collection[int]) -> frozenset[int]:
         """Those of the keys that are over-full."""

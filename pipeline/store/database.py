@@ -22,8 +22,10 @@ from pipeline.store.ids import adapt_ids
 
 set_json_loads(orjson.loads)
 # Our queries look up arrays of keys by their indexes. Left to itself, the planner at times reads and hashes a whole
-# table for an array of a thousand, or compiles a query that runs for a millisecond.
-_PLANNER = "-c jit=off -c random_page_cost=1.1 -c enable_hashjoin=off -c enable_mergejoin=off"
+# table for an array of a thousand, or compiles a query that runs for a millisecond, or groups a batch's keys on disk.
+_PLANNER = (
+    "-c jit=off -c random_page_cost=1.1 -c enable_hashjoin=off -c enable_mergejoin=off -c work_mem=16MB"
+)
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 

@@ -26,6 +26,7 @@ from pipeline.privacy.seal import open_sealed
 from pipeline.store.database import Transaction
 
 KEY_STRIPES = 4096
+_UNWORN = Held(0, 0.0, b"")
 _STRIPE_LOCK = 0x5242  # the first of the two numbers of our advisory locks
 
 
@@ -129,13 +130,17 @@ class PostgresIdentityStore:
         if stripes:
             self._tx.run("lock_key_stripes", (_STRIPE_LOCK, stripes))
 
-    def holders(self, most: Mapping[int, int]) -> dict[int, Held]:
-        known = self._overfull.among(most)
-        keys = sorted(most.keys() - known.keys())  # neighbours in the index are found together
-        rows = self._tx.rows("key_holders", (keys, [most[k] for k in keys]))
-        held = {key: Held(step, lost, packed or b"") for key, step, lost, packed in rows}
-        self._overfull.learn(held)
-        return held | known
+    def holders(self, keys: Collection[int]) -> dict[int, Held]:
+        held = self._overfull.among(keys)
+        asked = list(set(keys) - held.keys())
+        worn = {key: Held(step, lost, b"") for key, step, lost in self._tx.rows("worn_keys", (asked,))}
+        self._overfull.learn(worn)
+        held |= worn
+        asked = [key for key in asked if key not in worn or worn[key].step < OVERFULL]
+        for key, packed in self._tx.rows("key_holders", (asked,)):
+            step, lost, _ = held.get(key, _UNWORN)
+            held[key] = Held(step, lost, packed)
+        return held
 
     def overfull_among(self, keys: Collection[int]) -> frozenset[int]:
         return frozenset(key for (key,) in self._tx.rows("overfull_keys", (list(keys),)))

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.holders import HOLDER_BYTES, Holder, pack
+from pipeline.holders import Holder, pack
 from pipeline.identity.candidates import kinds_of
 from pipeline.identity.ids import Id
 from pipeline.identity.model import (
@@ -84,18 +84,12 @@ class MemoryIdentityStore:
     def lock_keys(self, keys: Collection[int]) -> None:
         """Nothing to keep out."""
 
-    def holders(self, most: Mapping[int, int]) -> dict[int, Held]:
-        return {
-            key: self._held(key, limit)
-            for key, limit in most.items()
-            if key in self._keys or key in self._worn
-        }
+    def holders(self, keys: Collection[int]) -> dict[int, Held]:
+        return {key: self._held(key) for key in keys if key in self._keys or key in self._worn}
 
-    def _held(self, key: int, most: int) -> Held:
+    def _held(self, key: int) -> Held:
         step, lost = self._worn.get(key, (0, 0.0))
-        if step == OVERFULL:
-            return Held(step, lost, b"")
-        return Held(step, lost, bytes(self._keys[key][: (most + 1) * HOLDER_BYTES]))
+        return Held(step, lost, b"" if step == OVERFULL else bytes(self._keys[key]))
 
     def overfull_among(self, keys: Collection[int]) -> frozenset[int]:
         return frozenset(key for key in keys if self._worn.get(key, (0, 0.0))[0] == OVERFULL)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import pytest
 
+from pipeline.holders import unpack
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, ConstraintKind, Identifier, IdentifierType, RecordActivity
 from pipeline.identity.policy import Policy
@@ -177,7 +178,7 @@ def test_contents_are_opened_with_all_products(filled: Filled) -> None:
     assert filled.ask().new_products({anna.record_id: frozenset({1, 3})}) == frozenset()
 
 
-def test_holders_are_cut_off_one_after_the_cap(filled: Filled) -> None:
+def test_all_who_hold_a_key_are_told(filled: Filled) -> None:
     people = [person({"email": "anna@mailbox.net", "cookie_id": f"c-{n}"}) for n in range(5)]
     filled.arrive(*people)
     (shared,) = (
@@ -185,9 +186,9 @@ def test_holders_are_cut_off_one_after_the_cap(filled: Filled) -> None:
         & set(person({"email": "anna@mailbox.net"}).arrival.keys)
         & {k for k in people[0].arrival.keys if k.kind == 0}
     )
-    assert filled.ask().holders({shared.key: 3})[shared.key].told == 4
-    assert filled.ask().holders({shared.key: 30})[shared.key].told == 5
-    assert filled.ask().holders({12345: 3}) == {}
+    held = filled.ask().holders([shared.key, 12345])
+    assert held.keys() == {shared.key}
+    assert {holder.record for holder in unpack(held[shared.key].holders)} == {p.record_id for p in people}
 
 
 def test_evidence_reaches_over_vetoed_edges_and_names_both_profiles(filled: Filled) -> None:
@@ -249,7 +250,7 @@ def test_evidence_goes_with_the_keys_that_it_was_found_by(filled: Filled) -> Non
     assert ask.grounds([first.record_id, second.record_id]) == []
     assert ask.overfull_among([*shared, 12345]) == shared
     for _ in range(2):  # as it is read, and as it is remembered
-        assert {(h.step, h.lost, h.holders) for h in ask.holders(dict.fromkeys(shared, 2)).values()} <= {
+        assert {(h.step, h.lost, h.holders) for h in ask.holders(shared).values()} <= {
             (OVERFULL, 0.0, b""),
             (OVERFULL, inf, b""),
         }
@@ -278,7 +279,7 @@ def test_an_identifier_that_comes_to_be_shared_counts_for_less_among_all_who_hol
     for who in (anna, bare, john):
         assert filled.ask().contents([who.record_id])[who.record_id].shared == ((line, 1.0),)
     (key,) = {k.key for k in anna.arrival.keys if k.kind == 0} & {k.key for k in john.arrival.keys}
-    held = filled.ask().holders({key: 50})[key]
+    held = filled.ask().holders([key])[key]
     assert (held.step, held.lost, held.told) == (1, 1.0, 3)
 
 

@@ -44,21 +44,16 @@ WHERE l.profile_id <> h.profile_id
 -- Two records that should meet share a key, hence a stripe: the second waits here until the first is committed.
 SELECT count(pg_advisory_xact_lock(%s, stripe)) FROM unnest(%s::int[]) stripe
 
+-- name: worn_keys
+-- Those of the keys that crossed a limit.
+SELECT key, step, lost FROM worn_key WHERE key = ANY(%s::bigint[])
+
 -- name: key_holders
--- How far each key is worn, and up to `most` + 1 records that hold it, packed: 24 bytes each, of id, kinds and person. A row a key,
--- for a record shares its keys with hundreds. Of an over-full key (step 4) nobody is told.
-SELECT k.key, coalesce(w.step, 0::smallint), coalesce(w.lost, 0), held.packed
-FROM unnest(%s::bigint[], %s::bigint[]) k(key, most)
-LEFT JOIN worn_key w ON w.key = k.key
-LEFT JOIN LATERAL (
-    SELECT string_agg(uuid_send(h.record_id) || int4send(h.record_kinds) || int4send(h.person), '') AS packed
-    FROM (
-        SELECT m.record_id, m.record_kinds, m.person FROM match_key m
-        WHERE m.key = k.key AND w.step IS DISTINCT FROM 4  -- in here: outside, all would be read first
-        LIMIT k.most + 1
-    ) h
-) held ON true
-WHERE held.packed IS NOT NULL OR w.step = 4
+-- The records that hold each key, packed: 24 bytes each, of id, kinds and person. A row a key, for a record shares its keys with
+-- hundreds; there are no more than the cap of the key's kind, for under an over-full key nobody is filed.
+SELECT key, string_agg(uuid_send(record_id) || int4send(record_kinds) || int4send(person), '')
+FROM match_key WHERE key = ANY(%s::bigint[])
+GROUP BY key
 
 -- name: overfull_keys
 -- Those of the keys that are over-full.
