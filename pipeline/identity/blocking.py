@@ -135,15 +135,17 @@ def _of_person(traits: Mapping[Trait, str]) -> list[Combination]:
 
 
 def _of_words(traits: Mapping[Trait, str], users: Sequence[str]) -> list[Combination]:
-    """A rare name is enough by itself, wherever it stands: in either name, or in an e-mail address."""
+    """A rare name is enough by itself, wherever it stands: in either name, or in an e-mail address.
+
+    A given name seldom is: by its letters alone, or in a street, where a surname has keys of its own.
+    """
     get = traits.get
-    firm = get(_ORGANISATION, "").split()
-    names = [name for name in (get(_FIRST, ""), get(_LAST, ""), *firm) if len(name) > 1]
+    first, last, firm = get(_FIRST, ""), get(_LAST, ""), get(_ORGANISATION, "").split()
     written = [w for user in users for w in _NOT_LETTERS.split(user) if len(w) >= _SHORTEST_USER]
-    found = [(_NAME, sound(word)) for word in (*names, *written)]
-    found += [(_NAME_SPELLING, letters(word)) for word in (*names, *written) if len(word) >= _SHORTEST_USER]
+    found = [(_NAME, sound(word)) for word in (last, *firm, *written) if len(word) > 1]
+    found += [(_NAME_SPELLING, letters(w)) for w in (first, last, *firm) if len(w) >= _SHORTEST_USER]
     if street := get(_STREET, ""):
-        found += [(_NAME_STREET, f"{name[:3]}|{street[:4]}") for name in names]
+        found += [(_NAME_STREET, f"{name[:3]}|{street[:4]}") for name in (first, *firm) if len(name) > 1]
     return found
 
 
