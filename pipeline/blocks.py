@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
+
 from pipeline.codes import ReasonCode
 from pipeline.holders import Holder, unpack
 from pipeline.identity.blocking import identifier_key
@@ -28,7 +30,7 @@ from pipeline.identity.sharing import (
     sharing_limit,
     step_of,
 )
-from pipeline.meet import Block, Pair, meet
+from pipeline.meet import Filed, Pair, meet
 from pipeline.ports import Held, IdentityStore
 
 _NOBODY = Held(0, 0.0, b"")
@@ -76,28 +78,25 @@ class Blocks:
 
 def blocks_of(new: KeyedRecords, store: IdentityStore, policy: Policy) -> Blocks:
     """Pairs of a new record and any other that share keys which still tell people apart, and enough of them."""
-    # by numbers: an enum's hash is Python
-    local: defaultdict[int, list[Id]] = defaultdict(list)
-    kinds: dict[int, MatchKeyKind] = {}
-    for r, (_, keys) in new.items():
-        for kind, key in keys:
-            local[key].append(r)
-            kinds[key] = kind
-    stored = store.holders(kinds) if kinds else {}
     found = Blocks()
+    filed = Filed.of(new)
+    if not filed.keys:
+        return found
+    numbers = filed.distinct.tolist()
+    held = store.holders(numbers)
+    standing = [held.get(number, _NOBODY) for number in numbers]
     limits = _Limits(new, policy, store.secret)
-    blocks: dict[int, Block] = {}
-    for key, mine in local.items():
-        standing = stored.get(key, _NOBODY)
-        if not standing.step and standing.told + len(mine) <= limits.first[kinds[key]]:
-            blocks[key] = standing.holders, mine
-            continue
-        worn = limits.judge(MatchKey(kinds[key], key), standing, mine)
-        if worn is not None:
-            _note(found, worn)
-        if worn is None or worn.step < OVERFULL:
-            blocks[key] = standing.holders, mine
-    found.pairs = meet(new, blocks)
+    kinds = np.array([key.kind for key in filed.keys])[filed.order[filed.starts]]
+    holding = filed.counts + np.array([one.told for one in standing])
+    worn = np.array([one.step for one in standing]) > 0
+    meeting = np.ones(len(numbers), np.bool_)
+    for n in np.flatnonzero(worn | (holding > limits.first[kinds])).tolist():
+        key = filed.keys[filed.places(n)[0]]
+        judged = limits.judge(key, standing[n], filed.mine(n))
+        if judged is not None:
+            _note(found, judged)
+            meeting[n] = judged.step < OVERFULL
+    found.pairs = meet(filed, [one.holders for one in standing], meeting)
     return found
 
 
@@ -120,8 +119,10 @@ class _Limits:
     def __init__(self, new: KeyedRecords, policy: Policy, secret: bytes) -> None:
         self._new, self._policy, self._secret = new, policy, secret
         fewest = min(p.customers_per_identifier for p in policy.identifiers.values())
-        self.first = {**policy.block_caps, _IDENTIFIER: min(fewest, policy.block_caps[_IDENTIFIER])}
-        """So many records under a key of a kind are below any limit."""
+        self.first = np.zeros(max(MatchKeyKind) + 1, np.int64)
+        self.first[list(policy.block_caps)] = list(policy.block_caps.values())
+        self.first[_IDENTIFIER] = min(fewest, policy.block_caps[_IDENTIFIER])
+        """By kind: so many records under a key are below any limit."""
         self._tags: dict[Id, int] = {}
 
     def judge(self, key: MatchKey, standing: Held, mine: Sequence[Id]) -> WornKey | None:

@@ -6,7 +6,9 @@ record and holder, what a pair shares stands together; only the pairs that are l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,65 +20,113 @@ from pipeline.identity.model import MatchKey
 from pipeline.identity.scratch import KeyedRecords
 
 Pair = tuple[Id, Id]
-Block = tuple[bytes, Sequence[Id]]
-"""Who holds a key: stored records, packed, and new ones."""
+Numbers = NDArray[np.int64]
 
 _HOLDER = np.dtype([("high", ">u8"), ("low", ">u8"), ("kinds", ">i4"), ("person", ">i4")])
 
 
-def meet(new: KeyedRecords, blocks: Mapping[int, Block]) -> dict[Pair, tuple[MatchKey, ...]]:
-    """Candidate pairs, the lower id first, of a new record and another one, with the keys they share."""
-    own = {r: (kinds_of(keys), pack(Holder(r, kinds_of(keys), 0))) for r, (_, keys) in new.items()}
-    keys, owners, packed = _shared(new, blocks, {r: row for r, (_, row) in own.items()})
-    if not keys:
+@dataclass(frozen=True, slots=True, eq=False)
+class Filed:
+    """The match keys of new records, in the records' order: `keys[n]` is one of the record `owner[n]`'s, and the block
+    `block[n]`'s, numbered in the order of the distinct keys' numbers `distinct`.
+
+    `order` puts the places of a block one behind the other, from `starts` on, `counts` of them.
+    """
+
+    ids: tuple[Id, ...]
+    kinds: Numbers
+    keys: Sequence[MatchKey]
+    owner: Numbers
+    block: Numbers
+    distinct: Numbers
+    order: Numbers
+    starts: Numbers
+    counts: Numbers
+
+    @classmethod
+    def of(cls, new: KeyedRecords) -> Filed:
+        """File the records' keys."""
+        keys = [key for _, held in new.values() for key in held]
+        holding = np.array([len(held) for _, held in new.values()], np.int64)
+        distinct, block, counts = np.unique(
+            np.array([key.key for key in keys], np.int64), return_inverse=True, return_counts=True
+        )
+        return cls(
+            tuple(new),
+            np.array([kinds_of(held) for _, held in new.values()], np.int64),
+            keys,
+            np.repeat(np.arange(len(new)), holding),
+            block,
+            distinct,
+            np.argsort(block, kind="stable"),
+            np.cumsum(counts) - counts,
+            counts,
+        )
+
+    def places(self, block: int) -> Numbers:
+        """Where the block's key stands in `keys`, in the order of the records."""
+        start = self.starts[block]
+        return self.order[start : start + self.counts[block]]
+
+    def mine(self, block: int) -> tuple[Id, ...]:
+        """The new records that hold the block's key."""
+        return tuple([self.ids[n] for n in self.owner[self.places(block)].tolist()])
+
+
+def meet(
+    filed: Filed, stored: Sequence[bytes], meeting: NDArray[np.bool_]
+) -> dict[Pair, tuple[MatchKey, ...]]:
+    """Candidate pairs, the lower id first, of a new record and another one, with the keys they share.
+
+    `stored` are the packed holders of each block, `meeting` the blocks whose records meet.
+    """
+    place, rows = _met(filed, stored, meeting)
+    if not len(place):
         return {}
-    rows = np.frombuffer(b"".join(packed), _HOLDER)
-    counts = [len(p) // HOLDER_BYTES for p in packed]
-    owner = np.repeat(np.array(owners), counts)
-    place = np.repeat(np.arange(len(keys)), counts)
+    owner = filed.owner[place]
     order, starts = _grouped(owner, rows)
-    of_key = np.array([1 << key.kind for key in keys], np.int64)
-    shared: NDArray[np.int64] = np.bitwise_or.reduceat(of_key[place[order]], starts)
+    of_key = np.array([1 << key.kind for key in filed.keys], np.int64)
+    shared: Numbers = np.bitwise_or.reduceat(of_key[place[order]], starts)
     heads = order[starts]
-    of_owner = np.array([kinds for kinds, _ in own.values()], np.int64)
-    both = of_owner[owner[heads]] & rows["kinds"][heads]
+    both = filed.kinds[owner[heads]] & rows["kinds"][heads]
     worth = np.flatnonzero(all_worth_comparing(shared, both))
-    ids, ends = tuple(new), np.append(starts[1:], len(order))
+    ends = np.append(starts[1:], len(order))
     pairs: dict[Pair, tuple[MatchKey, ...]] = {}
     for head, start, end in zip(
         heads[worth].tolist(), starts[worth].tolist(), ends[worth].tolist(), strict=True
     ):
-        r, o = ids[owner[head]], Id(rows[head].tobytes()[:16])
-        via = tuple([keys[n] for n in place[order[start:end]].tolist()])
+        r, o = filed.ids[owner[head]], Id(rows[head].tobytes()[:16])
+        via = tuple([filed.keys[n] for n in place[order[start:end]].tolist()])
         pairs[(r, o) if r < o else (o, r)] = via
     return pairs
 
 
-def _shared(
-    new: KeyedRecords, blocks: Mapping[int, Block], own: Mapping[Id, bytes]
-) -> tuple[list[MatchKey], list[int], list[bytes]]:
-    """Each key of each new record that others hold: the key, the record's place, and the others, packed.
+def _met(
+    filed: Filed, stored: Sequence[bytes], meeting: NDArray[np.bool_]
+) -> tuple[Numbers, NDArray[np.void]]:
+    """Everybody whom a new record meets under one of its keys: the key's place, and the other.
 
     Of two new records the one that comes first meets the other.
     """
-    keys: list[MatchKey] = []
-    owners: list[int] = []
-    packed: list[bytes] = []
-    for n, (r, (_, held)) in enumerate(new.items()):
-        for key in held:
-            block = blocks.get(key.key)
-            if block is None:
-                continue
-            stored, mine = block
-            later = mine[mine.index(r) + 1 :] if len(mine) > 1 else ()
-            if stored or later:
-                keys.append(key)
-                owners.append(n)
-                packed.append(stored + b"".join([own[o] for o in later]) if later else stored)
-    return keys, owners, packed
+    told = np.array([len(packed) for packed in stored], np.int64) // HOLDER_BYTES
+    places = np.flatnonzero((meeting & (told > 0))[filed.block])
+    blocks = filed.block[places]
+    own = np.frombuffer(b"".join(map(pack, map(Holder, filed.ids, filed.kinds.tolist(), repeat(0)))), _HOLDER)
+    firsts: list[int] = []
+    others: list[int] = []
+    for b in np.flatnonzero(meeting & (filed.counts > 1)).tolist():
+        together = filed.places(b).tolist()
+        for n, first in enumerate(together, start=1):
+            firsts += repeat(first, len(together) - n)
+            others += together[n:]
+    place = np.concatenate((np.repeat(places, told[blocks]), np.array(firsts, np.int64)))
+    met = [*(stored[b] for b in blocks.tolist()), own[filed.owner[np.array(others, np.int64)]].tobytes()]
+    return place, np.frombuffer(
+        b"".join(met), _HOLDER
+    )  # as bytes: numpy would join arrays in its own byte order
 
 
-def _grouped(owner: NDArray[np.int64], rows: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _grouped(owner: Numbers, rows: NDArray[np.void]) -> tuple[Numbers, Numbers]:
     """The order that puts a pair's rows one behind the other, as they came, and where in it each pair starts."""
     high, low = rows["high"].astype(np.uint64), rows["low"].astype(np.uint64)
     order = np.lexsort((low, high, owner))  # stable
