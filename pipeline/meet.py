@@ -96,7 +96,7 @@ def meet(
         heads[worth].tolist(), starts[worth].tolist(), ends[worth].tolist(), strict=True
     ):
         r, o = filed.ids[owner[head]], Id(rows[head].tobytes()[:16])
-        via = tuple([filed.keys[n] for n in place[order[start:end]].tolist()])
+        via = tuple([filed.keys[n] for n in sorted(place[order[start:end]].tolist())])
         pairs[(r, o) if r < o else (o, r)] = via
     return pairs
 
@@ -127,9 +127,9 @@ def _met(
 
 
 def _grouped(owner: Numbers, rows: NDArray[np.void]) -> tuple[Numbers, Numbers]:
-    """The order that puts a pair's rows one behind the other, as they came, and where in it each pair starts."""
+    """The order that puts a pair's rows one behind the other, and where in it each pair starts."""
     high, low = rows["high"].astype(np.uint64), rows["low"].astype(np.uint64)
-    order = np.lexsort((low, high, owner))  # stable
+    order = np.lexsort((low, high, owner))
     owner, high, low = owner[order], high[order], low[order]
     differs = (owner[1:] != owner[:-1]) | (high[1:] != high[:-1]) | (low[1:] != low[:-1])
     return order, np.flatnonzero(np.append(True, differs))
