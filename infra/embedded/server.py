@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from infra.embedded.processes import Account, Recorded, end, kill, last_lines, spawn, working_in
+from infra.priority import give_way
 from pipeline.errors import ServerFailed
 
 START_TIMEOUT_S = 120.0  # on a machine that is busy with other things; a dead server is noticed at once
@@ -20,12 +21,14 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to run a server: its working directory is its data folder, by which it is recognised."""
+    """How to run a server: its working directory is its data folder, by which it is recognised. `niceness`: how far it
+    gives way to others."""
 
     program: Path
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     account: Account | None = None
+    niceness: int = 0
 
 
 class Server(Protocol):
@@ -90,6 +93,7 @@ def start(server: Server, log: Path, note: Callable[[Recorded], None]) -> None:
         account=launch.account,
     )
     note(recorded)
+    give_way(launch.niceness, recorded.pid)
     try:
         _await(server, popen, log)
         server.finish()

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from infra import supervisor
+from infra.priority import give_way
 from infra.supervisor import NICENESS, Supervisor, run_command
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
@@ -99,6 +100,15 @@ def test_a_process_gives_way_and_so_does_the_session_it_leads(leads: bool) -> No
     assert int(nice) == min(19, os.nice(0) + 3)
     if session and leads:
         assert session == ["3"]
+
+
+def test_another_process_is_made_to_give_way() -> None:
+    command = [sys.executable, "-c", SLEEPER]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL) as other:
+        give_way(5, other.pid)
+        assert os.getpriority(os.PRIO_PROCESS, other.pid) == min(19, os.nice(0) + 5)
+        other.kill()
+    give_way(5, other.pid)  # it has gone: nothing to be done
 
 
 def test_another_object_sees_and_stops_them(house: Supervisor) -> None:
