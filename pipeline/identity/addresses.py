@@ -57,9 +57,13 @@ def of_traits(traits: Mapping[str, str]) -> Address:
     code = postcode(traits["postcode"]) if "postcode" in traits else line.postcode
     if len(code) == 4 and region in LEADING_ZERO_STATES and code.isdigit():
         code = f"0{code}"
+    number = own_number or named.number or line.number
+    street = named.street or line.street
+    if number != line.number and not named.street and street:
+        street = street_line(street, number).street  # it may begin with the number that was given apart
     return Address(
-        number=own_number or named.number or line.number,
-        street=named.street or line.street,
+        number=number,
+        street=street,
         unit=own_unit or named.unit or in_number or line.unit,
         city=city(traits["city"]) if "city" in traits else line.city,
         state=region,

@@ -210,6 +210,8 @@ def content(found: CanonicalRecord) -> dict[Trait, str]:
 @given(traits)
 @example({"street": "flat unit 5 7"})
 @example({"address": "12 12 Main St"})
+@example({"street": "12a", "address": "12 12a 12"})
+@example({"street_number": "12a", "address": "12 12a Main St"})
 def test_canonical_traits_stay_as_they_are(given_traits: dict[str, str]) -> None:
     once = canonical({}, given_traits)
     again = canonical({}, {t.value: v for t, v in once.traits.items()})
