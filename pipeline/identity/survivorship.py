@@ -47,6 +47,8 @@ _SIMILAR_STREET = 0.75
 
 Value = str | tuple[str, ...]
 Records = Sequence[tuple[IdentityRecord, RecordActivity]]
+_Said = Mapping[str, Sequence[tuple[IdentityRecord, RecordActivity, Value]]]
+"""What the records say of each attribute."""
 
 
 class _Offer(NamedTuple):
@@ -84,16 +86,16 @@ def golden_record(records: Records, policy: Policy) -> GoldenRecord:
         given = [*record.traits, *(i.type for i in record.identifiers)]
         return GoldenRecord(dict.fromkeys([_NAMES[g] for g in given], record.record_id))
     said = _said(records)
-    differing = {a for a, values in said.items() if any(value != values[0][1] for _, value in values)}
+    differing = {a for a, values in said.items() if any(value != values[0][2] for *_, value in values)}
     heard_apart = differing | ADDRESS if differing & ADDRESS else differing  # a home is chosen as a whole
     winners = {
         attribute: max(
-            (_completeness(attribute, value, record)[1], record.record_id) for record, value in values
+            (_completeness(attribute, value, record)[1], record.record_id) for record, _, value in values
         )[1]
         for attribute, values in said.items()
         if attribute not in heard_apart
     }
-    for attribute, _, heard in _contests(records, policy, heard_apart) if differing else ():
+    for attribute, _, heard in _contests(records, said, policy, heard_apart) if differing else ():
         if heard:
             named = _for_the_winner(attribute, heard, policy)
             winners[attribute] = max((o.parts, o.record_id) for o in named)[1]
@@ -105,20 +107,20 @@ def choices(records: Records, policy: Policy) -> dict[str, Choice]:
     golden = golden_record(records, policy).winners
     return {
         attribute: Choice(golden[attribute], _decided_by(attribute, offers, heard, policy))
-        for attribute, offers, heard in _contests(records, policy, golden.keys() | ADDRESS)
+        for attribute, offers, heard in _contests(records, _said(records), policy, golden.keys() | ADDRESS)
         if heard
     }
 
 
 def _contests(
-    records: Records, policy: Policy, attributes: Set[str]
+    records: Records, said: _Said, policy: Policy, attributes: Set[str]
 ) -> Iterator[tuple[str, list[_Offer], list[_Offer]]]:
     """Each of the attributes with all offers for it, and those that may win: of an address, those of one home."""
-    by_attribute: defaultdict[str, list[_Offer]] = defaultdict(list)
-    for record, activity in records:
-        for attribute, offer in _offers(record, activity, policy, attributes):
-            by_attribute[attribute].append(offer)
-    counted = {attribute: _counted(offers) for attribute, offers in by_attribute.items()}
+    counted = {
+        attribute: _counted([_offer(attribute, *told, policy) for told in values])
+        for attribute, values in said.items()
+        if attribute in attributes
+    }
     home = _home(records, counted, policy)
     for attribute, offers in counted.items():
         yield (
@@ -173,12 +175,11 @@ def _rank(criteria: tuple[Criterion, ...]) -> Callable[[_Offer], tuple[object, .
     return lambda offer: tuple([offer[n] for n in at])
 
 
-def _said(records: Records) -> dict[str, list[tuple[IdentityRecord, Value]]]:
-    """What the records say of each attribute."""
-    said: defaultdict[str, list[tuple[IdentityRecord, Value]]] = defaultdict(list)
-    for record, _ in records:
+def _said(records: Records) -> _Said:
+    said: defaultdict[str, list[tuple[IdentityRecord, RecordActivity, Value]]] = defaultdict(list)
+    for record, activity in records:
         for attribute, value in _values(record):
-            said[attribute].append((record, value))
+            said[attribute].append((record, activity, value))
     return said
 
 
@@ -195,16 +196,12 @@ def _values(record: IdentityRecord) -> Iterator[tuple[str, Value]]:
         yield _NAMES[kind], values
 
 
-def _offers(
-    record: IdentityRecord, activity: RecordActivity, policy: Policy, attributes: Set[str]
-) -> Iterator[tuple[str, _Offer]]:
-    """What a record has to say of these attributes."""
-    seen, own_id = activity.last_seen, record.record_id
-    for attribute, value in _values(record):
-        if attribute in attributes:
-            completeness, parts = _completeness(attribute, value, record)
-            trust = _trust(attribute, activity, policy)
-            yield attribute, _Offer(trust, 0, completeness, seen, own_id, value, parts)
+def _offer(
+    attribute: str, record: IdentityRecord, activity: RecordActivity, value: Value, policy: Policy
+) -> _Offer:
+    completeness, parts = _completeness(attribute, value, record)
+    trust = _trust(attribute, activity, policy)
+    return _Offer(trust, 0, completeness, activity.last_seen, record.record_id, value, parts)
 
 
 def _completeness(attribute: str, value: Value, record: IdentityRecord) -> tuple[int, int]:
