@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from rapidfuzz.distance import JaroWinkler
 
-from pipeline.identity.text import vocabulary, words
+from pipeline.identity.text import CLOSE_WORD, vocabulary, words
 
 _LEGAL_FORMS = vocabulary("""
     inc incorporated ltd limited llc llp lp plc corp corporation co company pty gmbh mbh ag kg ohg kgaa
@@ -19,9 +19,6 @@ _NOBODYS_NAME = vocabulary(
 """Legal forms that are no person's name: who is called so is a firm."""
 
 _SMALL_WORDS = vocabulary("the and und et")
-
-_CLOSE_WORD = 0.88
-"""Jaro-Winkler from which two words are one misspelt."""
 
 _SHORTEST_WORD = 4
 
@@ -91,4 +88,4 @@ def _are_among(short: list[str], long: list[str]) -> bool:
 
 
 def _is_misspelt(x: str, y: str) -> bool:
-    return min(len(x), len(y)) >= _SHORTEST_WORD and JaroWinkler.similarity(x, y) >= _CLOSE_WORD
+    return min(len(x), len(y)) >= _SHORTEST_WORD and JaroWinkler.similarity(x, y) >= CLOSE_WORD

@@ -12,9 +12,7 @@ from rapidfuzz.distance import OSA, JaroWinkler
 
 from pipeline.identity.blocking import sound
 from pipeline.identity.score import Level, Model, NameStatistics
-
-CLOSE = 0.88
-"""Jaro-Winkler from which two names are one misspelt."""
+from pipeline.identity.text import CLOSE_WORD
 
 ALIKE = 0.75
 """Jaro-Winkler from which two names may be one badly misspelt: no evidence for it, little against."""
@@ -68,7 +66,7 @@ def names(a: PersonName, b: PersonName, model: Model) -> NameEvidence:
 
 def is_close(x: str, y: str) -> bool:
     """One word with a slip of the pen or two: alike, one stroke apart, or the same letters in another order."""
-    return JaroWinkler.similarity(x, y) >= CLOSE or _is_slip(x, y)
+    return JaroWinkler.similarity(x, y) >= CLOSE_WORD or _is_slip(x, y)
 
 
 def _is_slip(x: str, y: str) -> bool:
@@ -97,7 +95,7 @@ def _level(x: str, y: str) -> str:
         return "initial" if x[0] == y[0] else "other_initial"
     likeness = JaroWinkler.similarity(x, y)
     # the measure favours a common beginning: Anna and Annabelle are no misspelling of each other
-    if (likeness >= CLOSE and abs(len(x) - len(y)) <= _FEW) or _is_slip(x, y):
+    if (likeness >= CLOSE_WORD and abs(len(x) - len(y)) <= _FEW) or _is_slip(x, y):
         return "close"
     if (" " in x or " " in y) and not set(x.split()).isdisjoint(y.split()):
         return "part"

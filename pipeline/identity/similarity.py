@@ -11,9 +11,7 @@ from rapidfuzz.distance import OSA, JaroWinkler
 from pipeline.identity import firms
 from pipeline.identity.partial_dates import is_whole, likeness
 from pipeline.identity.score import Level, Model
-
-CLOSE_WORD = 0.88
-"""Jaro-Winkler from which two words are one misspelt."""
+from pipeline.identity.text import CLOSE_WORD
 
 _MONTH, _YEAR = 35, 366  # days, generously
 _GENERATION_YEARS = 12

@@ -8,6 +8,9 @@ from functools import lru_cache
 
 from anyascii import anyascii
 
+CLOSE_WORD = 0.88
+"""Jaro-Winkler from which two words are one misspelt."""
+
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
     "\uffa0\ufff9-\ufffb\U000e0000-\U000e01ef]+"
