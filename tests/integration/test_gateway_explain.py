@@ -11,11 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from gateway.app import create_app
-from gateway.producer import MemorySender
-from gateway.server import make_ports
-from pipeline.settings import Settings
-from tests.support.people import ring
+from tests.support.gateway import gateway_over
 from tests.support.pipeline import StagesOnPostgres, event
 
 ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
@@ -25,17 +21,8 @@ ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01
 async def client(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx.AsyncClient]:
-    monkeypatch.setattr("gateway.server.load_key_ring", lambda settings: ring())
-    settings = Settings.model_validate(
-        {"home": tmp_path, "api_keys": "k", "postgres_dsn": database, "rate_limit_per_minute": 0}
-    )
-    ports = make_ports(settings, MemorySender())
-    transport = httpx.ASGITransport(create_app(ports))
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://gateway", headers={"Authorization": "Bearer k"}
-    ) as opened:
+    async with gateway_over(database, tmp_path, monkeypatch) as opened:
         yield opened
-    ports.explain.close()
 
 
 @pytest.fixture

@@ -10,12 +10,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from gateway.app import create_app
-from gateway.producer import MemorySender
-from gateway.server import make_ports
-from pipeline.settings import Settings
 from tests.integration.test_answers import RULES, doubt, home_of, proposal
-from tests.support.people import ring
+from tests.support.gateway import gateway_over
 from tests.support.pipeline import StagesOnPostgres, event
 
 WHY = {"reason": "I know them"}
@@ -25,20 +21,8 @@ WHY = {"reason": "I know them"}
 async def client(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx.AsyncClient]:
-    monkeypatch.setattr("gateway.server.load_key_ring", lambda settings: ring())
-    settings = Settings.model_validate(
-        {"home": tmp_path, "api_keys": "k", "postgres_dsn": database, "rate_limit_per_minute": 0}
-    )
-    ports = make_ports(settings, MemorySender())
-    await ports.store.open()
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(ports)),
-        base_url="http://gateway",
-        headers={"Authorization": "Bearer k"},
-    ) as opened:
+    async with gateway_over(database, tmp_path, monkeypatch) as opened:
         yield opened
-    ports.explain.close()
-    await ports.store.close()
 
 
 @pytest.fixture
