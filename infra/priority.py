@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def give_way(niceness: int, pid: int = 0) -> None:
-    """Make a process (0: this one) nice to `niceness` (0 to 19; 0 changes nothing), and the session it leads.
+    """Make a process (0: this one) nicer by `niceness` (0 to 19; 0 changes nothing), and the session it leads.
 
     Linux weighs sessions against each other first, and each process of the house is one: so both have to be nice.
     """
