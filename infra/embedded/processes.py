@@ -27,11 +27,16 @@ class Recorded:
         try:
             process = psutil.Process(self.pid)
             # the kernel counts start times in ticks of 10 ms from a boot time that clock changes may shift
-            if abs(process.create_time() - self.started) > 2 or process.status() == psutil.STATUS_ZOMBIE:
+            if abs(process.create_time() - self.started) > 2 or _ended(process):
                 return None
         except psutil.NoSuchProcess:
             return None
         return process
+
+
+def _ended(process: psutil.Process) -> bool:
+    # a killed process shows as a zombie as soon as its first thread has ended, while others still hold its ports
+    return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1)
 
 
 @dataclass(frozen=True, slots=True)
