@@ -251,7 +251,7 @@ def main(settings: Settings) -> None:
         calm_gc()
         get_logger().info("normalize stage starts")
         try:
-            run(stage, settings, database, stop)
+            run(stage, settings, stop)
         finally:
             publisher.close()
     get_logger().info("normalize stage stopped")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import cast
@@ -74,16 +75,30 @@ class ResolveStage:
         self._months = Months("event")
         self._dead_letters = DeadLetters(STAGE, settings, codec, ring)
         self._new_id: Callable[[], Id] = new_id
+        self._ready: dict[tuple[int, int], Event] = {}  # by partition and offset
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def handle(self, batch: Batch) -> None:
         """Resolve a batch in one transaction. Raises RetryLater, BadMessage, or whatever a poison event causes."""
         self._in_force.ensure(self._database)
-        events = [decode_event(self._codec, m) for m in batch.messages if m.value is not None]
+        ready, self._ready = self._ready, {}
+        events = [
+            ready.get((m.partition, m.offset)) or decode_event(self._codec, m)
+            for m in batch.messages
+            if m.value is not None
+        ]
         self._months.ensure(self._database, (e.accepted_at for e in events))
         with self._database.transaction() as tx:
             advance(tx, STAGE, batch.positions)
             counted = self._resolve(tx, events)
         counted()  # only what is committed counts
+
+    def prepare(self, messages: Sequence[Message]) -> None:
+        """See `Preparing`: decode them."""
+        for message in messages:
+            if message.value is not None:
+                with suppress(BadMessage):
+                    self._ready[message.partition, message.offset] = decode_event(self._codec, message)
 
     def bury(self, message: Message, at: Advance, error: Exception) -> None:
         """Send one message that cannot be processed to the dead letters, and go on behind it."""
@@ -98,7 +113,7 @@ class ResolveStage:
             return lambda: None
         now = datetime.now(UTC)
         author = Author(STAGE, None, self._model.version, self._policy.version, now, self._new_id)
-        store = PostgresIdentityStore(tx, self._cache, self._overfull)
+        store = PostgresIdentityStore(tx, self._cache, self._overfull, self.meanwhile)
         by_record: defaultdict[Id, list[Event]] = defaultdict(list)
         for event in fresh:
             if event.record_id is not None:
@@ -235,4 +250,4 @@ def main(settings: Settings) -> None:
         )
         calm_gc()
         get_logger().info("resolve stage starts", policy=policy.version)
-        run(stage, settings, database, stop)
+        run(stage, settings, stop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import resources
@@ -159,6 +159,16 @@ class Transaction:
     def rows(self, name: str, parameters: Parameters = ()) -> list[TupleRow]:
         """All rows of the named query, in binary format."""
         return self.connection.execute(sql(name), parameters, binary=True).fetchall()
+
+    def rows_meanwhile(
+        self, name: str, parameters: Parameters, meanwhile: Callable[[], None]
+    ) -> list[TupleRow]:
+        """`rows` of a query that takes the server a while: `meanwhile` runs in that time. It must not use this
+        connection."""
+        with self.connection.pipeline():
+            cursor = self.connection.execute(sql(name), parameters, binary=True)
+            meanwhile()
+        return cursor.fetchall()
 
     def row(self, name: str, parameters: Parameters = ()) -> TupleRow | None:
         """The first row of the named query, or None."""

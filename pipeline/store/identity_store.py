@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.blocking import identifier_key
@@ -94,12 +94,20 @@ class OverfullKeys:
 
 
 class PostgresIdentityStore:
-    """An `IdentityStore` inside one transaction."""
+    """An `IdentityStore` inside one transaction. `meanwhile` is called while the server looks for the holders of keys,
+    which takes it longest: for work that needs no server."""
 
-    def __init__(self, tx: Transaction, cache: RecordCache, overfull: OverfullKeys | None = None) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        cache: RecordCache,
+        overfull: OverfullKeys | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
         self._tx = tx
         self._cache = cache
         self._overfull = overfull or OverfullKeys()
+        self._meanwhile = meanwhile
 
     @property
     def secret(self) -> bytes:
@@ -137,7 +145,7 @@ class PostgresIdentityStore:
         self._overfull.learn(worn)
         held |= worn
         asked = [key for key in asked if key not in worn or worn[key].step < OVERFULL]
-        for key, packed in self._tx.rows("key_holders", (asked,)):
+        for key, packed in self._tx.rows_meanwhile("key_holders", (asked,), self._meanwhile):
             step, lost, _ = held.get(key, _UNWORN)
             held[key] = Held(step, lost, packed)
         return held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -76,3 +76,17 @@ class Settling(Protocol):
 
     def settle(self) -> None:
         """Write what is pending: called when idle, before partitions go, at the end. Raises RetryLater."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A handler that has time for the next batch's messages while its servers work on this one's.
+
+    It calls `meanwhile`, which the loop sets, in `handle`, and is given what came by then to `prepare`. Nothing rests
+    on it: a message that was prepared may never be handled, and one that is handled may not have been prepared.
+    """
+
+    meanwhile: Callable[[], None]
+
+    def prepare(self, messages: Sequence[Message]) -> None:
+        """Do what needs no server. What a message refuses is raised when it is handled."""

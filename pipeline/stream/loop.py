@@ -19,7 +19,7 @@ from pipeline.log import get_logger
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.stream.backoff import Backoff
-from pipeline.stream.batch import Advance, Batch, Handler, Message, Place, Settling
+from pipeline.stream.batch import Advance, Batch, Handler, Message, Place, Preparing, Settling
 from pipeline.stream.guard import DeadLetterGuard
 from pipeline.stream.outbox import write_outbox
 from pipeline.stream.positions import advance, load_positions
@@ -30,14 +30,16 @@ __all__ = ["Advance", "Batch", "Handler", "Loop", "Message", "Settling", "advanc
 Messages = tuple[Message, ...]
 
 
-def run(handler: Handler, settings: Settings, database: Database, stop: threading.Event) -> None:
+def run(handler: Handler, settings: Settings, stop: threading.Event) -> None:
     """Handle the messages of `handler.topic` until `stop` is set; then finish the batch in hand and leave.
 
     Raises StageStopped (too many dead letters, or Kafka refuses for good) and ConfigurationError.
     """
 
     def stored(_: Consumer, places: Sequence[Place]) -> Mapping[Place, int]:
-        with database.transaction() as tx:
+        # on a connection of its own: partitions may come while the handler is amid a transaction
+        dsn = settings.postgres_dsn.get_secret_value()
+        with Database(dsn, f"{handler.stage}-positions") as database, database.transaction() as tx:
             return load_positions(tx, handler.stage, places)
 
     settle = handler.settle if isinstance(handler, Settling) else lambda: None
@@ -63,6 +65,9 @@ class Loop:
         self._failures = 0
         self._backoff = Backoff(settings)
         self._guard = DeadLetterGuard(settings)
+        if isinstance(handler, Preparing):
+            prepare = handler.prepare
+            handler.meanwhile = lambda: prepare(source.ahead())
 
     def run(self) -> None:
         """See the class. Raises StageStopped, ConfigurationError."""

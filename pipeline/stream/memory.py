@@ -27,19 +27,26 @@ class MemorySource:
         self._when_empty = when_empty
         self._expected: dict[Place, int | None] = {}
         self._next: dict[Place, int] = {}
+        self._hand: list[Message] = []
         self.waits: list[float] = []
         self.rewind()
 
     def collect(self) -> tuple[Message, ...]:
         """See `Source`."""
-        read: list[Message] = []
-        for place, at in self._next.items():
-            read += self._log[place][at : at + self._limit - len(read)]
-        for message in read:
-            self._next[message.topic, message.partition] = message.offset + 1
+        self.ahead()
+        read, self._hand = tuple(self._hand), []
         if not read:
             self._when_empty()
-        return tuple(read)
+        return read
+
+    def ahead(self) -> tuple[Message, ...]:
+        """See `Source`."""
+        before = len(self._hand)
+        for place, at in self._next.items():
+            self._hand += self._log[place][at : at + self._limit - len(self._hand)]
+        for message in self._hand[before:]:
+            self._next[message.topic, message.partition] = message.offset + 1
+        return tuple(self._hand[before:])
 
     def batch(self, messages: Iterable[Message]) -> Batch:
         """See `Source`."""
@@ -56,6 +63,7 @@ class MemorySource:
 
     def rewind(self) -> None:
         """See `Source`."""
+        self._hand = []
         held = self._expected or self._log
         self._expected = {place: self._stored.get(place) for place in held}
         self._next = {place: self._stored.get(place, 0) for place in held}
@@ -64,6 +72,7 @@ class MemorySource:
         """Another worker holds the partition now."""
         del self._expected[place]
         del self._next[place]
+        self._hand = [m for m in self._hand if (m.topic, m.partition) != place]
 
     def close(self) -> None:
         """See `Source`."""

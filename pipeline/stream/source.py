@@ -36,6 +36,9 @@ class Source(Protocol):
     def collect(self) -> tuple[Message, ...]:
         """The next messages of the partitions held; empty after a while of waiting in vain."""
 
+    def ahead(self) -> tuple[Message, ...]:
+        """Read on without waiting, while a batch is worked on: part of the next `collect`. Raises RetryLater."""
+
     def batch(self, messages: Iterable[Message]) -> Batch:
         """Those collected messages whose partitions were held without a break since, with their positions."""
 
@@ -101,6 +104,7 @@ class KafkaSource:
         self._handed_over = time.monotonic()
         self._collected: dict[Place, _Held] = {}
         self._hand: list[Message] = []
+        self._hand_bytes = 0
         self._paused = False
         self._reported = 0.0
         self._group = Group(name, topics, settings, self, reading.config)
@@ -112,23 +116,40 @@ class KafkaSource:
         least, most = self._settings.batch_linger_ms / 1_000, self._settings.batch_linger_max_ms / 1_000
         worked = self._reading.linger_over_work * (time.monotonic() - self._handed_over)
         linger = min(max(least, worked), max(least, most))
-        size = self._read(1, 0.0 if self._hand else _IDLE_S)
+        if not self._hand:
+            self._read(1, _IDLE_S)
         deadline = time.monotonic() + linger
-        while self._hand and size < self._reading.batch_bytes:
-            wanted = min(_CHUNK, self._settings.batch_max_events - len(self._hand))
-            size += self._read(wanted, max(0.0, deadline - time.monotonic()))
-            if len(self._hand) >= self._settings.batch_max_events or time.monotonic() >= deadline:
+        while self._hand and (room := self._room()):
+            self._read(room, max(0.0, deadline - time.monotonic()))
+            if time.monotonic() >= deadline:
                 break
-        messages, self._hand = tuple(self._hand), []
+        messages = tuple(self._hand)
+        self._empty_hand()
         self._collected = dict(self._held)
         self._handed_over = time.monotonic()
         if not messages:
             self._report()
         return messages
 
-    def _read(self, count: int, seconds: float) -> int:
-        """Take messages into the hand; rebalances happen in here. Returns their bytes."""
-        size = 0
+    def ahead(self) -> tuple[Message, ...]:
+        """See `Source`; rebalances happen in here."""
+        had = set(map(id, self._hand))
+        try:
+            while (room := self._room()) and self._read(room, 0.0):
+                pass
+        except KafkaException as exc:  # not the fault of the batch in hand
+            raise BrokerUnavailable("reading ahead failed") from exc
+        return tuple([m for m in self._hand if id(m) not in had])
+
+    def _room(self) -> int:
+        """How many messages the hand still takes at once; 0 where it is full."""
+        if self._hand_bytes >= self._reading.batch_bytes:
+            return 0
+        return min(_CHUNK, max(0, self._settings.batch_max_events - len(self._hand)))
+
+    def _read(self, count: int, seconds: float) -> bool:
+        """Take messages into the hand; rebalances happen in here. Whether any came."""
+        came = False
         for raw in self._group.consume(count, seconds):
             message = message_of(raw)
             held = self._held.get((message.topic, message.partition))
@@ -137,8 +158,9 @@ class KafkaSource:
                     self._look_into_gap(message, held, held.read)
                 held.read = message.offset + 1
                 self._hand.append(message)
-                size += len(message.value or b"")
-        return size
+                self._hand_bytes += len(message.value or b"")
+                came = True
+        return came
 
     def _look_into_gap(self, message: Message, held: _Held, expected: int) -> None:
         """Transactions and compaction leave gaps; expired messages and a new log are to be seen."""
@@ -162,6 +184,9 @@ class KafkaSource:
             )
             metrics.POSITIONS_LOST.labels(self._name, message.topic).inc()
 
+    def _empty_hand(self) -> None:
+        self._hand, self._hand_bytes = [], 0
+
     def batch(self, messages: Iterable[Message]) -> Batch:
         """See `Source`."""
         held = {place: h.stored for place, h in self._held.items() if self._collected.get(place) is h}
@@ -170,8 +195,10 @@ class KafkaSource:
     def done(self, batch: Batch) -> None:
         """See `Source`."""
         for position in batch.positions:
-            held = self._held.get((position.topic, position.partition))
-            if held is not None:
+            place = (position.topic, position.partition)
+            held = self._held.get(place)
+            # a partition that went and came back meanwhile is read from where it was stored then
+            if held is not None and self._collected.get(place) is held:
                 held.stored = position.next
         self._report()
 
@@ -191,7 +218,7 @@ class KafkaSource:
     def rewind(self) -> None:
         """See `Source`."""
         stored = self._load(self._group.client, list(self._held))
-        self._hand.clear()
+        self._empty_hand()
         self._held = {place: _Held(stored.get(place), stored.get(place)) for place in self._held}
         try:
             for place in self._held:
@@ -277,6 +304,7 @@ class KafkaSource:
             self._held.pop((partition.topic, partition.partition), None)
             metrics.forget_lag(self._name, partition.topic, partition.partition)
         self._hand = [m for m in self._hand if (m.topic, m.partition) in self._held]
+        self._hand_bytes = sum(len(m.value or b"") for m in self._hand)
 
 
 def message_of(message: KafkaMessage) -> Message:

@@ -34,12 +34,18 @@ class Writer:
         self.before = before
         self.buried: list[bytes | None] = []
         self.batches = 0
+        self.prepared = 0
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def prepare(self, messages: Sequence[Message]) -> None:
+        self.prepared += len(messages)
 
     def handle(self, batch: Batch) -> None:
         self.batches += 1
         self.before(batch)
         with self.database.transaction() as tx:
             advance(tx, self.stage, batch.positions)
+            self.meanwhile()  # rebalances come amid the transaction
             self._write(batch.messages, tx.connection)
 
     def bury(self, message: Message, at: Advance, error: Exception) -> None:
@@ -69,7 +75,7 @@ class Worker:
 
     def _run(self, settings: Settings) -> None:
         try:
-            run(self.writer, settings, self.database, self.stop)
+            run(self.writer, settings, self.stop)
         except BaseException as exc:
             self.error = exc
             raise
@@ -155,6 +161,7 @@ def test_workers_join_and_leave_under_load(
                 load.join()
                 wait_for(lambda: count(effects) == positions(effects) == _sent(settings))
     assert not first.writer.buried + second.writer.buried + third.writer.buried
+    assert first.writer.prepared, "partitions moved while messages were read ahead"
 
 
 def _load(settings: Settings, sent: threading.Event) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pipeline.codes import ReasonCode
 from pipeline.errors import (
     BadMessage,
+    BrokerUnavailable,
     ConfigurationError,
     PositionFenced,
     RetryLater,
@@ -212,3 +213,71 @@ def test_pending_positions_are_settled_when_idle() -> None:
     source = run(handler, {A: 3})
     assert handler.settled == 2  # when all was read, and at the end
     assert len(source.waits) == 1
+
+
+class Preparing(Recorder):
+    """Prepares the messages of the next batch amid the handling of one."""
+
+    def __init__(self, fail: Callable[[Batch], None] = lambda _: None) -> None:
+        super().__init__(fail)
+        self.prepared: list[int] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def handle(self, batch: Batch) -> None:
+        self.meanwhile()
+        super().handle(batch)
+
+    def prepare(self, messages: Sequence[Message]) -> None:
+        assert not {m.offset for m in messages} & {offset for _, offset in self.handled}
+        self.prepared += [m.offset for m in messages]
+
+
+def test_what_is_read_ahead_is_handled_next() -> None:
+    handler = Preparing()
+    run(handler, {A: 25})
+    assert handler.prepared == list(range(10, 25))
+    assert [offset for _, offset in handler.handled] == list(range(25))
+    assert handler.positions == {A: 25}
+
+
+def test_a_poison_message_among_what_was_read_ahead_harms_only_itself() -> None:
+    def fail(batch: Batch) -> None:
+        if any(m.offset == 14 for m in batch.messages):
+            raise BadMessage(ReasonCode.UNDECODABLE, "no Avro")
+
+    handler = Preparing(fail)
+    run(handler, {A: 25})
+    assert [offset for offset, _ in handler.buried] == [14]
+    assert [offset for _, offset in handler.handled] == [i for i in range(25) if i != 14]
+
+
+def test_what_was_read_ahead_is_dropped_when_fenced() -> None:
+    handler = Preparing()
+
+    def fail(_: Batch) -> None:
+        if handler.attempts == 1:
+            handler.positions[A] = 15
+
+    handler.fail = fail
+    run(handler, {A: 25})
+    assert [offset for _, offset in handler.handled] == list(range(15, 25))
+
+
+def test_a_broker_away_while_reading_ahead_is_not_the_batchs_fault() -> None:
+    handler = Preparing()
+    stop = threading.Event()
+
+    class Away(MemorySource):
+        times = 0
+
+        def ahead(self) -> tuple[Message, ...]:
+            self.times += 1
+            if self.times in range(2, 8):  # the first is `collect`'s own
+                raise BrokerUnavailable("reading ahead failed")
+            return super().ahead()
+
+    source = Away({A: [message(i) for i in range(25)]}, handler.positions, 10, stop.set)
+    Loop(handler, source, FAST, stop).run()
+    assert not handler.buried
+    assert [offset for _, offset in handler.handled] == list(range(25))
+    assert len(source.waits) == 6
