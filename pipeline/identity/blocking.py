@@ -168,8 +168,10 @@ def _of_address(traits: Mapping[Trait, str]) -> list[Combination]:
         return []
     stem = max(street.split(), key=len)[:4]
     found: list[Combination] = []
-    if number:
-        found.append((_ADDRESS, f"{number}|{stem}|{get(_POSTCODE) or get(_CITY, '')}"))
+    # a farm or a house that has a name instead of a number is found by its street
+    place = get(_POSTCODE) or get(_CITY, "")
+    if number or place:
+        found.append((_ADDRESS, f"{number}|{stem}|{place}"))
     if last:
         found.append((_SURNAME_ADDRESS, f"{sound(last)}|{number or stem}"))
     return found

@@ -81,6 +81,10 @@ def test_match_keys_meet_in_spite_of_slips() -> None:
     assert MatchKeyKind.NAME_POSTCODE in kinds_shared(ada, {**ada, "first_name": "X", "date_of_birth": ""})
     assert MatchKeyKind.DATE_OF_BIRTH in kinds_shared(ada, {"date_of_birth": "21/06/1985"})
     assert kinds_shared(ada, {"first_name": "Bo"}) == set()
+    farm = {"address": "Studley St", "postcode": "4869"}
+    assert kinds_shared(farm, {"address": "Studley Steet", "postcode": "4869"}) == {MatchKeyKind.ADDRESS}
+    assert kinds_shared(farm, {"address": "Studley St"}) == set()
+    assert kinds_shared(farm, {"address": "12 Studley St", "postcode": "4869"}) == set()
 
 
 def test_a_whatsapp_account_meets_its_phone() -> None:
