@@ -1,0 +1,59 @@
+-- What the checker of the fault campaign reads: whole tables, and from the tables themselves, not through the house's views.
+
+-- name: faults_events
+-- Every event id that was acknowledged, claimed or stored: how many rows it has, the record and decision of one of them,
+-- whether it is claimed and for which record, and whether the record exists.
+SELECT event_id::text, acknowledged.event_id IS NOT NULL, coalesce(e.rows, 0), e.record_id::text, e.decision,
+       i.event_id IS NOT NULL, i.record_id::text, e.record_id IS NULL OR r.record_id IS NOT NULL
+FROM (SELECT DISTINCT unnest(%s::uuid[]) AS event_id) acknowledged
+FULL JOIN (SELECT event_id, record_id FROM event_index) i USING (event_id)
+FULL JOIN (
+    SELECT event_id, count(*) AS rows, min(record_id::text)::uuid AS record_id, min(decision) AS decision
+    FROM event GROUP BY event_id
+) e USING (event_id)
+LEFT JOIN identity_record r ON r.record_id = e.record_id
+ORDER BY event_id
+
+-- name: faults_profiles
+-- Every profile with its records and hashed identifiers, of several key versions the highest.
+SELECT p.profile_id::text, p.version, p.is_merged, p.merged_into::text, p.golden, r.records, i.identifiers
+FROM customer_profile p
+LEFT JOIN (
+    SELECT profile_id, array_agg(record_id::text) AS records FROM identity_record GROUP BY profile_id
+) r USING (profile_id)
+LEFT JOIN (
+    SELECT profile_id, array_agg(identifier || ' ' || key_version) AS identifiers
+    FROM (
+        SELECT o.profile_id, h.type || ' ' || encode(h.value_hash, 'hex') AS identifier,
+               max(h.hash_key_version) AS key_version
+        FROM record_identifier h JOIN identity_record o USING (record_id)
+        GROUP BY o.profile_id, h.type, h.value_hash
+    ) held_by GROUP BY profile_id
+) i USING (profile_id)
+ORDER BY p.profile_id
+
+-- name: faults_exclusive
+-- Of live profiles that are not held and have several values of an exclusive type: the values of each record.
+WITH exclusive AS (
+    SELECT o.profile_id, h.type, o.record_id, array_agg(encode(h.value_hash, 'hex')) AS hashes
+    FROM record_identifier h
+    JOIN identity_record o USING (record_id)
+    JOIN customer_profile p USING (profile_id)
+    WHERE h.type = ANY(%s::text[]) AND NOT p.is_merged AND NOT p.held
+    GROUP BY o.profile_id, h.type, o.record_id
+), several AS (
+    SELECT profile_id, type FROM exclusive, unnest(hashes) hash
+    GROUP BY profile_id, type HAVING count(DISTINCT hash) > 1
+)
+SELECT profile_id::text, type, record_id::text, hashes
+FROM exclusive JOIN several USING (profile_id, type)
+ORDER BY profile_id, type, record_id
+
+-- name: faults_must_links
+-- The records that each standing must-link holds together.
+SELECT ARRAY(SELECT unnest(left_records || right_records)::text)
+FROM identity_constraint WHERE kind = 'must_link' AND revoked_at IS NULL
+
+-- name: faults_outbox
+-- How many messages were committed and not published.
+SELECT coalesce(sum(cardinality(keys)), 0)::bigint FROM outbox
