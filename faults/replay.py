@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
+from typing import cast
 
 from faults.finding import Finding, FindingKind
 from faults.state import ProfileState, told
@@ -27,7 +28,7 @@ class Replay:
 
     def take(self, profile: str, payload: bytes, message: Mapping[str, object]) -> None:
         """A message and the bytes it was decoded from."""
-        version = told(message).version
+        version = cast(int, message["version"])
         versions = self._told.setdefault(profile, [])
         digest = blake2b(payload, digest_size=16).digest()
         if version <= len(versions):
@@ -41,7 +42,7 @@ class Replay:
                 self._find(FindingKind.VERSION_GAP, profile, f"version {version}", f"version {expected}")
             versions += [b""] * (version - expected) + [digest]
         newest = self.messages.get(profile)
-        if newest is None or told(newest).version < version:
+        if newest is None or cast(int, newest["version"]) < version:
             self.messages[profile] = message
 
     def _find(self, kind: FindingKind, profile: str, seen: str, expected: str) -> None:

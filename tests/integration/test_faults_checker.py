@@ -248,7 +248,23 @@ JOIN_BO = (
     "UPDATE identity_record SET profile_id = (SELECT profile_id FROM identity_record JOIN event USING (record_id) "
     f"WHERE event_id = '{IDS[2]}') WHERE record_id = (SELECT record_id FROM event WHERE event_id = '{IDS[3]}')"
 )
+MUST_LINK = (
+    "INSERT INTO identity_constraint (constraint_id, kind, left_records, right_records, actor, reason, created_at) "
+    "SELECT gen_random_uuid(), 'must_link', ARRAY[a.record_id], ARRAY[b.record_id], 'steward', 'one person', now() "
+    f"FROM event a, event b WHERE a.event_id = '{IDS[2]}' AND b.event_id = '{IDS[3]}'"
+)
+FORGOTTEN = (
+    f"DELETE FROM identity_record WHERE record_id = (SELECT record_id FROM event WHERE event_id = '{IDS[4]}')"
+)
+UNTOLD = (
+    f"INSERT INTO customer_profile (profile_id, created_at, updated_at) VALUES ('{NOWHERE}', now(), now())"
+)
 K = FindingKind
+
+
+def named(given: object) -> str:
+    """A case by what it has to find."""
+    return "+".join(sorted(given)) if isinstance(given, set) else "planted"
 
 
 @pytest.mark.parametrize(
@@ -257,6 +273,10 @@ K = FindingKind
         (sql(CLAIMED, UNLINKED), {K.EVENT_NOT_LINKED}),
         (sql(CLAIMED), {K.EVENT_NOT_STORED}),
         (sql(AGAIN), {K.EVENT_STORED_AGAIN}),
+        (
+            sql(FORGOTTEN, "UPDATE event_index SET record_id = NULL"),
+            {K.CLAIM_DIFFERS, K.RECORD_MISSING, K.STATE_DIFFERS},
+        ),
         (
             sql("UPDATE customer_profile SET version = version + 1 WHERE is_merged"),
             {K.VERSION_DIFFERS, K.CACHE_VERSION},
@@ -270,25 +290,48 @@ K = FindingKind
             sql("UPDATE customer_profile SET merged_into = profile_id WHERE is_merged"),
             {K.REDIRECT_CYCLE, K.STATE_DIFFERS},
         ),
+        (sql(UNTOLD), {K.PROFILE_UNTOLD, K.CACHE_MISSING}),
         (
             sql(UNTIE, UNTIE_RECORDS, "DELETE FROM customer_profile WHERE is_merged"),
             {K.PROFILE_MISSING, K.PROFILE_SURPLUS, K.CACHE_SURPLUS},
         ),
         (sql(JOIN_BO), {K.EXCLUSIVE_TWICE, K.STATE_DIFFERS}),
+        (sql(JOIN_BO, MUST_LINK), {K.STATE_DIFFERS}),
         (sql(JOIN_BO, "UPDATE customer_profile SET held = true"), {K.STATE_DIFFERS}),
-        (stale_cache, {K.CACHE_VERSION, K.CACHE_STATE}),
-        (lambda house: house.redis.hset(house.key(), "state", "{}"), {K.CACHE_STATE}),
-        (lambda house: house.redis.hset(f"rb:profile:{NOWHERE}", "version", 1), {K.CACHE_SURPLUS}),
-        (lambda house: house.redis.delete(house.key("merged")), {K.CACHE_MISSING}),
         (sql("INSERT INTO outbox (topic, keys, payloads) VALUES ('x', '{a}', '{b}')"), {K.OUTBOX_LEFT}),
     ],
-    ids=lambda given: "+".join(sorted(given)) if isinstance(given, set) else "planted",
+    ids=named,
 )
 def test_a_fault_planted_is_found_and_named(small: SmallHouse, plant: Plant, kinds: set[FindingKind]) -> None:
     with small.copied() as house:
         plant(house)
         found = house.found()
     assert {finding.kind for finding in found} == kinds, "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize(
+    ("plant", "kinds"),
+    [
+        (stale_cache, {K.CACHE_VERSION, K.CACHE_STATE}),
+        (lambda house: house.redis.hset(house.key(), "state", "{}"), {K.CACHE_STATE}),
+        (lambda house: house.redis.hset(f"rb:profile:{NOWHERE}", "version", 1), {K.CACHE_SURPLUS}),
+        (lambda house: house.redis.delete(house.key("merged")), {K.CACHE_MISSING}),
+    ],
+    ids=named,
+)
+def test_a_cache_that_is_wrong_is_found(small: SmallHouse, plant: Plant, kinds: set[FindingKind]) -> None:
+    plant(small)
+    found = small.found()
+    small.fill_cache()
+    assert {finding.kind for finding in found} == kinds, "\n".join(map(str, found))
+
+
+def test_the_cache_is_given_time_to_catch_up(small: SmallHouse) -> None:
+    small.redis.flushdb()
+    late = threading.Timer(1.5, small.fill_cache)
+    late.start()
+    assert check(small.settings, IDS, cache_timeout_s=20) == []
+    late.join()
 
 
 def test_nothing_is_found_without_a_fault_and_a_lost_event_is_named(small: SmallHouse) -> None:
@@ -317,9 +360,12 @@ def test_messages_that_should_not_be_are_found(house: Settings) -> None:
     event_of = {"event_id": IDS[4], "source": "web", "event_type": "page_view"}
     times = {"occurred_at": now, "accepted_at": now, "committed_at": now}
     small.publish("events.linked", {**link, **event_of, **times})
+    with closing(KafkaPublisher(house, "test", lambda: False)) as publisher:
+        publisher.publish([Outgoing("events.linked", b"x", b"no Avro")])
     found = sorted(small.found(), key=lambda f: f.kind)
     assert [(f.kind, f.subject.split()[1]) for f in found] == [
         (K.LINKED_DIFFERS, IDS[4]),
+        (K.MESSAGE_BROKEN, found[1].subject.split()[1]),
         (K.VERSION_GAP, profile),
         (K.VERSION_TOLD_TWICE, str(gone["profile_id"])),
     ], "\n".join(map(str, found))
