@@ -360,13 +360,16 @@ def test_messages_that_should_not_be_are_found(house: Settings) -> None:
     event_of = {"event_id": IDS[4], "source": "web", "event_type": "page_view"}
     times = {"occurred_at": now, "accepted_at": now, "committed_at": now}
     small.publish("events.linked", {**link, **event_of, **times})
-    with closing(KafkaPublisher(house, "test", lambda: False)) as publisher:
-        publisher.publish([Outgoing("events.linked", b"x", b"no Avro")])
-    found = sorted(small.found(), key=lambda f: f.kind)
-    assert [(f.kind, f.subject.split()[1]) for f in found] == [
-        (K.LINKED_DIFFERS, IDS[4]),
-        (K.MESSAGE_BROKEN, found[1].subject.split()[1]),
-        (K.VERSION_GAP, profile),
-        (K.VERSION_TOLD_TWICE, str(gone["profile_id"])),
-    ], "\n".join(map(str, found))
+    partition = 3
+    with closing(Producer(producer_config(house, "test"))) as client:
+        client.produce(house.topic("events.linked"), b"no Avro", b"x", partition)
+        assert client.flush(30) == 0
+    found = small.found()
+    assert {finding.kind: finding.subject.split()[:2] for finding in found} == {
+        K.MESSAGE_BROKEN: ["events.linked", f"[{partition}]"],
+        K.LINKED_DIFFERS: ["event", IDS[4]],
+        K.VERSION_GAP: ["profile", profile],
+        K.VERSION_TOLD_TWICE: ["profile", str(gone["profile_id"])],
+    }, "\n".join(map(str, found))
+    assert len(found) == 4
     small.redis.close()
