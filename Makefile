@@ -8,13 +8,14 @@ PYTHONS := $(PYTHON) $(SYSTEM) python3.13 python3.12 python3.11 python3 python
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test up down status check format bench bench-matching constraints install clean
+.PHONY: demo test up down status check format bench bench-matching faults constraints install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    the whole pipeline on real input        make test   every test"
 	@echo "make up      everything running, to try by hand      make down   stop it again"
 	@echo "make check   ruff and mypy                           make bench  the benchmark (BENCH_ARGS=...)"
+	@echo "make faults  load and faults, then whether every promise held (SEED=..., ROUNDS=...)"
 	@echo "make bench-matching   how well and how fast it matches, on data whose truth is known (BENCH_ARGS=...)"
 
 demo: $(READY)
@@ -46,6 +47,9 @@ bench: $(READY)
 
 bench-matching: $(READY)
 	@$(BIN)/python -m bench.matching $(BENCH_ARGS)
+
+faults: $(READY)
+	@$(BIN)/python -m faults --seed $(or $(SEED),1) --rounds $(or $(ROUNDS),10) $(FAULTS_ARGS)
 
 install: $(READY)
 

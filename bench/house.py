@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.embedded.processes import Recorded
 from infra.embedded.stack import Stack
 from infra.house import Told, down, gateway_url, processes_up, servers_up
 from infra.supervisor import PROCESSES, Supervisor
@@ -38,9 +39,15 @@ class House:
 
     def pids(self) -> Mapping[str, int]:
         """Every server's and every process's pid, by name."""
+        return {name: held.pid for name, held in self._wanted() if held is not None}
+
+    def missing(self) -> list[str]:
+        """The servers and processes that should run and do not."""
+        return [name for name, held in self._wanted() if held is None]
+
+    def _wanted(self) -> list[tuple[str, Recorded | None]]:
         servers = Stack(self.settings.home).running().items()
-        ours = Supervisor(self.settings.home).running().items()
-        return {name: held.pid for name, held in (*servers, *ours) if held is not None}
+        return [*servers, *Supervisor(self.settings.home).running().items()]
 
 
 @contextmanager

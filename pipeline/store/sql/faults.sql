@@ -57,3 +57,7 @@ FROM identity_constraint WHERE kind = 'must_link' AND revoked_at IS NULL
 -- name: faults_outbox
 -- How many messages were committed and not published.
 SELECT coalesce(sum(cardinality(keys)), 0)::bigint FROM outbox
+
+-- name: faults_positions
+-- How far each stage has come.
+SELECT stage, topic, partition, next_offset FROM consumer_position

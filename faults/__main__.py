@@ -1,0 +1,100 @@
+"""`python -m faults`: the fault campaign. docs/reliability.md says what it does and what it found."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+
+from faults.campaign import Outcome, campaign
+from faults.plan import ROUNDS_A_HOUSE
+from pipeline.errors import RetailBrainError
+
+
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    """The options; `--help` lists them."""
+    parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="what all rounds are made from")
+    parser.add_argument("--rounds", type=int, default=5, help="how many rounds in all")
+    parser.add_argument("--events", type=int, default=400, help="events a round, about")
+    parser.add_argument("--first", type=int, default=0, help=f"first round, a multiple of {ROUNDS_A_HOUSE}")
+    parser.add_argument(
+        "--journal", type=Path, help="a line of JSON a round; rounds it holds are not run again"
+    )
+    options = parser.parse_args(given)
+    if options.first % ROUNDS_A_HOUSE or options.first < 0:
+        parser.error(f"--first must be a multiple of {ROUNDS_A_HOUSE}: rounds of a house rest on each other")
+    return options
+
+
+def main(given: Sequence[str]) -> int:
+    """Run the rounds; the exit status is 1 where a promise did not hold."""
+    options = arguments(given)
+    console = Console(highlight=False, soft_wrap=True)
+    first = max(options.first, resume_at(options.journal, options.seed))
+    left = options.first + options.rounds - first
+    failed = 0
+    try:
+        for outcome in campaign(options.seed, first, left, options.events, lambda _: None):
+            failed += bool(outcome.findings)
+            _tell(console, outcome)
+            if options.journal:
+                with options.journal.open("ab") as journal:
+                    journal.write(_line(options.seed, outcome))
+    except RetailBrainError as exc:
+        console.print(f"{type(exc).__name__}: {exc}", style="red", markup=False)
+        failed += 1
+    if failed:
+        console.print(
+            f"to run them again: make faults SEED={options.seed} ROUNDS={options.rounds}", markup=False
+        )
+    return 1 if failed else 0
+
+
+def _tell(console: Console, outcome: Outcome) -> None:
+    plan = outcome.plan
+    verdict = f"{len(outcome.findings)} FINDINGS" if outcome.findings else "all holds"
+    console.print(
+        f"round {plan.number}: {plan.events} events, {plan.gateway_writers} gateway and {plan.topic_writers} topic "
+        f"writers; {'; '.join(map(str, plan.strikes))} -> {outcome.acknowledged} acknowledged, "
+        f"{outcome.given_up} loads given up, {outcome.seconds:.0f} s: {verdict}",
+        markup=False,
+    )
+    for finding in outcome.findings[:20]:
+        console.print(f"  {finding}", style="red", markup=False)
+
+
+def _line(seed: int, outcome: Outcome) -> bytes:
+    return orjson.dumps(
+        {
+            "seed": seed,
+            "round": outcome.plan.number,
+            "events": outcome.plan.events,
+            "strikes": [str(s) for s in outcome.plan.strikes],
+            "acknowledged": outcome.acknowledged,
+            "given_up": outcome.given_up,
+            "seconds": round(outcome.seconds, 1),
+            "findings": outcome.findings,
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def resume_at(journal: Path | None, seed: int) -> int:
+    """The first round of the first house that the journal does not hold whole."""
+    if journal is None or not journal.exists():
+        return 0
+    lines = [orjson.loads(line) for line in journal.read_bytes().splitlines()]
+    rounds = {int(line["round"]) for line in lines if line["seed"] == seed}
+    following = 0
+    while following in rounds:
+        following += 1
+    return following // ROUNDS_A_HOUSE * ROUNDS_A_HOUSE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

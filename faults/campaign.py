@@ -1,0 +1,73 @@
+"""The campaign: rounds of load and faults on houses of its own, each judged by the checker and by `verify`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bench.house import House, running
+from bench.workload import Workload
+from faults.checker import check
+from faults.plan import ROUNDS_A_HOUSE, Round, round_of
+from faults.rest import come_to_rest
+from faults.strikes import strike
+from faults.writers import History, write
+from pipeline.configuration import load_model, load_policy
+from pipeline.privacy.keyring import load_key_ring
+from pipeline.store.database import Database
+from pipeline.verify.verification import verify
+
+_REST_S = 120.0
+_KNOWN = 100  # customers a house knows before its first round
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a round. `acknowledged` counts the events of the house so far, `given_up` loads of this round.
+
+    `findings` are lines of text, of the checker and of `verify`; empty where every promise held.
+    """
+
+    plan: Round
+    acknowledged: int
+    given_up: int
+    seconds: float
+    findings: tuple[str, ...]
+
+
+def campaign(
+    seed: int, first: int, rounds: int, events: int, told: Callable[[str], None]
+) -> Iterator[Outcome]:
+    """The rounds `first`, `first` + 1, ... of the campaign `seed`; `first` must be the first of a house.
+
+    Raises PipelineStalled where a house does not come to rest: then events are stuck.
+    """
+    for start in range(first, first + rounds, ROUNDS_A_HOUSE):
+        numbers = range(start, min(start + ROUNDS_A_HOUSE, first + rounds))
+        with running(1, told) as house:
+            workload, history = Workload(seed * 1_000_003 + start), History()
+            for number in numbers:
+                yield _round(round_of(seed, number, events), house, workload, history)
+
+
+def _round(plan: Round, house: House, workload: Workload, history: History) -> Outcome:
+    started, given_up = time.monotonic(), history.given_up
+    known = [] if workload.records else list(workload.warm_up(_KNOWN))
+    load = [*known, *workload.measured(plan.events)]
+    writers = write(load, plan, house.settings, house.url, house.api_key, history)
+    for thread in (*strike(house, plan.strikes), *writers):
+        thread.join()
+    settings = house.settings
+    with Database(settings.postgres_dsn.get_secret_value(), "faults") as database:
+        come_to_rest(house, database, _REST_S)
+        found = [str(finding) for finding in check(settings, history.acknowledged)]
+        verified = verify(database, load_key_ring(settings), load_model(settings), load_policy(settings))
+    found += [f"verify: {f.kind}: {dict(f.where)}: {f.stands}; expected {f.should}" for f in verified.faults]
+    return Outcome(
+        plan,
+        len(history.acknowledged),
+        history.given_up - given_up,
+        time.monotonic() - started,
+        tuple(found),
+    )

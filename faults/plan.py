@@ -1,0 +1,73 @@
+"""What a round of the campaign does: a pure function of its seed, so that a failing one can be run again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+from infra.supervisor import PROCESSES
+
+SERVERS = ("kafka", "postgres", "valkey")
+ROUNDS_A_HOUSE = 10
+"""Rounds follow each other in one house, so that each starts from what the ones before left behind."""
+_LOAD_S = 8.0
+_SHORT_PAUSE_S, _LONG_PAUSE_S = (0.3, 3.0), (7.0, 9.0)  # Kafka takes a member for gone after 6 s
+_PAUSED = (*PROCESSES, "kafka", "valkey")  # a stopped postmaster stops none of its backends
+
+
+class Fault(StrEnum):
+    """What is done to a process."""
+
+    KILL = "kill"  # SIGKILL
+    PAUSE = "pause"  # SIGSTOP, and SIGCONT after `pause_s`
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A fault `at_s` seconds after the load began."""
+
+    at_s: float
+    fault: Fault
+    target: str
+    pause_s: float = 0.0
+
+    def __str__(self) -> str:
+        """As the journal tells it."""
+        lasting = f" for {self.pause_s:.1f} s" if self.fault is Fault.PAUSE else ""
+        return f"{self.at_s:.1f} s: {self.fault} {self.target}{lasting}"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The load and the faults of a round. `repeat`: the share of loads that are sent a second time."""
+
+    number: int
+    load_s: float
+    gateway_writers: int
+    topic_writers: int
+    events: int
+    repeat: float
+    strikes: tuple[Strike, ...]
+
+
+def round_of(seed: int, number: int, events: int) -> Round:
+    """The round `number` (from 0) of the campaign `seed`, with about as many events."""
+    draw = Random(f"{seed}:{number}")
+    return Round(
+        number,
+        _LOAD_S,
+        gateway_writers=draw.randint(1, 3),
+        topic_writers=draw.randint(1, 2),
+        events=draw.randint(events // 2, events * 3 // 2),
+        repeat=draw.choice((0.0, 0.1, 0.3)),
+        strikes=tuple(sorted((_strike(draw) for _ in range(draw.randint(1, 4))), key=lambda s: s.at_s)),
+    )
+
+
+def _strike(draw: Random) -> Strike:
+    at_s = draw.uniform(0.0, _LOAD_S)
+    if draw.random() < 0.7:
+        return Strike(at_s, Fault.KILL, draw.choice((*PROCESSES, *SERVERS)))
+    pause_s = draw.uniform(*(_LONG_PAUSE_S if draw.random() < 0.3 else _SHORT_PAUSE_S))
+    return Strike(at_s, Fault.PAUSE, draw.choice(_PAUSED), pause_s)

@@ -1,0 +1,43 @@
+"""Strikes the processes of a house, each at its time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from bench.house import House
+from faults.plan import Fault, Strike
+
+_KEPT_TRYING_S = 5.0
+"""A target that is just being started again is struck as soon as it runs."""
+
+
+def strike(house: House, strikes: Sequence[Strike]) -> list[threading.Thread]:
+    """Start what strikes: a thread each, so that faults overlap."""
+    started = time.monotonic()
+    threads = [threading.Thread(target=_strike, args=(house, one, started)) for one in strikes]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _strike(house: House, one: Strike, started: float) -> None:
+    time.sleep(max(0.0, started + one.at_s - time.monotonic()))
+    deadline = time.monotonic() + _KEPT_TRYING_S
+    while (pid := house.pids().get(one.target)) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if pid is None:
+        return
+    with suppress(ProcessLookupError):
+        if one.fault is Fault.KILL:
+            os.kill(pid, signal.SIGKILL)
+            return
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(one.pause_s)
+        finally:
+            os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,44 @@
+"""What a round does follows from its seed; a journal tells where to go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from faults.__main__ import main, resume_at
+from faults.plan import ROUNDS_A_HOUSE, SERVERS, Fault, round_of
+from infra.supervisor import PROCESSES
+
+
+def test_a_round_can_be_run_again() -> None:
+    assert round_of(1, 4, 400) == round_of(1, 4, 400)
+    assert len({round_of(seed, number, 400).strikes for seed in range(5) for number in range(5)}) == 25
+
+
+def test_everything_is_struck_in_time() -> None:
+    rounds = [round_of(1, number, 400) for number in range(300)]
+    strikes = [strike for one in rounds for strike in one.strikes]
+    assert {s.target for s in strikes if s.fault is Fault.KILL} == {*PROCESSES, *SERVERS}
+    assert {s.target for s in strikes if s.fault is Fault.PAUSE} == {*PROCESSES, "kafka", "valkey"}
+    assert all(list(one.strikes) == sorted(one.strikes, key=lambda s: s.at_s) for one in rounds)
+    assert all(0 <= strike.at_s <= one.load_s for one in rounds for strike in one.strikes)
+    assert any(s.pause_s > 6 for s in strikes), "longer than Kafka waits for a member"
+    assert all(200 <= one.events <= 600 for one in rounds)
+
+
+def test_a_journal_tells_where_to_go_on(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    assert resume_at(None, 1) == 0
+    assert resume_at(journal, 1) == 0
+    told = [{"seed": 1, "round": n} for n in range(ROUNDS_A_HOUSE + 3)] + [{"seed": 2, "round": 0}]
+    journal.write_bytes(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in told))
+    assert resume_at(journal, 1) == ROUNDS_A_HOUSE, "a house that was left in the middle begins again"
+    assert resume_at(journal, 2) == 0
+
+
+def test_a_round_amid_a_house_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--first", "3"])
+    assert "--first must be a multiple of" in capsys.readouterr().err
