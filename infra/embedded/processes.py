@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -69,6 +70,8 @@ def spawn(
             group=account.gid if account else None,
             extra_groups=[] if account else None,
         )
+    # a dead child that nobody waits for keeps its pid, which Postgres takes for a postmaster that still runs
+    threading.Thread(target=popen.wait, name=f"reap-{popen.pid}", daemon=True).start()
     return record(popen.pid), popen
 
 

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-from infra.embedded.processes import end, record
+from infra.embedded.processes import end, record, spawn
 
 # the first thread ends as it does in a killed server with many threads: before the others, who hold the port still
 FIRST_THREAD_ENDS = """
@@ -41,3 +42,15 @@ def test_a_process_has_not_gone_while_a_thread_of_it_holds_its_port() -> None:
         popen.kill()
         popen.communicate()
     assert record(os.getpid()).process() is not None
+
+
+def test_a_killed_child_keeps_no_pid_though_its_starter_lives_on(tmp_path: Path) -> None:
+    """Postgres does not start over a lock file whose pid is there, be it a zombie's."""
+    recorded, _ = spawn(
+        ("sleep", "60"), folder=tmp_path, log=tmp_path / "log", environment={"PATH": os.defpath}
+    )
+    os.kill(recorded.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(recorded.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
