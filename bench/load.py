@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Protocol
 
+from confluent_kafka import KafkaError
+
 from bench.workload import Event
 from cli.arrivals import Arrivals
 from cli.client import GatewayClient, batch_body
@@ -76,9 +78,15 @@ class TopicSender:
         )
 
     def send(self, load: Load) -> None:
+        failed: list[KafkaError] = []
+
+        def report(error: KafkaError | None, _: object) -> None:
+            if error is not None:
+                failed.append(error)
+
         for message in load.messages:
-            self._producer.produce(self._topic, message)
-        if self._producer.flush(self._timeout_s):
+            self._producer.produce(self._topic, message, on_delivery=report)
+        if self._producer.flush(self._timeout_s) or failed:
             raise BrokerUnavailable(f"{self._topic}: not acknowledged in {self._timeout_s:.0f} s")
 
 

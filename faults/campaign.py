@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bench.house import House, running
@@ -11,8 +12,8 @@ from bench.workload import Workload
 from faults.checker import check
 from faults.plan import ROUNDS_A_HOUSE, Round, round_of
 from faults.rest import come_to_rest
-from faults.strikes import strike
-from faults.writers import History, write
+from faults.strikes import strikers
+from faults.writers import History, writers
 from pipeline.configuration import load_model, load_policy
 from pipeline.privacy.keyring import load_key_ring
 from pipeline.store.database import Database
@@ -55,10 +56,12 @@ def _round(plan: Round, house: House, workload: Workload, history: History) -> O
     started, given_up = time.monotonic(), history.given_up
     known = [] if workload.records else list(workload.warm_up(_KNOWN))
     load = [*known, *workload.measured(plan.events)]
-    writers = write(load, plan, house.settings, house.url, house.api_key, history)
-    for thread in (*strike(house, plan.strikes), *writers):
-        thread.join()
     settings = house.settings
+    tasks = writers(load, plan, settings, house.url, house.api_key, history)
+    tasks += strikers(house, plan.strikes)
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        for started_task in [pool.submit(task) for task in tasks]:
+            started_task.result()
     with Database(settings.postgres_dsn.get_secret_value(), "faults") as database:
         come_to_rest(house, database, _REST_S)
         found = [str(finding) for finding in check(settings, history.acknowledged)]

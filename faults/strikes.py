@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from bench.house import House
 from faults.plan import Fault, Strike
@@ -16,13 +16,10 @@ _KEPT_TRYING_S = 5.0
 """A target that is just being started again is struck as soon as it runs."""
 
 
-def strike(house: House, strikes: Sequence[Strike]) -> list[threading.Thread]:
-    """Start what strikes: a thread each, so that faults overlap."""
+def strikers(house: House, strikes: Sequence[Strike]) -> list[Callable[[], None]]:
+    """What strikes, to be run at a time, so that faults overlap. The time of the load begins now."""
     started = time.monotonic()
-    threads = [threading.Thread(target=_strike, args=(house, one, started)) for one in strikes]
-    for thread in threads:
-        thread.start()
-    return threads
+    return [partial(_strike, house, one, started) for one in strikes]
 
 
 def _strike(house: House, one: Strike, started: float) -> None:

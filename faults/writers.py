@@ -5,19 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
-from typing import Protocol
 
-from bench.load import GatewaySender, Load, TopicSender, prepare
+from bench.load import GatewaySender, Load, Sender, TopicSender, prepare
 from bench.workload import Event
 from cli.client import GatewayClient
 from faults.plan import Round
 from pipeline.errors import BrokerUnavailable, GatewayUnavailable
 from pipeline.settings import Settings
-from pipeline.stream.kafka import producer, producer_config
 from schemas.codec import load_codec
 
-_PATIENCE_S = 90.0
+_PATIENCE_S = 90
 _LOAD = (1, 25)  # events
 
 
@@ -40,76 +39,34 @@ class History:
             self.given_up += 1
 
 
-class Writer(Protocol):
-    """A way in that returns once a load is acknowledged."""
-
-    def encode(self, events: Sequence[Event]) -> tuple[bytes, ...]: ...
-
-    def send(self, load: Load) -> None: ...
-
-
-class TopicWriter(TopicSender):
-    """To events.raw; every message has to be reported as delivered."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, load_codec(settings))
-        self._raw = settings.topic("events.raw")
-        self._client = producer(producer_config(settings))
-
-    def send(self, load: Load) -> None:
-        delivered = 0
-
-        def report(error: object, _: object) -> None:
-            nonlocal delivered
-            delivered += error is None
-
-        for message in load.messages:
-            self._client.produce(self._raw, message, on_delivery=report)
-        self._client.flush(_PATIENCE_S)
-        if delivered < len(load.messages):
-            raise BrokerUnavailable(f"{len(load.messages) - delivered} messages were not delivered")
-
-
-def write(
+def writers(
     events: Sequence[Event], plan: Round, settings: Settings, url: str, api_key: str, history: History
-) -> list[threading.Thread]:
-    """Start the writers of a round, each with its share of the events, spread over the time of the load."""
+) -> list[Callable[[], None]]:
+    """The writers of a round, to be run at a time: each sends its share of the events over the time of the load."""
+    patient = settings.model_copy(update={"produce_timeout_ms": _PATIENCE_S * 1_000})
     shares = plan.gateway_writers + plan.topic_writers
-    threads = []
-    for n in range(shares):
-        mine = events[n::shares]
 
-        def run(mine: Sequence[Event] = mine, n: int = n) -> None:
-            if n < plan.topic_writers:
-                _send_all(mine, TopicWriter(settings), plan, Random(f"{plan}:{n}"), history)
-            else:
-                with GatewayClient(url, api_key, patience_s=_PATIENCE_S) as client:
-                    _send_all(mine, GatewaySender(client), plan, Random(f"{plan}:{n}"), history)
+    def run(n: int) -> None:
+        send_all = partial(_send_all, events[n::shares], plan, Random(f"{plan}:{n}"), history)
+        if n < plan.topic_writers:
+            send_all(TopicSender(patient, load_codec(settings)))
+        else:
+            with GatewayClient(url, api_key, patience_s=_PATIENCE_S) as client:
+                send_all(GatewaySender(client))
 
-        threads.append(threading.Thread(target=run, name=f"writer-{n}"))
-    for thread in threads:
-        thread.start()
-    return threads
+    return [partial(run, n) for n in range(shares)]
 
 
-def _send_all(
-    events: Sequence[Event],
-    writer: Writer,
-    plan: Round,
-    draw: Random,
-    history: History,
-    clock: Callable[[], float] = time.monotonic,
-) -> None:
-    started, sent = clock(), 0
+def _send_all(events: Sequence[Event], plan: Round, draw: Random, history: History, sender: Sender) -> None:
+    started, sent = time.monotonic(), 0
     while sent < len(events):
-        due = started + plan.load_s * sent / len(events)
-        time.sleep(max(0.0, due - clock()))
+        time.sleep(max(0.0, started + plan.load_s * sent / len(events) - time.monotonic()))
         chunk = events[sent : sent + draw.randint(*_LOAD)]
         sent += len(chunk)
-        (load,) = prepare(chunk, len(chunk), writer)
+        (load,) = prepare(chunk, len(chunk), sender)
         for _ in range(2 if draw.random() < plan.repeat else 1):
             try:
-                writer.send(load)
+                sender.send(load)
             except (BrokerUnavailable, GatewayUnavailable):
                 history.give_up()
             else:
