@@ -35,9 +35,10 @@ def main(given: Sequence[str]) -> int:
     """Run the rounds; the exit status is 1 where a promise did not hold."""
     options = arguments(given)
     console = Console(highlight=False, soft_wrap=True)
-    first = max(options.first, resume_at(options.journal, options.seed))
+    first, failed = resume_at(options.journal, options.seed, options.first)
     left = options.first + options.rounds - first
-    failed = 0
+    if failed:
+        console.print(f"the journal holds {failed} rounds with findings", style="red")
     try:
         for outcome in campaign(options.seed, first, left, options.events, lambda _: None):
             failed += bool(outcome.findings)
@@ -60,8 +61,8 @@ def _tell(console: Console, outcome: Outcome) -> None:
     verdict = f"{len(outcome.findings)} FINDINGS" if outcome.findings else "all holds"
     console.print(
         f"round {plan.number}: {plan.events} events, {plan.gateway_writers} gateway and {plan.topic_writers} topic "
-        f"writers; {'; '.join(map(str, plan.strikes))} -> {outcome.acknowledged} acknowledged, "
-        f"{outcome.given_up} loads given up, {outcome.seconds:.0f} s: {verdict}",
+        f"writers; {'; '.join(map(str, plan.strikes))} -> {outcome.struck} struck, "
+        f"{outcome.acknowledged} acknowledged, {outcome.given_up} loads given up, {outcome.seconds:.0f} s: {verdict}",
         markup=False,
     )
     for finding in outcome.findings[:20]:
@@ -77,6 +78,7 @@ def _line(seed: int, outcome: Outcome) -> bytes:
             "strikes": [str(s) for s in outcome.plan.strikes],
             "acknowledged": outcome.acknowledged,
             "given_up": outcome.given_up,
+            "struck": outcome.struck,
             "seconds": round(outcome.seconds, 1),
             "findings": outcome.findings,
         },
@@ -84,16 +86,18 @@ def _line(seed: int, outcome: Outcome) -> bytes:
     )
 
 
-def resume_at(journal: Path | None, seed: int) -> int:
-    """The first round of the first house that the journal does not hold whole."""
+def resume_at(journal: Path | None, seed: int, first: int = 0) -> tuple[int, int]:
+    """The first round, from `first` on, of the first house that the journal does not hold whole; and how many before it
+    have findings. To run those again after a mend, begin another journal."""
     if journal is None or not journal.exists():
-        return 0
+        return first, 0
     lines = [orjson.loads(line) for line in journal.read_bytes().splitlines()]
-    rounds = {int(line["round"]) for line in lines if line["seed"] == seed}
-    following = 0
+    rounds = {int(line["round"]): bool(line["findings"]) for line in lines if line["seed"] == seed}
+    following = first
     while following in rounds:
         following += 1
-    return following // ROUNDS_A_HOUSE * ROUNDS_A_HOUSE
+    following = following // ROUNDS_A_HOUSE * ROUNDS_A_HOUSE
+    return following, sum(rounds[n] for n in range(first, following))
 
 
 if __name__ == "__main__":

@@ -25,14 +25,16 @@ _KNOWN = 100  # customers a house knows before its first round
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a round. `acknowledged` counts the events of the house so far, `given_up` loads of this round.
+    """What came of a round: events `acknowledged`, loads `given_up`, strikes that `struck`.
 
-    `findings` are lines of text, of the checker and of `verify`; empty where every promise held.
+    `findings` are lines of text, of the checker and of `verify`; empty where every promise held. A load that is given
+    up is one: servers come back long before a writer loses patience.
     """
 
     plan: Round
     acknowledged: int
     given_up: int
+    struck: int
     seconds: float
     findings: tuple[str, ...]
 
@@ -53,24 +55,30 @@ def campaign(
 
 
 def _round(plan: Round, house: House, workload: Workload, history: History) -> Outcome:
-    started, given_up = time.monotonic(), history.given_up
+    started, given_up, acknowledged = time.monotonic(), history.given_up, len(history.acknowledged)
     known = [] if workload.records else list(workload.warm_up(_KNOWN))
     load = [*known, *workload.measured(plan.events)]
     settings = house.settings
-    tasks = writers(load, plan, settings, house.url, house.api_key, history)
-    tasks += strikers(house, plan.strikes)
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        for started_task in [pool.submit(task) for task in tasks]:
-            started_task.result()
+    writing = writers(load, plan, settings, house.url, house.api_key, history)
+    striking = strikers(house, plan.strikes)
+    with ThreadPoolExecutor(len(writing) + len(striking)) as pool:
+        written = [pool.submit(one) for one in writing]
+        struck = [pool.submit(one) for one in striking]
+        for done in written:
+            done.result()
+    given_up = history.given_up - given_up
     with Database(settings.postgres_dsn.get_secret_value(), "faults") as database:
         come_to_rest(house, database, _REST_S)
         found = [str(finding) for finding in check(settings, history.acknowledged)]
         verified = verify(database, load_key_ring(settings), load_model(settings), load_policy(settings))
     found += [f"verify: {f.kind}: {dict(f.where)}: {f.stands}; expected {f.should}" for f in verified.faults]
+    found += [f"{given_up} loads were given up"] if given_up else []
+    found += [f"{len(missing)} processes do not stay up: {missing}"] if (missing := house.missing()) else []
     return Outcome(
         plan,
-        len(history.acknowledged),
-        history.given_up - given_up,
+        len(history.acknowledged) - acknowledged,
+        given_up,
+        sum(one.result() for one in struck),
         time.monotonic() - started,
         tuple(found),
     )

@@ -12,29 +12,34 @@ from functools import partial
 from bench.house import House
 from faults.plan import Fault, Strike
 
-_KEPT_TRYING_S = 5.0
+_KEPT_TRYING_S = 20.0
 """A target that is just being started again is struck as soon as it runs."""
 
 
-def strikers(house: House, strikes: Sequence[Strike]) -> list[Callable[[], None]]:
-    """What strikes, to be run at a time, so that faults overlap. The time of the load begins now."""
+def strikers(house: House, strikes: Sequence[Strike]) -> list[Callable[[], bool]]:
+    """What strikes, to be run at a time, so that faults overlap. The time of the load begins now.
+
+    Each tells whether it struck: a target may be down for longer than it waits.
+    """
     started = time.monotonic()
     return [partial(_strike, house, one, started) for one in strikes]
 
 
-def _strike(house: House, one: Strike, started: float) -> None:
+def _strike(house: House, one: Strike, started: float) -> bool:
     time.sleep(max(0.0, started + one.at_s - time.monotonic()))
     deadline = time.monotonic() + _KEPT_TRYING_S
     while (pid := house.pids().get(one.target)) is None and time.monotonic() < deadline:
         time.sleep(0.05)
     if pid is None:
-        return
-    with suppress(ProcessLookupError):
-        if one.fault is Fault.KILL:
-            os.kill(pid, signal.SIGKILL)
-            return
-        os.kill(pid, signal.SIGSTOP)
+        return False
+    try:
+        os.kill(pid, signal.SIGKILL if one.fault is Fault.KILL else signal.SIGSTOP)
+    except ProcessLookupError:
+        return False
+    if one.fault is Fault.PAUSE:
         try:
             time.sleep(one.pause_s)
         finally:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # killed meanwhile by another strike
+                os.kill(pid, signal.SIGCONT)
+    return True

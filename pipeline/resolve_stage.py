@@ -75,7 +75,8 @@ class ResolveStage:
         self._months = Months("event")
         self._dead_letters = DeadLetters(STAGE, settings, codec, ring)
         self._new_id: Callable[[], Id] = new_id
-        self._ready: dict[tuple[int, int], Event] = {}  # by partition and offset
+        self._ready: dict[int, tuple[Message, Event]] = {}
+        """By the message's `id`: an offset may come again in a topic made anew."""
         self.meanwhile: Callable[[], None] = lambda: None
 
     def handle(self, batch: Batch) -> None:
@@ -83,7 +84,7 @@ class ResolveStage:
         self._in_force.ensure(self._database)
         ready, self._ready = self._ready, {}
         events = [
-            ready.get((m.partition, m.offset)) or decode_event(self._codec, m)
+            ready[id(m)][1] if id(m) in ready else decode_event(self._codec, m)
             for m in batch.messages
             if m.value is not None
         ]
@@ -97,8 +98,8 @@ class ResolveStage:
         """See `Preparing`: decode them."""
         for message in messages:
             if message.value is not None:
-                with suppress(BadMessage):
-                    self._ready[message.partition, message.offset] = decode_event(self._codec, message)
+                with suppress(Exception):  # raised again when it is its turn
+                    self._ready[id(message)] = message, decode_event(self._codec, message)
 
     def bury(self, message: Message, at: Advance, error: Exception) -> None:
         """Send one message that cannot be processed to the dead letters, and go on behind it."""

@@ -13,7 +13,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from confluent_kafka import Message as KafkaMessage
 
 from pipeline import metrics
-from pipeline.errors import BrokerUnavailable, RetryLater
+from pipeline.errors import (
+    BrokerUnavailable,
+    ConfigurationError,
+    PositionFenced,
+    RetryLater,
+    StageStopped,
+)
 from pipeline.log import get_logger
 from pipeline.settings import Settings
 from pipeline.stream.backoff import Backoff
@@ -37,7 +43,10 @@ class Source(Protocol):
         """The next messages of the partitions held; empty after a while of waiting in vain."""
 
     def ahead(self) -> tuple[Message, ...]:
-        """Read on without waiting, while a batch is worked on: part of the next `collect`. Raises RetryLater."""
+        """Read on without waiting, while a batch is worked on: part of the next `collect`.
+
+        Raises PositionFenced where that fails: then there may be gaps, and the source is to be rewound.
+        """
 
     def batch(self, messages: Iterable[Message]) -> Batch:
         """Those collected messages whose partitions were held without a break since, with their positions."""
@@ -137,8 +146,11 @@ class KafkaSource:
         try:
             while (room := self._room()) and self._read(room, 0.0):
                 pass
-        except KafkaException as exc:  # not the fault of the batch in hand
-            raise BrokerUnavailable("reading ahead failed") from exc
+        except (StageStopped, ConfigurationError, PositionFenced):
+            raise
+        except Exception as exc:
+            # what the client had taken from its queue may be gone with it: read on from the stored positions
+            raise PositionFenced("reading ahead failed") from exc
         return tuple([m for m in self._hand if id(m) not in had])
 
     def _room(self) -> int:

@@ -30,12 +30,18 @@ def test_everything_is_struck_in_time() -> None:
 
 def test_a_journal_tells_where_to_go_on(tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
-    assert resume_at(None, 1) == 0
-    assert resume_at(journal, 1) == 0
-    told = [{"seed": 1, "round": n} for n in range(ROUNDS_A_HOUSE + 3)] + [{"seed": 2, "round": 0}]
+    assert resume_at(None, 1) == (0, 0)
+    assert resume_at(journal, 1, 20) == (20, 0)
+    told: list[dict[str, object]] = [
+        {"seed": 1, "round": n, "findings": ["lost"] if n == 4 else []} for n in range(ROUNDS_A_HOUSE + 3)
+    ]
+    told.append({"seed": 2, "round": 0, "findings": []})
     journal.write_bytes(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in told))
-    assert resume_at(journal, 1) == ROUNDS_A_HOUSE, "a house that was left in the middle begins again"
-    assert resume_at(journal, 2) == 0
+    assert resume_at(journal, 1) == (ROUNDS_A_HOUSE, 1), "a house that was left in the middle begins again"
+    assert resume_at(journal, 2) == (0, 0)
+    assert main(["--seed", "1", "--rounds", str(ROUNDS_A_HOUSE), "--journal", str(journal)]) == 1, (
+        "found before"
+    )
 
 
 def test_a_round_amid_a_house_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
