@@ -49,7 +49,7 @@ bench-matching: $(READY)
 	@$(BIN)/python -m bench.matching $(BENCH_ARGS)
 
 faults: $(READY)
-	@$(BIN)/python -m faults --seed $(or $(SEED),1) --rounds $(or $(ROUNDS),10) $(FAULTS_ARGS)
+	@$(BIN)/python -m faults $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(FAULTS_ARGS)
 
 install: $(READY)
 

@@ -19,7 +19,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     """The options; `--help` lists them."""
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="what all rounds are made from")
-    parser.add_argument("--rounds", type=int, default=5, help="how many rounds in all")
+    parser.add_argument("--rounds", type=int, default=10, help="how many rounds in all")
     parser.add_argument("--events", type=int, default=400, help="events a round, about")
     parser.add_argument("--first", type=int, default=0, help=f"first round, a multiple of {ROUNDS_A_HOUSE}")
     parser.add_argument(

@@ -16,7 +16,7 @@ _SHORT_PAUSE_S, _LONG_PAUSE_S = (0.3, 3.0), (7.0, 9.0)  # Kafka takes a member f
 _PAUSED = (*PROCESSES, "kafka", "valkey")  # a stopped postmaster stops none of its backends
 
 
-class Fault(StrEnum):
+class StrikeKind(StrEnum):
     """What is done to a process."""
 
     KILL = "kill"  # SIGKILL
@@ -25,22 +25,22 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """A fault `at_s` seconds after the load began."""
+    """What is done `at_s` seconds after the load began."""
 
     at_s: float
-    fault: Fault
+    kind: StrikeKind
     target: str
     pause_s: float = 0.0
 
     def __str__(self) -> str:
         """As the journal tells it."""
-        lasting = f" for {self.pause_s:.1f} s" if self.fault is Fault.PAUSE else ""
-        return f"{self.at_s:.1f} s: {self.fault} {self.target}{lasting}"
+        lasting = f" for {self.pause_s:.1f} s" if self.kind is StrikeKind.PAUSE else ""
+        return f"{self.at_s:.1f} s: {self.kind} {self.target}{lasting}"
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The load and the faults of a round. `repeat`: the share of loads that are sent a second time."""
+    """The load and the strikes of a round. `repeat`: the share of loads that are sent a second time."""
 
     number: int
     load_s: float
@@ -68,6 +68,6 @@ def round_of(seed: int, number: int, events: int) -> Round:
 def _strike(draw: Random) -> Strike:
     at_s = draw.uniform(0.0, _LOAD_S)
     if draw.random() < 0.7:
-        return Strike(at_s, Fault.KILL, draw.choice((*PROCESSES, *SERVERS)))
+        return Strike(at_s, StrikeKind.KILL, draw.choice((*PROCESSES, *SERVERS)))
     pause_s = draw.uniform(*(_LONG_PAUSE_S if draw.random() < 0.3 else _SHORT_PAUSE_S))
-    return Strike(at_s, Fault.PAUSE, draw.choice(_PAUSED), pause_s)
+    return Strike(at_s, StrikeKind.PAUSE, draw.choice(_PAUSED), pause_s)

@@ -10,14 +10,14 @@ from contextlib import suppress
 from functools import partial
 
 from bench.house import House
-from faults.plan import Fault, Strike
+from faults.plan import Strike, StrikeKind
 
 _KEPT_TRYING_S = 20.0
 """A target that is just being started again is struck as soon as it runs."""
 
 
 def strikers(house: House, strikes: Sequence[Strike]) -> list[Callable[[], bool]]:
-    """What strikes, to be run at a time, so that faults overlap. The time of the load begins now.
+    """What strikes, to be run at a time, so that strikes overlap. The time of the load begins now.
 
     Each tells whether it struck: a target may be down for longer than it waits.
     """
@@ -33,10 +33,10 @@ def _strike(house: House, one: Strike, started: float) -> bool:
     if pid is None:
         return False
     try:
-        os.kill(pid, signal.SIGKILL if one.fault is Fault.KILL else signal.SIGSTOP)
+        os.kill(pid, signal.SIGKILL if one.kind is StrikeKind.KILL else signal.SIGSTOP)
     except ProcessLookupError:
         return False
-    if one.fault is Fault.PAUSE:
+    if one.kind is StrikeKind.PAUSE:
         try:
             time.sleep(one.pause_s)
         finally:

@@ -114,6 +114,7 @@ class KafkaSource:
         self._collected: dict[Place, _Held] = {}
         self._hand: list[Message] = []
         self._hand_bytes = 0
+        self._torn = False  # reading ahead failed, and no batch was done since
         self._paused = False
         self._reported = 0.0
         self._group = Group(name, topics, settings, self, reading.config)
@@ -142,14 +143,19 @@ class KafkaSource:
 
     def ahead(self) -> tuple[Message, ...]:
         """See `Source`; rebalances happen in here."""
+        if self._torn:
+            return ()
         had = set(map(id, self._hand))
         try:
             while (room := self._room()) and self._read(room, 0.0):
                 pass
-        except (StageStopped, ConfigurationError, PositionFenced):
+        except (StageStopped, ConfigurationError):
             raise
         except Exception as exc:
-            # what the client had taken from its queue may be gone with it: read on from the stored positions
+            # what the client had taken from its queue may be gone with it: read on from the stored positions, and not
+            # ahead before a batch is done, or what fails each time would keep us from the one in hand for ever
+            self._torn = True
+            get_logger().warning("reading ahead failed", stage=self._name, exc_info=exc)
             raise PositionFenced("reading ahead failed") from exc
         return tuple([m for m in self._hand if id(m) not in had])
 
@@ -206,6 +212,7 @@ class KafkaSource:
 
     def done(self, batch: Batch) -> None:
         """See `Source`."""
+        self._torn = False
         for position in batch.positions:
             place = (position.topic, position.partition)
             held = self._held.get(place)

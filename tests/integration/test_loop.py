@@ -19,6 +19,7 @@ from pipeline.store.database import Database
 from pipeline.stream.batch import Advance, Batch, Message
 from pipeline.stream.loop import run
 from pipeline.stream.positions import advance
+from pipeline.stream.source import KafkaSource
 
 TOPIC = "events.raw"
 
@@ -267,3 +268,25 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
     with worker(fast):
         wait_for(lambda: count(effects) == 300)
     assert positions(effects) == 300
+
+
+def test_what_is_lost_while_reading_ahead_is_read_again(
+    fast: Settings, effects: psycopg.Connection[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's queue is emptied by a call that then raises, each time, until a batch is done."""
+    read, torn = KafkaSource._read, []
+
+    def tear(source: KafkaSource, count: int, seconds: float) -> bool:
+        came = read(source, count, seconds)
+        if seconds == 0.0 and came and len(torn) < 3:  # only `ahead` does not wait at all
+            torn.append(count)
+            raise ValueError("an undecodable header")
+        return came
+
+    monkeypatch.setattr(KafkaSource, "_read", tear)
+    produce(fast, 0, 500)
+    with worker(fast) as only:
+        wait_for(lambda: count(effects) == 500)
+    assert len(torn) == 3
+    assert positions(effects) == 500
+    assert not only.writer.buried

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from faults.__main__ import main, resume_at
-from faults.plan import ROUNDS_A_HOUSE, SERVERS, Fault, round_of
+from faults.plan import ROUNDS_A_HOUSE, SERVERS, StrikeKind, round_of
 from infra.supervisor import PROCESSES
 
 
@@ -20,8 +20,8 @@ def test_a_round_can_be_run_again() -> None:
 def test_everything_is_struck_in_time() -> None:
     rounds = [round_of(1, number, 400) for number in range(300)]
     strikes = [strike for one in rounds for strike in one.strikes]
-    assert {s.target for s in strikes if s.fault is Fault.KILL} == {*PROCESSES, *SERVERS}
-    assert {s.target for s in strikes if s.fault is Fault.PAUSE} == {*PROCESSES, "kafka", "valkey"}
+    assert {s.target for s in strikes if s.kind is StrikeKind.KILL} == {*PROCESSES, *SERVERS}
+    assert {s.target for s in strikes if s.kind is StrikeKind.PAUSE} == {*PROCESSES, "kafka", "valkey"}
     assert all(list(one.strikes) == sorted(one.strikes, key=lambda s: s.at_s) for one in rounds)
     assert all(0 <= strike.at_s <= one.load_s for one in rounds for strike in one.strikes)
     assert any(s.pause_s > 6 for s in strikes), "longer than Kafka waits for a member"
