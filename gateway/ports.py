@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, cast
@@ -23,17 +23,36 @@ from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.privacy.keyring import KeyRing
 from pipeline.remembered import Remembered
-from pipeline.rollback import RollbackResult
 from pipeline.settings import Settings
+from pipeline.unmerge.bulk import Chosen
+from pipeline.unmerge.outcome import Unmerged
 from schemas.codec import Codec
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for an unmerge, why, whether only to rehearse it, and the plan that a rehearsal named."""
+
+    actor: str
+    reason: str
+    rehearse: bool
+    plan: str | None
 
 
 class Steward(Protocol):
     """Acts on a steward's word; blocks. Raises NotFound, Conflict, BadInput, StoreUnavailable,
     TransactionConflict."""
 
-    def rollback(self, merge_log_id: Id, actor: str, reason: str) -> RollbackResult:
+    def rollback(self, merge_log_id: Id, asked: Asked) -> Unmerged:
         """Undo one merge."""
+
+    def rollback_many(self, chosen: Chosen, asked: Asked) -> list[Unmerged]:
+        """Undo all merges that were chosen."""
+
+    def take_out(
+        self, profile: Id, records: Collection[Id], events: Collection[Id], asked: Asked
+    ) -> Unmerged:
+        """Take records out of a profile."""
 
     def answer(self, review_id: Id, answer: Answer, actor: str, reason: str) -> Answered:
         """Answer one review."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from socket import socket
@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from gateway.app import create_app
 from gateway.auth import ApiKeys
 from gateway.limiter import Limiter, NoLimiter, RedisLimiter
-from gateway.ports import Ports
+from gateway.ports import Asked, Ports
 from gateway.producer import KafkaSender, Sender
 from gateway.store import Store
 from gateway.waiters import Waiters
@@ -33,10 +33,13 @@ from pipeline.ids import new_id
 from pipeline.log import configure, get_logger
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.remembered import Remembered
-from pipeline.rollback import RollbackResult, rollback_merge
 from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
+from pipeline.unmerge.bulk import Chosen, rehearse_many, rollback_many
+from pipeline.unmerge.outcome import Unmerged
+from pipeline.unmerge.rollback import rollback_merge
+from pipeline.unmerge.taking_out import take_out
 from schemas.codec import RAW_TOPIC, Codec, load_codec
 
 _DRAIN_S = 5
@@ -52,18 +55,53 @@ class _Steward:
         self._policy = policy
         self._model = load_model(settings)
 
-    def rollback(self, merge_log_id: Id, actor: str, reason: str) -> RollbackResult:
+    def rollback(self, merge_log_id: Id, asked: Asked) -> Unmerged:
         """Undo one merge."""
-        with Database(self._dsn, "gateway-steward") as database:
-            return rollback_merge(self._by(database), merge_log_id, actor, reason, datetime.now(UTC))
+        with self._acting() as by:
+            return rollback_merge(
+                by,
+                merge_log_id,
+                asked.actor,
+                asked.reason,
+                datetime.now(UTC),
+                rehearse=asked.rehearse,
+                plan=asked.plan,
+            )
+
+    def rollback_many(self, chosen: Chosen, asked: Asked) -> list[Unmerged]:
+        """Undo all merges that were chosen."""
+        now = datetime.now(UTC)
+        with self._acting() as by:
+            if asked.rehearse:
+                return rehearse_many(by, chosen, asked.actor, asked.reason, now)
+            return rollback_many(by, chosen, asked.plan, asked.actor, asked.reason, now)
+
+    def take_out(
+        self, profile: Id, records: Collection[Id], events: Collection[Id], asked: Asked
+    ) -> Unmerged:
+        """Take records out of a profile."""
+        with self._acting() as by:
+            return take_out(
+                by,
+                profile,
+                records,
+                events,
+                asked.actor,
+                asked.reason,
+                datetime.now(UTC),
+                rehearse=asked.rehearse,
+                plan=asked.plan,
+            )
 
     def answer(self, review_id: Id, answer: Answer, actor: str, reason: str) -> Answered:
         """Answer one review."""
-        with Database(self._dsn, "gateway-steward") as database:
-            return answer_review(self._by(database), review_id, answer, actor, reason, datetime.now(UTC))
+        with self._acting() as by:
+            return answer_review(by, review_id, answer, actor, reason, datetime.now(UTC))
 
-    def _by(self, database: Database) -> Stewardship:
-        return Stewardship(database, self._ring, self._codec, self._model, self._policy)
+    @contextlib.contextmanager
+    def _acting(self) -> Iterator[Stewardship]:
+        with Database(self._dsn, "gateway-steward") as database:
+            yield Stewardship(database, self._ring, self._codec, self._model, self._policy)
 
 
 class _Explain:

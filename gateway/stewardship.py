@@ -10,12 +10,25 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 
 from gateway.documentation import errors
-from gateway.models import Answered, MergeLog, MergeLogDetail, Page, Review, RolledBack, StewardRequest
+from gateway.models import (
+    Answered,
+    BulkRollbackRequest,
+    MergeLog,
+    MergeLogDetail,
+    Page,
+    Review,
+    SplitRequest,
+    StewardRequest,
+    Unmerged,
+    UnmergedMany,
+    UnmergeRequest,
+)
 from gateway.paging import Paged
-from gateway.ports import ports_of
+from gateway.ports import Asked, ports_of
 from pipeline.answer import Answer
-from pipeline.errors import NotFound
+from pipeline.errors import BadInput, NotFound
 from pipeline.identity.ids import Id
+from pipeline.unmerge.bulk import Chosen, plan_of_all
 
 router = APIRouter(prefix="/v1", tags=["stewardship"])
 
@@ -52,12 +65,39 @@ async def get_merge_log(request: Request, merge_log_id: UUID) -> MergeLogDetail:
 @router.post(
     "/merge-logs/{merge_log_id}/rollback", responses=errors(400, 404, 409, 503), summary="Undo a merge"
 )
-async def post_rollback(request: Request, merge_log_id: UUID, body: StewardRequest) -> RolledBack:
+async def post_rollback(request: Request, merge_log_id: UUID, body: UnmergeRequest) -> Unmerged:
     """Restores the profile that was merged away under its old id, events and identifiers included, and keeps the
-    two apart from now on."""
+    two apart from now on. A dry run says what would move; its `plan` makes sure that just that is done."""
     undo = ports_of(request).steward.rollback
-    result = await asyncio.to_thread(undo, Id(merge_log_id.bytes), _actor(request, body), body.reason)
-    return RolledBack.model_validate(result)
+    result = await asyncio.to_thread(undo, Id(merge_log_id.bytes), _asked(request, body))
+    return Unmerged.model_validate(result)
+
+
+@router.post("/merge-logs:rollback", responses=errors(400, 409, 503), summary="Undo many merges")
+async def post_rollbacks(request: Request, body: BulkRollbackRequest) -> UnmergedMany:
+    """All since a bad deploy, or all of one policy or model. They are undone as planned only: make a dry run, then
+    send its `plan`; 409 where something else would come of it by now. What is done stays done should a later group
+    fail, and the same request goes on with the rest after another dry run."""
+    chosen = Chosen(body.since, body.until, body.policy_version, body.model_version, body.by)
+    if chosen == Chosen():
+        raise BadInput(
+            "since", "no condition is given; send since, until, policy_version, model_version or by"
+        )
+    if not body.dry_run and body.plan is None:
+        raise BadInput("plan", "many are undone as planned only; send dry_run first, then the plan it names")
+    undo = ports_of(request).steward.rollback_many
+    found = await asyncio.to_thread(undo, chosen, _asked(request, body))
+    return UnmergedMany(plan=plan_of_all(found), groups=[Unmerged.model_validate(one) for one in found])
+
+
+@router.post("/profiles/{profile_id}/split", responses=errors(400, 404, 409, 503), summary="Take records out")
+async def post_split(request: Request, profile_id: UUID, body: SplitRequest) -> Unmerged:
+    """They make a customer of their own, or join the one they belong to, and never come back to this one, which keeps
+    its id. A dry run says what would move; its `plan` makes sure that just that is done."""
+    take_out = ports_of(request).steward.take_out
+    records, events = ([Id(i.bytes) for i in given] for given in (body.records, body.events))
+    result = await asyncio.to_thread(take_out, Id(profile_id.bytes), records, events, _asked(request, body))
+    return Unmerged.model_validate(result)
 
 
 @router.get("/reviews", responses=errors(400, 503), summary="What waits for a steward")
@@ -108,6 +148,10 @@ async def _answer(request: Request, review_id: UUID, answer: Answer, body: Stewa
     give = ports_of(request).steward.answer
     result = await asyncio.to_thread(give, Id(review_id.bytes), answer, _actor(request, body), body.reason)
     return Answered.model_validate(result)
+
+
+def _asked(request: Request, body: UnmergeRequest) -> Asked:
+    return Asked(_actor(request, body), body.reason, body.dry_run, body.plan)
 
 
 def _actor(request: Request, body: StewardRequest) -> str:

@@ -104,8 +104,8 @@ def _answer(act: Act, review_id: Id, answer: Answer) -> Answered:
     home = {r: s.profile_id for r, s in found.neighbourhood.records.items() if s.profile_id is not None}
     if not came_true(sides, are_one, {**home, **settlement.moves}):
         raise _Otherwise(profiles)
-    logged = act.carry_out(found, settlement, answered=(answered,))
-    return _told(act.tx, review_id, asked, answer, tuple(e.merge_log_id for e in logged))
+    carried = act.carry_out(found, settlement, answered=(answered,))
+    return _told(act.tx, review_id, asked, answer, tuple(e.merge_log_id for e in carried.logged))
 
 
 def _decide_afresh(act: Act, profiles: frozenset[Id]) -> None:

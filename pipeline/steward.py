@@ -1,7 +1,7 @@
 """What a steward's acts share: a neighbourhood is decided afresh in one transaction, and whatever follows is told.
 
-Rollback (pipeline/rollback.py) and answers to reviews (pipeline/answer.py) differ in the constraints they put and in
-what they make sure of.
+Unmerging (pipeline/unmerge) and answers to reviews (pipeline/answer.py) differ in the constraints they put and in what
+they make sure of.
 """
 
 from __future__ import annotations
@@ -44,8 +44,18 @@ class Stewardship:
     model: Model
     policy: Policy
 
-    def act(self, action: Callable[[Act], Outcome], actor: str, reason: str | None, now: datetime) -> Outcome:
-        """Run the action in a transaction, again where it lost a race. `reason` None: nobody asked for it.
+    def act(
+        self,
+        action: Callable[[Act], Outcome],
+        actor: str,
+        reason: str | None,
+        now: datetime,
+        *,
+        rehearse: bool = False,
+    ) -> Outcome:
+        """Run the action in a transaction, again where it lost a race; take all of it back if it is to `rehearse`.
+
+        `reason` None: nobody asked for it.
 
         Raises BadInput (a blank reason), what the action does, StoreUnavailable, TransactionConflict (the neighbourhood
         kept moving under several attempts).
@@ -53,15 +63,24 @@ class Stewardship:
         if reason is not None and not reason.strip():
             raise BadInput("reason", "it is blank; say why, for those who ask later")
         author = Author(actor, reason, self.model.version, self.policy.version, now, new_id)
+        transaction = self.database.rehearsal if rehearse else self.database.transaction
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with self.database.transaction() as tx:
+                with transaction() as tx:
                     register(tx, self.model, self.policy, now)
                     return action(Act(self, tx, author))
             except TransactionConflict:
                 if attempt == _ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What carrying out an act wrote into the merge log, and which reviews came, changed or went."""
+
+    logged: tuple[LoggedMerge, ...]
+    reviews: tuple[ReviewChange, ...]
 
 
 class Act:
@@ -96,12 +115,12 @@ class Act:
     def settle(
         self,
         found: Found,
-        revive: Mapping[Id, frozenset[Id]] | None = None,
+        claims: Mapping[Id, frozenset[Id]] | None = None,
         release: frozenset[Id] = frozenset(),
     ) -> Settlement:
-        """Decide it afresh; `revive` and `release` are those of pipeline/identity/settle.py."""
+        """Decide it afresh; `claims` and `release` are those of pipeline/identity/settle.py."""
         a, by = self._author, self._by
-        return settle(found.neighbourhood, by.model, by.policy, a.new_id, a.now, revive, release)
+        return settle(found.neighbourhood, by.model, by.policy, a.new_id, a.now, claims, release)
 
     def carry_out(
         self,
@@ -110,8 +129,8 @@ class Act:
         answered: Sequence[ReviewChange] = (),
         split_kind: str = "split",
         change: str | None = None,
-    ) -> list[LoggedMerge]:
-        """Write what was settled and tell of it; returns what the merge log now says of it.
+    ) -> Carried:
+        """Write what was settled and tell of it; returns what was logged and asked.
 
         `answered` are reviews that the act answers; splits are logged as `split_kind`, and `change` is what is said to
         have happened to the profiles, if not what did.
@@ -129,4 +148,4 @@ class Act:
         announcer.profiles(settlement.profiles, change)
         announcer.merges(logged, versions)
         announcer.reviews(reviews, versions)
-        return logged
+        return Carried(tuple(logged), tuple(reviews))

@@ -32,20 +32,20 @@ def decide(
     partition: Partition,
     first_seen: Mapping[Id, datetime],
     new_id: Callable[[], Id],
-    revive: Mapping[Id, frozenset[Id]] | None = None,
+    claims: Mapping[Id, frozenset[Id]] | None = None,
     because: ReasonCode = ReasonCode.BETTER_CLUSTER,
 ) -> tuple[Decision, ...]:
     """The decisions that lead from `standing` to `partition`: splits, merges, creations, links, then reviews.
 
-    `first_seen` tells the age of every record in the partition. `revive` maps the id of a profile that was merged
-    away to the records it had: the cluster that holds the oldest of them gets that id back, unless a standing profile
-    would lose its own id by it. `because` is why records are split off otherwise. `new_id` is called once for each
-    cluster that no id comes to, in the order of their oldest records. Empty where nothing changes and nobody needs to
-    be asked.
+    `first_seen` tells the age of every record in the partition. `claims` maps ids to the records they had before what
+    is undone: the cluster that holds the oldest of them is theirs, whether the profile stands or was merged away and
+    comes back; a standing profile goes first, so that none loses its id to one that comes back. `because` is why
+    records are split off otherwise. `new_id` is called once for each cluster that no id comes to, in the order of their
+    oldest records. Empty where nothing changes and nobody needs to be asked.
     """
     diff = _Diff(standing, partition, first_seen, because)
-    diff.revive(revive or {})
-    diff.keep()
+    diff.keep(claims or {})
+    diff.revive(claims or {})
     diff.name_the_rest(new_id)
     return (*diff.splits(), *diff.merges(), *diff.arrivals(), *diff.reviews())
 
@@ -86,32 +86,27 @@ class _Diff:
             dict.fromkeys(self._at[r] for r in sorted((r for r in records if r in self._at), key=self._age))
         )
 
-    def revive(self, revive: Mapping[Id, frozenset[Id]]) -> None:
-        """Give ids back to the clusters that hold the oldest record they had."""
+    def keep(self, claims: Mapping[Id, frozenset[Id]]) -> None:
+        """The older profile comes first; each keeps the cluster with the oldest record that is its own."""
+        claimed = frozenset().union(*claims.values())
+        for profile in self._standing:
+            own = (
+                claims.get(profile.profile_id, frozenset()) & profile.records
+                or profile.records - claimed
+                or profile.records
+            )
+            places = self._places(own)
+            if places and places[0] not in self._owner:
+                self._owner[places[0]] = profile.profile_id
+
+    def revive(self, claims: Mapping[Id, frozenset[Id]]) -> None:
+        """Ids that were merged away come back where nobody stands."""
         live = {p.profile_id for p in self._standing}
-        for profile_id in sorted(revive):
-            places = self._places(revive[profile_id])
-            if profile_id in live or not places or places[0] in self._owner:
-                continue
-            taken = {*self._owner, places[0]}
-            # a profile whose every record lies in clusters taken so would lose its id: it goes first
-            if all(set(self._places(p.records)) - taken for p in self._standing if p.records):
+        for profile_id in sorted(claims.keys() - live):
+            places = self._places(claims[profile_id])
+            if places and places[0] not in self._owner:
                 self._owner[places[0]] = profile_id
                 self._revived.add(profile_id)
-
-    def keep(self) -> None:
-        """The older profile comes first; one turned out of its home by a revived id takes its next free cluster."""
-        for profile in self._standing:
-            places = self._places(profile.records)
-            if not places:
-                continue
-            home = places[0]
-            if home not in self._owner:
-                self._owner[home] = profile.profile_id
-            elif self._owner[home] in self._revived:
-                free = next((n for n in places if n not in self._owner), None)
-                if free is not None:
-                    self._owner[free] = profile.profile_id
 
     def name_the_rest(self, new_id: Callable[[], Id]) -> None:
         """New ids for clusters nobody owns."""

@@ -113,12 +113,12 @@ def settle(
     policy: Policy,
     new_id: Callable[[], Id],
     now: datetime,
-    revive: Mapping[Id, frozenset[Id]] | None = None,
+    claims: Mapping[Id, frozenset[Id]] | None = None,
     release: frozenset[Id] = frozenset(),
 ) -> Settlement:
     """Cluster each component that holds a dirty record, and diff the result with what stands.
 
-    `revive` are the records that ids to be given back once had (pipeline/identity/decide.py); `release` the profiles
+    `claims` are the records that ids had before what is undone (pipeline/identity/decide.py); `release` the profiles
     that are held no longer, since a steward answered.
     """
     home = {r: s.profile_id for r, s in standing.records.items()}
@@ -132,7 +132,7 @@ def settle(
             if home[alone] is None:
                 decisions.append(Created(new_id(), component))
             continue
-        decided = _decide_component(component, edges, standing, model, policy, new_id, revive or {}, release)
+        decided = _decide_component(component, edges, standing, model, policy, new_id, claims or {}, release)
         decisions += decided.decisions
         refusals += decided.refused
         parted += decided.parted
@@ -187,6 +187,28 @@ def _dirty_components(standing: Neighbourhood, policy: Policy) -> Iterator[tuple
         yield components[n], edges[n]
 
 
+def _claimed(
+    claims: Mapping[Id, frozenset[Id]], component: frozenset[Id], standing: Neighbourhood
+) -> dict[Id, frozenset[Id]]:
+    """The claims to be decided in a component. A profile that comes back does so in one place only: where the oldest
+    record is that it had. One that stands is where its records are."""
+    found = {}
+    for profile, had in claims.items():
+        known = had & standing.records.keys()
+        row = standing.profiles.get(profile)
+        if row is not None and not row.is_merged:
+            known = frozenset(r for r in known if standing.records[r].profile_id == profile)
+        elif known and min(known, key=lambda r: _age(r, standing)) not in component:
+            continue
+        if here := known & component:
+            found[profile] = here
+    return found
+
+
+def _age(record: Id, standing: Neighbourhood) -> tuple[datetime, Id]:
+    return standing.records[record].activity.first_seen, record
+
+
 class _Decided(NamedTuple):
     """What came of a component; `parted` are the parts of each profile that is held together, `waiting` the profiles
     that were held before."""
@@ -204,7 +226,7 @@ def _decide_component(
     model: Model,
     policy: Policy,
     new_id: Callable[[], Id],
-    revive: Mapping[Id, frozenset[Id]],
+    claims: Mapping[Id, frozenset[Id]],
     release: frozenset[Id],
 ) -> _Decided:
     records = {r: standing.records[r].record for r in sorted(component)}
@@ -228,7 +250,7 @@ def _decide_component(
     if held:
         partition = cluster(records, edges, (*standing.constraints, *as_constraints(held)), model, policy)
     first_seen = {r: standing.records[r].activity.first_seen for r in component}
-    mine = {p: kept for p, snapshot in revive.items() if (kept := snapshot & component)}
+    mine = _claimed(claims, component, standing)
     doubts = {standing.doubts[r] for r in component if r in standing.doubts}
     because = next((d for d in _WEIGHTIEST if d in doubts), ReasonCode.BETTER_CLUSTER)
     decisions = decide(before, partition, first_seen, new_id, mine, because)

@@ -103,6 +103,13 @@ class Database:
             raise
 
     @contextmanager
+    def rehearsal(self) -> Iterator[Transaction]:
+        """A transaction that is rolled back at the end of the block. Raises what `transaction` raises."""
+        with self.transaction() as tx:
+            yield tx
+            raise psycopg.Rollback
+
+    @contextmanager
     def snapshot(self) -> Iterator[Transaction]:
         """A transaction that reads everything as it was at its first query, for queries over whole tables.
 

@@ -25,13 +25,13 @@ from faults.finding import Finding, FindingKind
 from infra.topics import ensure_topics
 from pipeline.configuration import load_model, load_policy
 from pipeline.privacy.keyring import load_key_ring
-from pipeline.rollback import rollback_merge
 from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
 from pipeline.stream.kafka import producer_config
 from pipeline.stream.publish import KafkaPublisher, Outgoing
 from pipeline.stream.relay import Relay
+from pipeline.unmerge.rollback import rollback_merge
 from schemas.codec import load_codec
 from tests.servers import TestStack, flushed_redis, fresh_database, remove_topics
 from tests.support.pipeline import EventIn, StagesOnPostgres, event

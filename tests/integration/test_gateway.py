@@ -248,7 +248,7 @@ def test_a_customer_from_first_event_to_undone_merge(whole: httpx.Client) -> Non
     path = f"/v1/merge-logs/{merge['merge_log_id']}/rollback"
     undone = client.post(path, json={"reason": "father and son", "actor": "ann"})
     assert undone.status_code == 200, undone.text
-    assert undone.json()["restored"] == by_phone
+    assert undone.json()["merges"][0]["restored"] == by_phone
     assert client.get(f"/v1/profiles/{by_phone}").json()["profile_id"] == by_phone
     assert client.post(path, json={"reason": "again"}).json()["error"]["code"] == "CONFLICT"
     assert client.get("/v1/reviews").status_code == 200

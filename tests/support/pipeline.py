@@ -13,13 +13,14 @@ from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.normalize_stage import NormalizeStage
 from pipeline.resolve_stage import ResolveStage
-from pipeline.rollback import RollbackResult, rollback_merge
 from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
 from pipeline.stream.batch import Batch, Message, batch_of
 from pipeline.stream.positions import load_positions
 from pipeline.stream.publish import MemoryPublisher
+from pipeline.unmerge.outcome import Unmerged
+from pipeline.unmerge.rollback import rollback_merge
 from schemas.codec import load_codec
 from tests.support.people import model, policy, ring
 
@@ -98,9 +99,10 @@ class StagesOnPostgres:
         rows = self.rows("SELECT payloads FROM outbox WHERE topic = %s ORDER BY outbox_id", topic)
         return [self.codec.decode(topic, payload) for (payloads,) in rows for payload in payloads]
 
-    def rollback(self, merge_log_id: Id, reason: str = "wrong person") -> RollbackResult:
+    def rollback(self, merge_log_id: Id, reason: str = "wrong person", *, rehearse: bool = False) -> Unmerged:
         """Undo a merge."""
-        return rollback_merge(self.stewardship(), merge_log_id, "steward", reason, datetime.now(UTC))
+        now = datetime.now(UTC)
+        return rollback_merge(self.stewardship(), merge_log_id, "steward", reason, now, rehearse=rehearse)
 
     def answer(self, review_id: Id, answer: Answer, reason: str = "I know them") -> Answered:
         """Answer a review."""

@@ -275,13 +275,58 @@ COPY event (event_id, raw_id, record_id, occurred_at, accepted_at, committed_at,
     order_amount, currency, items, decision, reasons, source_record_id, request_id, correlation_id)
 FROM STDIN (FORMAT binary)
 
--- name: merge_to_undo
--- The merge log entry, locked so that it is undone once.
-SELECT kind, source_profile, target_profile, source_snapshot, target_snapshot, rolled_back, confidence_score
-FROM identity_merge_log WHERE merge_log_id = %s FOR UPDATE
+-- name: merges_to_undo
+-- Merge log entries, locked so that each is undone once: the records of both sides, and those that others brought into the same
+-- target by the same decision.
+SELECT m.merge_log_id, m.kind, m.source_profile, m.target_profile, m.source_snapshot -> 'records',
+       m.target_snapshot -> 'records', (
+           SELECT jsonb_agg(record)
+           FROM identity_merge_log s, jsonb_array_elements_text(s.source_snapshot -> 'records') record
+           WHERE s.target_profile = m.target_profile AND s.decided_at = m.decided_at AND s.kind = 'merged'
+             AND s.merge_log_id <> m.merge_log_id
+       ), m.rolled_back
+FROM identity_merge_log m WHERE m.merge_log_id = ANY(%s::uuid[]) ORDER BY m.merge_log_id FOR UPDATE OF m
+
+-- name: merges_chosen
+-- Merges that stand, the newest first, and the profiles their records stand in by now.
+SELECT m.merge_log_id, array_agg(DISTINCT r.profile_id)
+FROM identity_merge_log m
+CROSS JOIN LATERAL jsonb_array_elements_text(
+    (m.source_snapshot -> 'records') || (m.target_snapshot -> 'records')
+) record
+JOIN identity_record r ON r.record_id = record::uuid
+WHERE m.kind = 'merged' AND NOT m.rolled_back
+  AND (m.actor = %(actor)s OR %(actor)s::text IS NULL AND m.reason = %(automatic)s)
+  AND (%(since)s::timestamptz IS NULL OR m.decided_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR m.decided_at < %(until)s)
+  AND (%(policy_version)s::text IS NULL OR m.policy_version = %(policy_version)s)
+  AND (%(model_version)s::text IS NULL OR m.model_version = %(model_version)s)
+GROUP BY m.merge_log_id, m.decided_at
+ORDER BY m.decided_at DESC, m.merge_log_id
+
+-- name: weigh_moves
+-- How many events, and how many distinct identifiers, go with records; by the number of their move.
+WITH moving AS (SELECT * FROM unnest(%s::uuid[], %s::int[]) m(record_id, move))
+SELECT move, sum(events)::int, sum(identifiers)::int
+FROM (
+    SELECT move, count(*) AS events, 0 AS identifiers FROM moving JOIN event USING (record_id) GROUP BY move
+    UNION ALL
+    SELECT move, 0, count(DISTINCT (i.type, i.value_hash)) FROM moving JOIN record_identifier i USING (record_id)
+    GROUP BY move
+) counted
+GROUP BY move
+
+-- name: spoken_of
+-- Events with the records they speak of.
+SELECT event_id, record_id FROM event_index WHERE event_id = ANY(%s::uuid[]) AND record_id IS NOT NULL
+
+-- name: profile_to_part
+-- Where a profile went, if it was merged; no row where there is none.
+SELECT merged_into FROM customer_profile WHERE profile_id = %s
 
 -- name: mark_rolled_back
-UPDATE identity_merge_log SET rolled_back = true, rolled_back_at = %s, rolled_back_by = %s WHERE merge_log_id = %s
+UPDATE identity_merge_log m SET rolled_back = true, rolled_back_at = %s, rolled_back_by = d.rollback_log_id
+FROM unnest(%s::uuid[], %s::uuid[]) d(merge_log_id, rollback_log_id) WHERE m.merge_log_id = d.merge_log_id
 
 -- name: insert_constraint
 INSERT INTO identity_constraint

@@ -53,7 +53,7 @@ def edge(low: int, high: int, attribute: str = "email") -> Edge:
 def run(
     before: list[StandingProfile],
     *clusters: frozenset[Id],
-    revive: Mapping[Id, frozenset[Id]] | None = None,
+    claims: Mapping[Id, frozenset[Id]] | None = None,
     joined: tuple[Edge, ...] = (),
     refused: tuple[tuple[Edge, ReasonCode], ...] = (),
 ) -> tuple[Decision, ...]:
@@ -62,7 +62,7 @@ def run(
     seen = {
         record: START + timedelta(minutes=number_of(record)) for members in clusters for record in members
     }
-    return decide(before, Partition(clusters, refused, joined), seen, lambda: p(next(numbers)), revive or {})
+    return decide(before, Partition(clusters, refused, joined), seen, lambda: p(next(numbers)), claims or {})
 
 
 def test_nothing_changes() -> None:
@@ -107,17 +107,17 @@ def test_a_profile_that_falls_apart_splits_before_it_merges() -> None:
 
 
 def test_a_rollback_gives_the_old_id_back() -> None:
-    found = run([standing(1, 1, 2, 3, 4)], r(1, 2), r(3, 4), revive={p(9): r(3, 4)})
+    found = run([standing(1, 1, 2, 3, 4)], r(1, 2), r(3, 4), claims={p(9): r(3, 4)})
     assert found == (Split(p(1), p(9), r(3, 4), True, ReasonCode.ROLLBACK),)
 
 
 def test_a_rollback_gives_the_old_id_back_even_where_its_records_are_the_oldest() -> None:
-    found = run([standing(1, 1, 2, 3)], r(1), r(2, 3), revive={p(9): r(1)})
+    found = run([standing(1, 1, 2, 3)], r(1), r(2, 3), claims={p(9): r(1)})
     assert found == (Split(p(1), p(9), r(1), True, ReasonCode.ROLLBACK),)
 
 
 def test_no_id_comes_back_at_the_cost_of_a_standing_one() -> None:
-    assert run([standing(1, 1, 2)], r(1, 2), revive={p(9): r(1)}) == ()
+    assert run([standing(1, 1, 2)], r(1, 2), claims={p(9): r(1)}) == ()
 
 
 def test_reviews_name_the_profiles_as_they_are_afterwards() -> None:
@@ -141,9 +141,9 @@ def test_decisions_lead_from_what_stands_to_the_partition(data: st.DataObject) -
     ]
     clusters = [r(*(i + 1 for i, group in enumerate(groups) if group == g)) for g in sorted(set(groups))]
     gone = data.draw(st.dictionaries(st.integers(10, 12), st.sets(st.integers(1, size), min_size=1)))
-    revive = {p(n): r(*records) for n, records in gone.items()}
+    claims = {p(n): r(*records) for n, records in gone.items()}
     at = {record: profile.profile_id for profile in before for record in profile.records}
-    for decision in run(before, *clusters, revive=revive):
+    for decision in run(before, *clusters, claims=claims):
         match decision:
             case Created(profile_id=target, records=records) | Linked(profile_id=target, records=records):
                 assert not records & at.keys()

@@ -1,0 +1,111 @@
+"""Undo many merges: all that one policy made, or all since a bad deploy. First rehearsed, then done as rehearsed.
+
+Merges whose records stand in the same profiles by now are undone together, each such group in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from pipeline.codes import AUTOMATIC
+from pipeline.errors import Conflict
+from pipeline.identity.graph import connected
+from pipeline.identity.ids import Id
+from pipeline.steward import Stewardship
+from pipeline.store.database import Database
+from pipeline.unmerge.outcome import UndoneMerge, Unmerged
+from pipeline.unmerge.rollback import rollback_merges
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which merges: decided from `since` on and before `until`, by these versions, by this actor.
+
+    Without an actor the pipeline's own: what stewards approved stands unless they are named.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    policy_version: str | None = None
+    model_version: str | None = None
+    actor: str | None = None
+
+
+_T = TypeVar("_T")
+Group = tuple[Id, ...]
+Told = Callable[[int, int], None]
+"""Told after each group: how many are done, and of how many."""
+
+
+def groups(database: Database, chosen: Chosen) -> list[Group]:
+    """The merges that stand and were chosen, in groups that hang together. Raises StoreUnavailable."""
+    with database.transaction() as tx:
+        homes: dict[Id, list[Id]] = dict(tx.rows("merges_chosen", {**asdict(chosen), "automatic": AUTOMATIC}))
+    by_profile: dict[Id, list[Id]] = {}
+    for merge, profiles in homes.items():
+        for profile in profiles:
+            by_profile.setdefault(profile, []).append(merge)
+    return [tuple(sorted(group)) for group in connected(homes, by_profile.values())]
+
+
+def rehearse_many(
+    stewardship: Stewardship,
+    chosen: Chosen,
+    actor: str,
+    reason: str,
+    now: datetime,
+    told: Told = lambda done, of: None,
+) -> list[Unmerged]:
+    """What undoing them would do, group by group; nothing is done. Raises what `rollback_merges` raises."""
+    found = groups(stewardship.database, chosen)
+    return list(
+        _each(found, told, lambda g: rollback_merges(stewardship, g, actor, reason, now, rehearse=True))
+    )
+
+
+def rollback_many(
+    stewardship: Stewardship,
+    chosen: Chosen,
+    plan: str | None,
+    actor: str,
+    reason: str,
+    now: datetime,
+    told: Told = lambda done, of: None,
+) -> list[Unmerged]:
+    """Undo them as rehearsed, group by group; what is done stays done should a later group fail.
+
+    They are rehearsed first: nothing is done where that is not what `plan` says. A group that has come to mean
+    something else meanwhile is left alone and blocked. Raises Conflict (another plan), and what `rollback_merges`
+    raises.
+    """
+    rehearsed = rehearse_many(stewardship, chosen, actor, reason, now, lambda done, of: told(done, 2 * of))
+    if plan is not None and plan != plan_of_all(rehearsed):
+        raise Conflict(
+            f"what would happen is no longer what plan {plan} says: events or stewards came in between. Nothing was "
+            "done; rehearse it again"
+        )
+
+    def undo(one: Unmerged) -> Unmerged:
+        ids = [m.merge_log_id for m in one.merges]
+        try:
+            return rollback_merges(stewardship, ids, actor, reason, now, plan=one.plan)
+        except Conflict as exc:
+            blocked = tuple(UndoneMerge(i, blocked=str(exc)) for i in ids)
+            return replace(one, merges=blocked, moves=(), asked=0, retired=0, rehearsed=False)
+
+    return list(_each(rehearsed, lambda done, of: told(of + done, 2 * of), undo))
+
+
+def plan_of_all(rehearsed: Iterable[Unmerged]) -> str:
+    """A name for the plans of all groups."""
+    return hashlib.sha256("\n".join(sorted(one.plan for one in rehearsed)).encode()).hexdigest()[:16]
+
+
+def _each(things: Sequence[_T], told: Told, do: Callable[[_T], Unmerged]) -> Iterable[Unmerged]:
+    for n, thing in enumerate(things, start=1):
+        yield do(thing)
+        told(n, len(things))

@@ -1,0 +1,146 @@
+"""Undo merges exactly: a cannot-link between what each joined, cluster afresh, and the sources get their old ids back.
+
+Events and identifiers follow their records, also those that came after the merge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from pipeline.errors import Conflict, NotFound, TransactionConflict
+from pipeline.identity.ids import Id
+from pipeline.identity.undo import Undo, claims
+from pipeline.steward import Act, Carried, Stewardship
+from pipeline.store.database import Transaction
+from pipeline.unmerge.outcome import Move, UndoneMerge, Unmerged, moves_of, plan_of, weighed
+
+
+def rollback_merge(
+    stewardship: Stewardship,
+    merge_log_id: Id,
+    actor: str,
+    reason: str,
+    now: datetime,
+    *,
+    rehearse: bool = False,
+    plan: str | None = None,
+) -> Unmerged:
+    """Undo one merge, however long ago, in one transaction; only say what it would do if it is to `rehearse`.
+
+    Raises NotFound (no such merge), Conflict (no merge, undone before, nothing to undo, or not what the `plan` of a
+    rehearsal says), BadInput (a blank reason), StoreUnavailable, TransactionConflict (the neighbourhood kept moving
+    under several attempts).
+    """
+    found = rollback_merges(stewardship, [merge_log_id], actor, reason, now, rehearse=rehearse, plan=plan)
+    (merge,) = found.merges
+    if merge.blocked is not None:
+        raise Conflict(merge.blocked)
+    return found
+
+
+def rollback_merges(
+    stewardship: Stewardship,
+    merge_log_ids: Sequence[Id],
+    actor: str,
+    reason: str,
+    now: datetime,
+    *,
+    rehearse: bool = False,
+    plan: str | None = None,
+) -> Unmerged:
+    """Undo merges that hang together, as one decision: the order they were made in does not matter.
+
+    A merge that cannot be undone blocks itself alone. Raises what `rollback_merge` raises, but for those.
+    """
+    undo = partial(_undo, ids=merge_log_ids, now=now, rehearse=rehearse, plan=plan)
+    return stewardship.act(undo, actor, reason, now, rehearse=rehearse)
+
+
+def _undo(act: Act, ids: Sequence[Id], now: datetime, rehearse: bool, plan: str | None) -> Unmerged:
+    undos, blocked = _to_undo(act.tx, ids)
+    home = _homes(act, undos)
+    apart = [u for u in undos if not u.stands(home)]
+    blocked |= dict.fromkeys(
+        (u.merge_log_id for u in apart),
+        "the records of this merge no longer stand together: there is nothing to undo",
+    )
+    undos = [u for u in undos if u.merge_log_id not in blocked]
+    for undo in undos:
+        act.constrain(undo.constraint)
+    profiles = {p for u in undos for p in (u.source, u.target)} | {
+        home[r] for u in undos for r in u.left | u.right | u.siblings if r in home
+    }
+    found = act.gather(frozenset(profiles))
+    if _homes(act, undos) != {r: p for r, p in home.items() if p in profiles}:
+        raise TransactionConflict("a record of the merge moved before its profile was locked")
+    settlement = act.settle(found, claims=claims(undos))
+    moves = moves_of(found, settlement)
+    must_be(plan, plan_of(moves))
+    carried = act.carry_out(found, settlement, split_kind="rolled_back", change="rolled_back")
+    after = {**home, **settlement.moves}
+    done = {u.merge_log_id: _undone(u, after, carried) for u in undos}
+    if undos:
+        act.tx.run("mark_rolled_back", (now, [*done], [d.rollback_log_id for d in done.values()]))
+    told = tuple(done.get(i) or UndoneMerge(i, blocked=blocked[i]) for i in dict.fromkeys(ids))
+    return unmerged(act.tx, told, moves, carried, rehearse)
+
+
+def _to_undo(tx: Transaction, ids: Sequence[Id]) -> tuple[list[Undo], dict[Id, str]]:
+    """The merges as they were, and why some of these are none to undo. Raises NotFound."""
+    undos: list[Undo] = []
+    blocked: dict[Id, str] = {}
+    rows = tx.rows("merges_to_undo", (list(ids),))
+    if unknown := set(ids) - {row[0] for row in rows}:
+        raise NotFound(f"no merge log entry {min(unknown)}")
+    for merge, kind, source, target, left, right, siblings, rolled_back in rows:
+        if kind != "merged":
+            blocked[merge] = f"{merge} is a {kind} entry: only merges are rolled back"
+        elif rolled_back:
+            blocked[merge] = f"{merge} was rolled back before"
+        else:
+            sides = (frozenset(map(Id.parse, records or ())) for records in (left, right, siblings))
+            undos.append(Undo(merge, source, target, *sides))
+    return undos, blocked
+
+
+def _homes(act: Act, undos: Sequence[Undo]) -> dict[Id, Id]:
+    records = frozenset().union(*(u.left | u.right | u.siblings for u in undos))
+    return {r: s.profile_id for r, s in act.store.standing(records).items()} if records else {}
+
+
+def _undone(undo: Undo, home: Mapping[Id, Id], carried: Carried) -> UndoneMerge:
+    """What became of it: its records were together before, so some entry moved part of them."""
+    entries = [
+        e for e in carried.logged if not (undo.left | undo.right | undo.siblings).isdisjoint(e.records)
+    ]
+    entry = next((e for e in entries if e.target == undo.source), entries[0])
+    restored = undo.source if undo.source in {home.get(r) for r in undo.left} else _of(undo.left, home)
+    kept = undo.target if undo.target in {home.get(r) for r in undo.right} else _of(undo.right, home)
+    return UndoneMerge(undo.merge_log_id, restored, kept, entry.merge_log_id)
+
+
+def _of(records: frozenset[Id], home: Mapping[Id, Id]) -> Id | None:
+    return next((home[r] for r in sorted(records) if r in home), None)
+
+
+def must_be(planned: str | None, plan: str) -> None:
+    """Raises Conflict where something else than planned would happen."""
+    if planned is not None and planned != plan:
+        raise Conflict(
+            f"what would happen is no longer what plan {planned} says: events or stewards came in between. Nothing was "
+            "done; rehearse it again"
+        )
+
+
+def unmerged(
+    tx: Transaction,
+    merges: tuple[UndoneMerge, ...],
+    moves: Sequence[Move],
+    carried: Carried,
+    rehearsed: bool,
+) -> Unmerged:
+    """What came of an unmerge, put together."""
+    came = sum(c.status == "pending" for c in carried.reviews)
+    return Unmerged(merges, weighed(tx, moves), came, len(carried.reviews) - came, plan_of(moves), rehearsed)

@@ -1,0 +1,84 @@
+"""An unmerge, rehearsed or done, in words for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.unmerge.outcome import Destination, Move, UndoneMerge, Unmerged
+
+_SHOWN = 20
+
+
+def told(found: Unmerged) -> str:
+    """One unmerge, every line of it."""
+    return "\n".join(_lines(found)) + "\n"
+
+
+def told_many(found: Sequence[Unmerged], plan: str) -> str:
+    """Many: each one's lines, as far as they can be read, and what they come to."""
+    lines = [line for one in found[:_SHOWN] for line in (*_lines(one, with_plan=False), "")]
+    if len(found) > _SHOWN:
+        lines.append(f"... and {len(found) - _SHOWN} groups more (--json tells all)")
+    merges = [m for one in found for m in one.merges]
+    blocked = sum(m.blocked is not None for m in merges)
+    moves = [m for one in found for m in one.moves]
+    rehearsed = any(one.rehearsed for one in found)
+    undone, move = ("would be undone", "would move") if rehearsed else ("undone", "moved")
+    records, events = sum(len(m.records) for m in moves), sum(m.events for m in moves)
+    lines.append(
+        f"{_counted(len(merges) - blocked, 'merge')} {undone}, {blocked} not; "
+        f"{_counted(records, 'record')} and {_counted(events, 'event')} {move}."
+    )
+    if rehearsed and moves:
+        lines.append(_how_to(plan))
+    return "\n".join(lines) + "\n"
+
+
+def _lines(found: Unmerged, *, with_plan: bool = True) -> Iterator[str]:
+    for merge in found.merges:
+        yield _merge(merge, found.rehearsed)
+    yield from (_move(move) for move in found.moves)
+    if found.asked or found.retired:
+        yield f"  Reviews: {found.asked} new, {found.retired} obsolete."
+    if not found.moves and not any(m.blocked for m in found.merges):
+        yield "Nothing has to move: they stood apart before. They will not be joined."
+    if found.rehearsed and with_plan:
+        yield _how_to(found.plan)
+
+
+def _merge(merge: UndoneMerge, rehearsed: bool) -> str:
+    if merge.blocked is not None:
+        return (
+            f"Merge {merge.merge_log_id} {'cannot be' if rehearsed else 'was not'} undone: {merge.blocked}."
+        )
+    return (
+        f"Merge {merge.merge_log_id} {'would be' if rehearsed else 'is'} undone: {merge.restored} and {merge.kept} "
+        f"{'would be' if rehearsed else 'are'} two customers, and no later event joins them."
+    )
+
+
+_INTO = {
+    Destination.RESTORED: "{}, which comes back under its old id",
+    Destination.NEW: "{}, a new profile",
+    Destination.STANDING: "{}, where they belong",
+}
+
+
+def _move(move: Move) -> str:
+    what = ", ".join(
+        _counted(n, word)
+        for n, word in (
+            (len(move.records), "record"),
+            (move.events, "event"),
+            (move.identifiers, "identifier"),
+        )
+    )
+    return f"  {what}: from {move.source} to {_INTO[move.destination].format(move.target)}."
+
+
+def _counted(n: int, word: str) -> str:
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def _how_to(plan: str) -> str:
+    return f"Nothing was done. To do just this: the same command with --plan {plan} instead of --dry-run."
