@@ -5,7 +5,7 @@ Knows no database: it asks an `IdentityStore`. The order of locks is the global 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from pipeline.blocks import WornKey, blocks_of
@@ -53,6 +53,20 @@ class Found:
     known: Mapping[Id, Known]
     compared: int
     candidates: Set[Pair]
+
+
+def known_behind_locks(
+    seen: Mapping[Id, RecordActivity], keys_of: Callable[[Id], Iterable[int]], store: IdentityStore
+) -> dict[Id, Known]:
+    """Those of the records that are stored; the keys of the others are locked, to be handed to `gather`.
+
+    What is not stored is looked up again behind the locks: another worker may have been first.
+    """
+    known = store.known(seen)
+    new = {r: activity for r, activity in seen.items() if r not in known}
+    # the record's own number is locked too, so that a record without keys is stored once
+    store.lock_keys({key for r in new for key in keys_of(r)} | {int.from_bytes(r) for r in new})
+    return known | store.known(new)
 
 
 def gather(

@@ -26,7 +26,7 @@ from pipeline.identity.score import Model
 from pipeline.identity.settle import settle
 from pipeline.ids import new_id
 from pipeline.log import configure, get_logger
-from pipeline.matching import Arrival, gather
+from pipeline.matching import Arrival, gather, known_behind_locks
 from pipeline.normalized_event import Event, arrival_of, decode_event, hashed_content
 from pipeline.outcome import EVENT_TYPES, NOBODY, Outcome, count, event_row, linked_event, outcomes_of
 from pipeline.ports import Known
@@ -170,17 +170,14 @@ class ResolveStage:
         arrivals: Mapping[Id, Arrival],
         by_record: Mapping[Id, Sequence[Event]],
     ) -> tuple[dict[Id, Known], dict[Id, HashedContent]]:
-        """Known records, and the hashed content of new ones, whose keys are locked.
+        """Known records, and the hashed content of new ones, whose keys are locked."""
+        hashed: dict[Id, HashedContent] = {}
 
-        What is not known is looked up again behind the locks: another worker may have been first.
-        """
-        known = store.known({r: a.activity for r, a in arrivals.items()})
-        hashed = {r: hashed_content(self._codec, by_record[r][0]) for r in arrivals if r not in known}
-        # the record's own number is locked too, so that a record without keys is stored once
-        store.lock_keys(
-            {k.key for content in hashed.values() for k in content.keys} | {int.from_bytes(r) for r in hashed}
-        )
-        known |= store.known({r: arrivals[r].activity for r in hashed})
+        def keys_of(record: Id) -> list[int]:
+            hashed[record] = hashed_content(self._codec, by_record[record][0])
+            return [k.key for k in hashed[record].keys]
+
+        known = known_behind_locks({r: a.activity for r, a in arrivals.items()}, keys_of, store)
         return known, {r: content for r, content in hashed.items() if r not in known}
 
     def _open(

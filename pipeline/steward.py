@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pipeline.announce import Announcer, versions_of
 from pipeline.errors import BadInput, TransactionConflict
@@ -20,6 +20,7 @@ from pipeline.identity.score import Model
 from pipeline.identity.settle import Settlement, settle
 from pipeline.ids import new_id
 from pipeline.matching import Found, gather
+from pipeline.ports import IdentityStore
 from pipeline.privacy.keyring import KeyRing
 from pipeline.store.configurations import register
 from pipeline.store.database import Database, Transaction
@@ -83,12 +84,34 @@ class Carried:
     reviews: tuple[ReviewChange, ...]
 
 
+class Deciding(Protocol):
+    """What an act decides with: put constraints, `gather`, `settle`, in this order."""
+
+    @property
+    def store(self) -> IdentityStore:
+        """What stands, and locks."""
+
+    def constrain(self, constraint: Constraint, review_id: Id | None = None) -> None:
+        """Put a constraint; `review_id` is the review it answers."""
+
+    def gather(self, profiles: frozenset[Id]) -> Found:
+        """Lock and load what deciding these profiles rests on. Raises TransactionConflict where it moved meanwhile."""
+
+    def settle(
+        self,
+        found: Found,
+        claims: Mapping[Id, frozenset[Id]] | None = None,
+        release: frozenset[Id] = frozenset(),
+    ) -> Settlement:
+        """Decide it afresh; `claims` and `release` are those of pipeline/identity/settle.py."""
+
+
 class Act:
-    """One act inside its transaction: put constraints, `gather`, `settle`, `carry_out`, in this order."""
+    """One act inside its transaction: what it is decided with (`Deciding`), and at the end `carry_out`."""
 
     def __init__(self, by: Stewardship, tx: Transaction, author: Author) -> None:
         self.tx = tx
-        self.store = PostgresIdentityStore(tx, RecordCache(by.ring, _CACHED_RECORDS))
+        self.store: IdentityStore = PostgresIdentityStore(tx, RecordCache(by.ring, _CACHED_RECORDS))
         self.reviews = ReviewWriter(tx, author)
         self._by, self._author = by, author
 

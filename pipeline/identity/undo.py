@@ -29,6 +29,11 @@ class Undo:
     siblings: RecordSet = frozenset()
 
     @property
+    def records(self) -> RecordSet:
+        """All it joined."""
+        return self.left | self.right | self.siblings
+
+    @property
     def constraint(self) -> Constraint:
         """What parts the two."""
         return Constraint(ConstraintKind.CANNOT_LINK, self.left, self.right | self.siblings)

@@ -11,8 +11,11 @@ from functools import partial
 
 from pipeline.errors import Conflict, NotFound, TransactionConflict
 from pipeline.identity.ids import Id
+from pipeline.identity.settle import Settlement
 from pipeline.identity.undo import Undo, claims
-from pipeline.steward import Act, Carried, Stewardship
+from pipeline.matching import Found
+from pipeline.ports import IdentityStore
+from pipeline.steward import Act, Carried, Deciding, Stewardship
 from pipeline.store.database import Transaction
 from pipeline.unmerge.outcome import Move, UndoneMerge, Unmerged, moves_of, plan_of, weighed
 
@@ -59,28 +62,17 @@ def rollback_merges(
 
 
 def _undo(act: Act, ids: Sequence[Id], now: datetime, rehearse: bool, plan: str | None) -> Unmerged:
-    undos, blocked = _to_undo(act.tx, ids)
-    home = _homes(act, undos)
-    apart = [u for u in undos if not u.stands(home)]
+    asked, blocked = _to_undo(act.tx, ids)
+    undos, found, settlement = undo_all(act, asked)
     blocked |= dict.fromkeys(
-        (u.merge_log_id for u in apart),
+        (u.merge_log_id for u in asked if u not in undos),
         "the records of this merge no longer stand together: there is nothing to undo",
     )
-    undos = [u for u in undos if u.merge_log_id not in blocked]
-    for undo in undos:
-        act.constrain(undo.constraint)
-    profiles = {p for u in undos for p in (u.source, u.target)} | {
-        home[r] for u in undos for r in u.left | u.right | u.siblings if r in home
-    }
-    found = act.gather(frozenset(profiles))
-    if _homes(act, undos) != {r: p for r, p in home.items() if p in profiles}:
-        raise TransactionConflict("a record of the merge moved before its profile was locked")
-    settlement = act.settle(found, claims=claims(undos))
     moves = moves_of(found, settlement)
     must_be(plan, plan_of(moves))
     carried = act.carry_out(found, settlement, split_kind="rolled_back", change="rolled_back")
-    after = {**home, **settlement.moves}
-    done = {u.merge_log_id: _undone(u, after, carried) for u in undos}
+    home = homes(act.store, undos)
+    done = {u.merge_log_id: _undone(u, home, carried) for u in undos}
     if undos:
         act.tx.run("mark_rolled_back", (now, [*done], [d.rollback_log_id for d in done.values()]))
     told = tuple(done.get(i) or UndoneMerge(i, blocked=blocked[i]) for i in dict.fromkeys(ids))
@@ -105,16 +97,28 @@ def _to_undo(tx: Transaction, ids: Sequence[Id]) -> tuple[list[Undo], dict[Id, s
     return undos, blocked
 
 
-def _homes(act: Act, undos: Sequence[Undo]) -> dict[Id, Id]:
-    records = frozenset().union(*(u.left | u.right | u.siblings for u in undos))
-    return {r: s.profile_id for r, s in act.store.standing(records).items()} if records else {}
+def undo_all(act: Deciding, asked: Sequence[Undo]) -> tuple[list[Undo], Found, Settlement]:
+    """Decide those afresh whose records still stand together. Raises TransactionConflict."""
+    home = homes(act.store, asked)
+    undos = [u for u in asked if u.stands(home)]
+    for undo in undos:
+        act.constrain(undo.constraint)
+    profiles = {p for u in undos for p in (u.source, u.target)}
+    found = act.gather(frozenset(profiles | {home[r] for u in undos for r in u.records if r in home}))
+    if homes(act.store, asked) != home:
+        raise TransactionConflict("a record of the merge moved before its profile was locked")
+    return undos, found, act.settle(found, claims=claims(undos))
+
+
+def homes(store: IdentityStore, undos: Sequence[Undo]) -> dict[Id, Id]:
+    """The profile of each record of these merges."""
+    records = frozenset().union(*(u.records for u in undos))
+    return {r: s.profile_id for r, s in store.standing(records).items()} if records else {}
 
 
 def _undone(undo: Undo, home: Mapping[Id, Id], carried: Carried) -> UndoneMerge:
     """What became of it: its records were together before, so some entry moved part of them."""
-    entries = [
-        e for e in carried.logged if not (undo.left | undo.right | undo.siblings).isdisjoint(e.records)
-    ]
+    entries = [e for e in carried.logged if not undo.records.isdisjoint(e.records)]
     entry = next((e for e in entries if e.target == undo.source), entries[0])
     restored = undo.source if undo.source in {home.get(r) for r in undo.left} else _of(undo.left, home)
     kept = undo.target if undo.target in {home.get(r) for r in undo.right} else _of(undo.right, home)

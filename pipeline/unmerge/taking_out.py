@@ -8,8 +8,10 @@ from functools import partial
 
 from pipeline.errors import BadInput, Conflict, NotFound, TransactionConflict
 from pipeline.identity.ids import Id
+from pipeline.identity.settle import Settlement
 from pipeline.identity.undo import taken_out
-from pipeline.steward import Act, Stewardship
+from pipeline.matching import Found
+from pipeline.steward import Act, Deciding, Stewardship
 from pipeline.unmerge.outcome import Unmerged, moves_of, plan_of
 from pipeline.unmerge.rollback import must_be, unmerged
 
@@ -41,15 +43,21 @@ def _take_out(
     act: Act, profile: Id, records: Collection[Id], events: Collection[Id], rehearse: bool, plan: str | None
 ) -> Unmerged:
     members = _members(act, profile)
-    chosen = _chosen(act, members, records, events)
+    found, settlement = part(act, profile, members, _chosen(act, members, records, events))
+    moves = moves_of(found, settlement)
+    must_be(plan, plan_of(moves))
+    return unmerged(act.tx, (), moves, act.carry_out(found, settlement), rehearse)
+
+
+def part(
+    act: Deciding, profile: Id, members: frozenset[Id], chosen: frozenset[Id]
+) -> tuple[Found, Settlement]:
+    """Decide a profile afresh without the chosen of its members. Raises TransactionConflict."""
     act.constrain(taken_out(chosen, members))
     found = act.gather(frozenset((profile,)))
     if act.store.members((profile,)) != members:
         raise TransactionConflict("the profile moved before it was locked")
-    settlement = act.settle(found, claims={profile: members - chosen})
-    moves = moves_of(found, settlement)
-    must_be(plan, plan_of(moves))
-    return unmerged(act.tx, (), moves, act.carry_out(found, settlement), rehearse)
+    return found, act.settle(found, claims={profile: members - chosen})
 
 
 def _members(act: Act, profile: Id) -> frozenset[Id]:

@@ -1,0 +1,199 @@
+"""The locks keep one truth in every interleaving of small scenarios, on the code that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pipeline.identity.ids import Id
+from pipeline.identity.policy import Policy
+from pipeline.identity.scratch import resolve_all
+from pipeline.identity.settle import Settlement
+from pipeline.identity.undo import Undo
+from pipeline.inprocess import resolve_batch
+from pipeline.matching import Found
+from pipeline.steward import Deciding
+from pipeline.store.memory import MemoryIdentityStore
+from pipeline.unmerge.rollback import undo_all
+from pipeline.unmerge.taking_out import part
+from tests.property.test_order_does_not_matter import golden, reviews
+from tests.support.concurrent import World
+from tests.support.interleavings import Bodies, every_run
+from tests.support.people import START, Person, model, narrow, person, policy, ring
+
+A, B, C = {"email": "anna@mailbox.net"}, {"phone": "+14155550101"}, {"loyalty_id": "L-1001"}
+COOKIE = {"cookie_id": "c-77ab12"}
+Bodied = Callable[[World], Bodies]
+
+
+def world(before: Sequence[Person], rules: Policy) -> World:
+    """What stands after these arrived one after the other."""
+    made = World(rules, MemoryIdentityStore(ring().current.match))
+    for p in before:
+        resolve_batch(made.store, {p.record_id: p.arrival}, model(), rules, made.new_id, START)
+    return made
+
+
+def one_truth(
+    everybody: Sequence[Person],
+    before: int,
+    bodies: Bodied,
+    rules: Policy | None = None,
+    most: int = 5_000,
+) -> tuple[int, int]:
+    """Run the bodies in every interleaving over a world of the first so many people. What stands in the end must be
+    what all of them make from scratch. Returns how many interleavings there were, and the most races lost in one."""
+    lost: list[int] = []
+    content = {p.record_id: p for p in everybody}
+
+    def scenario() -> tuple[Bodies, Callable[[], None]]:
+        made = world(everybody[:before], rules or policy())
+
+        def check() -> None:
+            records = {
+                r: (s.record.sharing(()), content[r].arrival.keys) for r, s in made.store.records.items()
+            }
+            assert len(records) == len(content)
+            scratch = resolve_all(records, made.store.rules, model(), made.rules)
+            assert made.store.partition() == frozenset(scratch.clusters)
+            again = world((), made.rules)
+            again.store.rules += made.store.rules
+            for p in everybody:
+                resolve_batch(again.store, {p.record_id: p.arrival}, model(), made.rules, again.new_id, START)
+            assert golden(made.store) == golden(again.store)
+            assert reviews(made.store) == reviews(again.store)
+            assert between(made.store) == between(again.store)
+            lost.append(made.conflicts)
+
+        return bodies(made), check
+
+    return every_run(scenario, most), max(lost)
+
+
+def between(store: MemoryIdentityStore) -> dict[tuple[Id, Id], float]:
+    """What evidence weighs between records of two profiles; within one it may wait until it counts."""
+    found = store.evidence(store.records)
+    return {
+        (e.edge.low, e.edge.high): e.edge.comparison.weight for e in found if e.low_profile != e.high_profile
+    }
+
+
+def merge_of(made: World, one: Person, other: Person) -> Undo:
+    """A merge that stands, as its log entry tells it."""
+    target = made.store.standing([one.record_id])[one.record_id].profile_id
+    assert made.store.standing([other.record_id])[other.record_id].profile_id == target
+    source = next(p for p, row in made.store.profiles.items() if row.is_merged)
+    left = frozenset({other.record_id})
+    return Undo(made.new_id(), source, target, left, frozenset({one.record_id}))
+
+
+def undoing(undo: Undo) -> Callable[[Deciding], tuple[Found, Settlement]]:
+    return lambda act: undo_all(act, [undo])[1:]
+
+
+def taking_out(made: World, profile: Id, chosen: Person) -> Callable[[Deciding], tuple[Found, Settlement]]:
+    def act(deciding: Deciding) -> tuple[Found, Settlement]:
+        members = deciding.store.members((profile,))
+        return part(deciding, profile, members, frozenset({chosen.record_id}))
+
+    return act
+
+
+def test_two_new_records_that_should_meet_in_flight_together() -> None:
+    people = [person(A), person(A | COOKIE)]
+    one_truth(people, 0, lambda w: [w.resolving(p) for p in people])
+
+
+def test_the_same_new_record_twice() -> None:
+    one_truth([person(A)], 0, lambda w: [w.resolving(person(A)), w.resolving(person(A))])
+
+
+def test_a_to_b_racing_b_to_c() -> None:
+    people = [person(A), person(B), person(C), person(A | B), person(B | C)]
+    one_truth(people, 3, lambda w: [w.resolving(p) for p in people[3:]])
+
+
+def test_three_records_of_a_hot_identifier() -> None:
+    people = [person(A | {"cookie_id": f"c-77ab1{n}"}) for n in range(3)]
+    one_truth(people, 0, lambda w: [w.resolving(p) for p in people])
+
+
+def test_a_chain_of_merges_by_three_workers() -> None:
+    people = [person(A), person(B), person(C), person(A | B), person(B | C), person(C | COOKIE)]
+    one_truth(people, 3, lambda w: [w.resolving(p) for p in people[3:]])
+
+
+def test_batches_that_touch_the_same_profiles_in_another_order() -> None:
+    people = [person(A), person(B), person(A | COOKIE), person(B | COOKIE), person(A | C), person(B | C)]
+    one_truth(people, 2, lambda w: [w.resolving(*people[2:4]), w.resolving(*reversed(people[4:]))])
+
+
+def test_a_record_buys_what_a_new_one_bought_that_is_the_same_customer_by_it() -> None:
+    name, much = {"first_name": "Anna", "last_name": "Kowalski"}, range(2, 12)
+    before, grown = (person(A, products=p, **name) for p in ((1,), much))
+    new = person(B, products=much, **name)
+    assert len(world([before, new], policy()).store.partition()) == 2
+    one_truth([before, grown, new], 1, lambda w: [w.resolving(grown), w.resolving(new)])
+
+
+def test_a_record_is_seen_again_while_its_profile_comes_to_be_contested() -> None:
+    first = person(A, minute=1, city="Berlin", first_name="Anna")
+    again = person(A, minute=9, city="Berlin", first_name="Anna")
+    other = person(A, minute=5, city="Munich", first_name="Anna")
+    one_truth([first, again, other], 1, lambda w: [w.resolving(again), w.resolving(other)])
+
+
+def test_a_record_is_seen_again_while_its_profile_is_merged() -> None:
+    people = [person(A), person(B), person(A | B), person(B, minute=9, source="crm")]
+    one_truth(people, 2, lambda w: [w.resolving(p) for p in people[2:]])
+
+
+def test_a_rollback_racing_records_of_either_side() -> None:
+    people = [person(A), person(B), person(A | B), person(A | COOKIE), person(B | C)]
+
+    def bodies(w: World) -> Bodies:
+        undo = merge_of(w, people[0], people[1])
+        return [w.acting(undoing(undo)), *(w.resolving(p) for p in people[3:])]
+
+    one_truth(people, 3, bodies)
+
+
+def test_a_rollback_racing_a_merge_of_its_target() -> None:
+    people = [person(C), person(A), person(B), person(A | B), person(C | A)]
+
+    def bodies(w: World) -> Bodies:
+        undo = merge_of(w, people[1], people[2])
+        return [w.acting(undoing(undo)), w.resolving(people[4])]
+
+    one_truth(people, 4, bodies)
+
+
+def test_two_rollbacks_of_a_chain_and_a_record() -> None:
+    people = [person(A), person(B), person(A | B), person(B | A | COOKIE)]
+
+    def bodies(w: World) -> Bodies:
+        undo = merge_of(w, people[0], people[1])
+        home = undo.target
+        return [
+            w.acting(undoing(undo)),
+            w.acting(taking_out(w, home, people[1])),
+            w.resolving(people[3]),
+        ]
+
+    one_truth(people, 3, bodies)
+
+
+def test_an_identifier_that_comes_to_be_shared_while_others_rest_on_it() -> None:
+    names = [
+        {"first_name": n, "last_name": s}
+        for n, s in (("Anna", "Smith"), ("Jon", "Kowalski"), ("Mary", "Jones"))
+    ]
+    people = [person(A, **names[0]), person(A | COOKIE), person(A, **names[1]), person(A, **names[2])]
+    one_truth(people, 2, lambda w: [w.resolving(p) for p in people[2:]], narrow(5, 1))
+    one_truth(people, 2, lambda w: [w.resolving(p) for p in people[2:]], narrow(3, 2))
+
+
+def test_an_identifier_comes_to_be_shared_while_who_rests_on_it_is_merged() -> None:
+    one, other = {"first_name": "Anna", "last_name": "Smith"}, {"first_name": "Jon", "last_name": "Kowalski"}
+    people = [person(A, **one), person(A | COOKIE), person(C), person(A, **other), person(COOKIE | C)]
+    one_truth(people, 3, lambda w: [w.resolving(p) for p in people[3:]], narrow(5, 1))
+    one_truth(people, 3, lambda w: [w.resolving(p) for p in people[3:]], narrow(2, 2))
