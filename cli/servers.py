@@ -80,7 +80,7 @@ def down(as_json: Json = False) -> None:
 
 
 def status(as_json: Json = False) -> None:
-    """Show what runs, where, and how much memory it takes. Exit status 1 unless all that was started runs."""
+    """Show what runs, where, and how much memory it takes. Exit status 1 unless all that was started works."""
     from infra.addresses import effective_settings
     from infra.status import describe, table
 
@@ -91,6 +91,8 @@ def status(as_json: Json = False) -> None:
         from rich.console import Console
 
         Console().print(table(found))
+        for pause in found["paused"]:
+            typer.echo(f"PAUSED: {pause['told']}\n  {pause['mend']}")
     if not found["healthy"]:
         raise typer.Exit(1)
 

@@ -22,6 +22,7 @@ from pipeline.settings import Settings
 from pipeline.stream.batch import Advance, Batch, Message
 from pipeline.stream.deadletter import reason_of
 from pipeline.stream.loop import Loop
+from pipeline.stream.pausing import StoredPauses
 from pipeline.stream.process import stop_on_signals
 from pipeline.stream.publish import KafkaPublisher
 from pipeline.stream.source import KafkaSource
@@ -72,6 +73,7 @@ class ProjectionHandler(Generic[Fact]):
         self._letters = letters
         self.stage = projection.name
         self.topic = projection.topics[0]
+        self.may_refuse: Callable[[int, int], None] = lambda messages, refused: None
 
     def handle(self, batch: Batch) -> int:
         """Apply a batch, dead-letter what cannot be read, keep the positions. Returns how many were refused."""
@@ -85,6 +87,8 @@ class ProjectionHandler(Generic[Fact]):
             else:
                 if fact is not None:
                     facts.append(fact)
+        if refused:
+            self.may_refuse(len(batch.messages), len(refused))
         self._projection.apply(facts)
         self._letters.send(refused)
         self._positions.store(batch.positions)
@@ -140,4 +144,4 @@ def run(settings: Settings, make: Callable[[Redis], Projection[Fact]]) -> None:
             )
             get_logger().info("consumer starts", consumer=projection.name)
             with closing(source):
-                Loop(handler, source, settings, stop).run()
+                Loop(handler, source, settings, stop, StoredPauses(projection.name, settings)).run()

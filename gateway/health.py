@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.models import Dependency, Readiness
+from gateway.models import Dependency, PausedStage, Readiness
 from gateway.ports import Ports, ports_of
 from pipeline.errors import CacheUnavailable, RetryLater
 
@@ -46,17 +46,24 @@ async def _check(probe: Awaitable[object], required: bool) -> Dependency:
 
 @router.get("/readyz", responses={503: {"model": Readiness}}, summary="Ready to work")
 async def readyz(request: Request, response: Response) -> Readiness:
-    """Asks each server. Without Redis the gateway works on, slower; without Kafka or Postgres it answers 503."""
+    """Asks each server. Without Redis the gateway works on, slower; without Kafka or Postgres it answers 503. A paused
+    stage is named, with 200: to send events elsewhere would not help, and those that come are kept until it goes on."""
     ports = ports_of(request)
+    paused: list[PausedStage] = []
+
+    async def look() -> None:
+        paused.extend(PausedStage.model_validate(row) for row in await ports.store.rows("open_pauses"))
+
     kafka, postgres, redis = await asyncio.gather(
         _check(asyncio.to_thread(ports.sender.check), required=True),
-        _check(ports.store.rows("read_nothing"), required=True),
+        _check(look(), required=True),
         _check(_ping(ports), required=False),
     )
-    status = "ready" if redis.available else "degraded"
+    status = "ready" if redis.available and not paused else "degraded"
     if not (kafka.available and postgres.available):
         status, response.status_code = "unavailable", 503
-    return Readiness(status=status, dependencies={"kafka": kafka, "postgres": postgres, "redis": redis})
+    dependencies = {"kafka": kafka, "postgres": postgres, "redis": redis}
+    return Readiness(status=status, dependencies=dependencies, paused=paused)
 
 
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")

@@ -308,11 +308,21 @@ class Dependency(View):
     detail: str | None = None
 
 
+class PausedStage(View):
+    """A stage that handles nothing until somebody lets it go on (`retail-brain stage resume`)."""
+
+    stage: str
+    since: datetime
+    reason: str
+
+
 class Readiness(View):
-    """ready: all answer. degraded: Redis is away, limits are local and reads slower. unavailable: HTTP 503."""
+    """ready: all answer. degraded: Redis is away, limits are local and reads slower; or a stage is paused: events are
+    taken and kept, and processed once it is resumed. unavailable: HTTP 503."""
 
     status: str
     dependencies: dict[str, Dependency]
+    paused: list[PausedStage] = Field(default_factory=list)
 
 
 class Suggestion(View):

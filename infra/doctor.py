@@ -15,6 +15,7 @@ from infra.addresses import own_servers
 from infra.embedded import jars
 from infra.embedded.stack import Stack
 from infra.migrate import pending
+from infra.paused import RESUME, paused_stages
 from infra.supervisor import Supervisor
 from infra.topics import check_topics
 from pipeline.errors import ConfigurationError, RetailBrainError
@@ -146,6 +147,12 @@ def _processes(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"{name} process", held is not None, f"pid {held.pid}" if held else "not running", mend)
 
 
+def _paused(settings: Settings) -> Iterator[Finding]:
+    for pause in paused_stages(settings):
+        told = f"paused since {pause.since:%Y-%m-%d %H:%M:%S} UTC: {pause.reason}"
+        yield Finding(f"{pause.stage} stage", False, told, RESUME.format(pause.stage))
+
+
 LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _python,
     _packages,
@@ -156,4 +163,5 @@ LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _redis,
     _secrets,
     _processes,
+    _paused,
 )

@@ -11,8 +11,10 @@ from rich.table import Table
 from infra.embedded.processes import Recorded
 from infra.embedded.stack import Stack
 from infra.house import gateway_url, supervisor_process
+from infra.paused import RESUME, paused_stages
 from infra.supervisor import Supervisor
 from pipeline.settings import Settings
+from pipeline.store.pauses import Pause
 
 
 class Running(TypedDict):
@@ -26,17 +28,28 @@ class Running(TypedDict):
     log: str
 
 
+class Paused(TypedDict):
+    """A stage that waits for somebody; `told` says all of it in one line, `mend` what to do."""
+
+    stage: str
+    since: str
+    reason: str
+    told: str
+    mend: str
+
+
 class Status(TypedDict):
-    """Everything that `home` knows of. healthy: at least one runs, and none that was started is away."""
+    """Everything that `home` knows of. healthy: at least one runs, none that was started is away, none is paused."""
 
     home: str
     healthy: bool
+    paused: list[Paused]
     servers: list[Running]
     processes: list[Running]
 
 
 def describe(settings: Settings) -> Status:
-    """The state of servers and processes, read from the process table."""
+    """The state of servers and processes, read from the process table; and who is paused, from Postgres."""
     stack, supervisor = Stack(settings.home), Supervisor(settings.home)
     addresses = {
         "kafka": settings.kafka_bootstrap,
@@ -54,12 +67,24 @@ def describe(settings: Settings) -> Status:
         _running(name, held, addresses.get(name), str(supervisor.log(name))) for name, held in wanted.items()
     ]
     known = [one for one in servers if one["pid"] or any(server["pid"] for server in servers)] + processes
-    healthy = bool(known) and all(one["pid"] for one in known)
+    paused = [_paused(pause) for pause in paused_stages(settings)] if known else []
+    healthy = bool(known) and all(one["pid"] for one in known) and not paused
     return {
         "home": str(settings.home.resolve()),
         "healthy": healthy,
+        "paused": paused,
         "servers": servers,
         "processes": processes,
+    }
+
+
+def _paused(pause: Pause) -> Paused:
+    return {
+        "stage": pause.stage,
+        "since": pause.since.isoformat(),
+        "reason": pause.reason,
+        "told": str(pause),
+        "mend": RESUME.format(pause.stage),
     }
 
 

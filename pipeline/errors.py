@@ -17,7 +17,8 @@ RetailBrainError
     ├── Conflict             what was asked contradicts what stands (a merge rolled back twice)
     ├── ConfigurationError   a setting, policy or mapping file is wrong; names the mend
     ├── SealBroken           an encrypted value does not open: wrong key, wrong place, or tampered with
-    ├── StageStopped         a stage refuses to go on until somebody looked; says why
+    ├── StagePaused          a stage must handle nothing until somebody lets it go on; says why
+    ├── StageStopped         a stage cannot go on: its process ends; says why
     └── ServerFailed         an embedded server did not start; carries the last lines of its log
 
 Driver errors are translated to these once, at the edge, with `raise ... from exc`.
@@ -106,8 +107,12 @@ class SealBroken(NeverRetry):
     """An encrypted value does not open: wrong key, moved from its place, or tampered with."""
 
 
+class StagePaused(NeverRetry):
+    """A stage must handle nothing until somebody lets it go on; the text says why and what to mend."""
+
+
 class StageStopped(NeverRetry):
-    """A stage refuses to go on until somebody looked; the text says why."""
+    """A stage cannot go on and its process ends; the text says why."""
 
 
 class ServerFailed(NeverRetry):

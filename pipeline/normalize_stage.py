@@ -81,12 +81,15 @@ class NormalizeStage:
         self._months = Months("customer_raw_event")
         self._dead_letters = DeadLetters(STAGE, settings, codec, ring)
         self._pending: tuple[Advance, ...] = ()
+        self.may_refuse: Callable[[int, int], None] = lambda messages, refused: None
         self._clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def handle(self, batch: Batch) -> int:
-        """Store and publish a batch; returns how many messages became dead letters. Raises RetryLater."""
+        """Store and publish a batch; returns how many messages became dead letters. Raises RetryLater, StagePaused."""
         with metrics.STEP_SECONDS.labels(STAGE, "prepare").time():
             good, refused = self._prepare(batch.messages)
+        if refused:
+            self.may_refuse(len(batch.messages), len(refused))
         with metrics.STEP_SECONDS.labels(STAGE, "store").time():
             self._months.ensure(self._database, {p.event.accepted_at for p in good})
             with self._transaction() as tx:

@@ -71,13 +71,13 @@ class Settings(BaseSettings):
         description="Failures, servers being there, before a batch is split.",
     )
     dead_letter_ratio_max: float = Field(
-        0.5, gt=0, le=1, description="Above this share of dead letters in the window the stage stops."
+        0.5, gt=0, le=1, description="Above this share of dead letters in the window the stage pauses."
     )
     dead_letter_window: int = Field(
         2_000, ge=10, description="Messages over which the dead-letter ratio is measured."
     )
     dead_letter_run_max: int = Field(
-        20, ge=1, description="Messages in a row that may fail for an unknown reason before the stage stops."
+        20, ge=1, description="Messages in a row that may fail for an unknown reason before the stage pauses."
     )
     default_region: str = Field("US", min_length=2, max_length=2, description="Region of phones without +.")
     metrics_host: str = Field("127.0.0.1", description="Address the Prometheus port listens on.")

@@ -79,6 +79,18 @@ class Settling(Protocol):
 
 
 @runtime_checkable
+class Refusing(Protocol):
+    """A handler that makes dead letters by itself, in `handle`.
+
+    Before their effects stand it asks `may_refuse`, which the loop sets: of so many messages so many are to be refused.
+    Raises StagePaused where the stage is to wait rather than refuse them; `handle` passes it on, and gets the batch
+    again.
+    """
+
+    may_refuse: Callable[[int, int], None]
+
+
+@runtime_checkable
 class Preparing(Protocol):
     """A handler that has time for the next batch's messages while its servers work on this one's.
 

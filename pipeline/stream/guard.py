@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.codes import ReasonCode
-from pipeline.errors import StageStopped
+from pipeline.errors import StagePaused
 from pipeline.settings import Settings
 
 
@@ -18,40 +17,56 @@ class DeadLetterGuard:
     def __init__(self, settings: Settings) -> None:
         self._window = settings.dead_letter_window
         self._most = settings.dead_letter_ratio_max * settings.dead_letter_window
-        self._noted: deque[tuple[int, int]] = deque()
-        self._messages = 0
-        self._dead = 0
         self._longest = settings.dead_letter_run_max
-        self._run = 0
+        self._pardoned = False
+        self._start_afresh()
 
-    def before_burying(self, reason: ReasonCode) -> None:
-        """Raises StageStopped where one more message must not become a dead letter."""
-        if reason is ReasonCode.PROCESSING_FAILED and self._run >= self._longest:
-            raise StageStopped(
-                f"{self._run + 1} messages in a row fail for a reason that is not theirs: mend the deploy (the log "
+    def _start_afresh(self) -> None:
+        self._noted: deque[tuple[int, int]] = deque()
+        self._messages = self._dead = self._run = 0
+
+    def before(self, messages: int, dead: int, *, unexplained: bool = False) -> None:
+        """`dead` of the next `messages` are to become dead letters, for a reason unknown where `unexplained`.
+
+        Raises StagePaused where that would be too many: then none of them may be.
+        """
+        if self._pardoned:
+            self._pardoned = False
+            return
+        if unexplained and self._run >= self._longest:
+            raise StagePaused(
+                f"{self._run + dead} messages in a row fail for a reason that is not theirs: mend the deploy (the log "
                 "says what fails), or raise RB_DEAD_LETTER_RUN_MAX"
             )
-        self._check(self._dead + 1)
+        if (found := self._in_window(messages, dead)) > self._most:
+            raise StagePaused(
+                f"{found} dead letters in the last {self._window} messages are too many: look at "
+                "their reasons, then mend the producer or the deploy, or raise RB_DEAD_LETTER_RATIO_MAX"
+            )
 
     def done(self, messages: int, dead: int, *, unexplained: bool = False) -> None:
-        """`messages` were handled, `dead` of them as dead letters, for a reason unknown where `unexplained`.
-
-        Raises StageStopped where there are too many.
-        """
+        """`messages` were handled, `dead` of them as dead letters, for a reason unknown where `unexplained`."""
         self._run = self._run + dead if unexplained else 0
         self._noted.append((messages, dead))
         self._messages += messages
         self._dead += dead
-        while self._noted and self._messages - self._noted[0][0] >= self._window:
+        while self._messages - self._noted[0][0] >= self._window:
             gone, gone_dead = self._noted.popleft()
             self._messages -= gone
             self._dead -= gone_dead
 
-        self._check(self._dead)
+    def resumed(self) -> None:
+        """Somebody looked and let the stage go on: forget what was, and let pass what it was paused for."""
+        self._start_afresh()
+        self._pardoned = True
 
-    def _check(self, dead: int) -> None:
-        if dead > self._most:
-            raise StageStopped(
-                f"{dead} dead letters in the last {self._window} messages are too many: look at "
-                "their reasons, then mend the producer or the deploy, or raise RB_DEAD_LETTER_RATIO_MAX"
-            )
+    def _in_window(self, messages: int, dead: int) -> int:
+        """The dead letters in the window once these are noted."""
+        messages += self._messages
+        dead += self._dead
+        for gone, gone_dead in self._noted:
+            if messages - gone < self._window:
+                break
+            messages -= gone
+            dead -= gone_dead
+        return dead

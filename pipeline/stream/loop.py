@@ -1,4 +1,4 @@
-"""The Kafka loop of the stages: collect a batch, handle it, go on; retry, fence, and isolate what is poison.
+"""The Kafka loop of the stages: collect a batch, handle it, go on; retry, fence, isolate what is poison, and pause.
 
 A batch's effects and its positions commit together in the handler's transaction. So whatever ends a worker,
 wherever, the next one starts from exactly the effects that stand.
@@ -14,26 +14,35 @@ from confluent_kafka import Consumer
 
 from pipeline import metrics
 from pipeline.codes import ReasonCode
-from pipeline.errors import BadMessage, ConfigurationError, PositionFenced, RetryLater, StageStopped
+from pipeline.errors import (
+    BadMessage,
+    ConfigurationError,
+    PositionFenced,
+    RetryLater,
+    StagePaused,
+    StageStopped,
+)
 from pipeline.log import get_logger
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.stream.backoff import Backoff
-from pipeline.stream.batch import Advance, Batch, Handler, Message, Place, Preparing, Settling
+from pipeline.stream.batch import Advance, Batch, Handler, Message, Place, Preparing, Refusing, Settling
 from pipeline.stream.guard import DeadLetterGuard
 from pipeline.stream.outbox import write_outbox
+from pipeline.stream.pausing import Pauses, StoredPauses
 from pipeline.stream.positions import advance, load_positions
 from pipeline.stream.source import KafkaSource, Source
 
 __all__ = ["Advance", "Batch", "Handler", "Loop", "Message", "Settling", "advance", "run", "write_outbox"]
 
 Messages = tuple[Message, ...]
+_PAUSED_LOOK_S = 1.0
 
 
 def run(handler: Handler, settings: Settings, stop: threading.Event) -> None:
     """Handle the messages of `handler.topic` until `stop` is set; then finish the batch in hand and leave.
 
-    Raises StageStopped (too many dead letters, or Kafka refuses for good) and ConfigurationError.
+    Raises StageStopped (Kafka refuses for good) and ConfigurationError.
     """
 
     def stored(_: Consumer, places: Sequence[Place]) -> Mapping[Place, int]:
@@ -45,7 +54,7 @@ def run(handler: Handler, settings: Settings, stop: threading.Event) -> None:
     settle = handler.settle if isinstance(handler, Settling) else lambda: None
     source = KafkaSource(handler.stage, [handler.topic], settings, stored, stop, settle=settle)
     try:
-        Loop(handler, source, settings, stop).run()
+        Loop(handler, source, settings, stop, StoredPauses(handler.stage, settings)).run()
     finally:
         source.close()
 
@@ -55,12 +64,19 @@ class _TryAgain(RetryLater):
 
 
 class Loop:
-    """The loop on any source. `run` returns once `stop` is set."""
+    """The loop on any source. `run` returns once `stop` is set.
 
-    def __init__(self, handler: Handler, source: Source, settings: Settings, stop: threading.Event) -> None:
+    Where too much would become a dead letter, or somebody wrote it down, it pauses: it stays in its group and handles
+    nothing until the pause is ended. What it was paused for is then the first that it handles.
+    """
+
+    def __init__(
+        self, handler: Handler, source: Source, settings: Settings, stop: threading.Event, pauses: Pauses
+    ) -> None:
         self._handler = handler
         self._source = source
         self._stop = stop
+        self._pauses = pauses
         self._attempts = settings.retry_attempts
         self._failures = 0
         self._backoff = Backoff(settings)
@@ -68,14 +84,19 @@ class Loop:
         if isinstance(handler, Preparing):
             prepare = handler.prepare
             handler.meanwhile = lambda: prepare(source.ahead())
+        if isinstance(handler, Refusing):
+            handler.may_refuse = self._guard.before
 
     def run(self) -> None:
         """See the class. Raises StageStopped, ConfigurationError."""
+        metrics.STAGE_PAUSED.labels(self._handler.stage).set(0)
+        self._wait_out(self._pauses.paused())
         while not self._stop.is_set():
             started = time.perf_counter()
             messages = self._source.collect()
             if not messages:
                 self._settle()
+                self._wait_out(self._pauses.soon())
                 continue
             metrics.STEP_SECONDS.labels(self._handler.stage, "collect").observe(time.perf_counter() - started)
             self._process(messages)
@@ -97,11 +118,15 @@ class Loop:
         self._failures = 0
         todo = [messages]
         while todo and not self._stop.is_set():
+            self._wait_out(self._pauses.soon())
             batch = self._source.batch(todo.pop())
-            if not batch.messages:
+            if not batch.messages or self._stop.is_set():
                 continue
             try:
                 todo.extend(reversed(self._attempt(batch)))
+            except StagePaused as exc:
+                todo.append(batch.messages)
+                self._pause(str(exc))
             except PositionFenced as exc:
                 self._fenced(exc)
                 return
@@ -114,7 +139,7 @@ class Loop:
         started = time.perf_counter()
         try:
             dead = self._handler.handle(batch) or 0
-        except (RetryLater, ConfigurationError, StageStopped):
+        except (RetryLater, ConfigurationError, StagePaused, StageStopped):
             raise
         except Exception as exc:
             return self._failed(batch, exc)
@@ -132,7 +157,8 @@ class Loop:
             return batch.messages[:middle], batch.messages[middle:]
         message, position = batch.messages[0], batch.positions[0]
         reason = error.reason if isinstance(error, BadMessage) else ReasonCode.PROCESSING_FAILED
-        self._guard.before_burying(reason)
+        unexplained = reason is ReasonCode.PROCESSING_FAILED
+        self._guard.before(1, 1, unexplained=unexplained)
         self._handler.bury(message, position, error)
         metrics.DEAD_LETTERS.labels(self._handler.stage, reason).inc()
         get_logger().error(
@@ -144,7 +170,7 @@ class Loop:
             offset=message.offset,
             exc_info=None if isinstance(error, BadMessage) else error,
         )
-        self._done(batch, dead=1, unexplained=reason is ReasonCode.PROCESSING_FAILED)
+        self._done(batch, dead=1, unexplained=unexplained)
         return ()
 
     def _done(self, batch: Batch, dead: int, *, unexplained: bool = False) -> None:
@@ -152,6 +178,36 @@ class Loop:
         self._backoff.reset()
         metrics.BATCH_MESSAGES.labels(self._handler.stage).observe(len(batch.messages))
         self._guard.done(len(batch.messages), dead, unexplained=unexplained)
+
+    def _pause(self, reason: str) -> None:
+        """Write down that the stage waits, and wait."""
+        while not self._stop.is_set():
+            try:
+                self._pauses.pause(reason)
+            except RetryLater as exc:
+                self._wait(exc)
+            else:
+                self._wait_out(reason)
+                return
+
+    def _wait_out(self, reason: str | None) -> None:
+        """Handle nothing while the stage is paused; then go on as if nothing had been refused before."""
+        if reason is None:
+            return
+        get_logger().error(
+            "paused until somebody resumes the stage", stage=self._handler.stage, reason=reason
+        )
+        metrics.STAGE_PAUSED.labels(self._handler.stage).set(1)
+        self._settle()
+        while not self._stop.is_set():
+            self._source.keep_alive(_PAUSED_LOOK_S)
+            if self._pauses.paused() is None:
+                break
+        else:
+            return
+        self._guard.resumed()
+        metrics.STAGE_PAUSED.labels(self._handler.stage).set(0)
+        get_logger().info("resumed", stage=self._handler.stage)
 
     def _wait(self, error: RetryLater) -> None:
         seconds = self._backoff.next()

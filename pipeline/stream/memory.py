@@ -1,4 +1,4 @@
-"""`Source` in memory, for tests of handlers and of the loop without a broker."""
+"""`Source` and `Pauses` in memory, for tests of handlers and of the loop without a broker."""
 
 from __future__ import annotations
 
@@ -76,3 +76,26 @@ class MemorySource:
 
     def close(self) -> None:
         """See `Source`."""
+
+
+class MemoryPauses:
+    """A stage's pause as a value; `looks` runs before each look at it, and may end it."""
+
+    def __init__(self, reason: str | None = None, looks: Callable[[], None] = lambda: None) -> None:
+        self.reason = reason
+        self.history: list[str] = []
+        self._looks = looks
+
+    def paused(self) -> str | None:
+        """See `Pauses`."""
+        self._looks()
+        return self.reason
+
+    def soon(self) -> str | None:
+        """See `Pauses`."""
+        return self.reason
+
+    def pause(self, reason: str) -> None:
+        """See `Pauses`."""
+        self.reason = reason
+        self.history.append(reason)

@@ -121,7 +121,3 @@ LEFT JOIN LATERAL (
     SELECT c.actor, c.reason FROM identity_constraint c WHERE c.review_id = q.review_id LIMIT 1
 ) answer ON true
 WHERE q.review_id = %(review_id)s
-
--- name: read_nothing
--- Does Postgres answer?
-SELECT 1 AS one

@@ -6,13 +6,10 @@ import random
 
 import pytest
 
-from pipeline.codes import ReasonCode
-from pipeline.errors import StageStopped
+from pipeline.errors import StagePaused
 from pipeline.settings import Settings
 from pipeline.stream.backoff import Backoff
 from pipeline.stream.guard import DeadLetterGuard
-
-UNKNOWN, KNOWN = ReasonCode.PROCESSING_FAILED, ReasonCode.UNDECODABLE
 
 
 def test_waits_grow_to_their_limit_and_start_again() -> None:
@@ -30,20 +27,23 @@ def guard(run: int = 3, window: int = 10, ratio: float = 0.5) -> DeadLetterGuard
     )
 
 
-def test_a_run_of_unknown_failures_stops_the_stage() -> None:
+def bury(watch: DeadLetterGuard, *, unexplained: bool = False) -> None:
+    watch.before(1, 1, unexplained=unexplained)
+    watch.done(1, 1, unexplained=unexplained)
+
+
+def test_a_run_of_unknown_failures_pauses_the_stage() -> None:
     watch = guard()
     for _ in range(3):
-        watch.before_burying(UNKNOWN)
-        watch.done(1, 1, unexplained=True)
-    with pytest.raises(StageStopped):
-        watch.before_burying(UNKNOWN)
+        bury(watch, unexplained=True)
+    with pytest.raises(StagePaused, match="4 messages in a row"):
+        watch.before(1, 1, unexplained=True)
 
 
 def test_a_message_that_works_ends_the_run() -> None:
     watch = guard(window=100)
     for _ in range(10):
-        watch.before_burying(UNKNOWN)
-        watch.done(1, 1, unexplained=True)
+        bury(watch, unexplained=True)
         watch.done(1, 0)
 
 
@@ -51,20 +51,40 @@ def test_the_share_is_of_the_window() -> None:
     watch = guard()
     for _ in range(20):
         watch.done(2, 0)
-        watch.before_burying(KNOWN)
-        watch.done(1, 1)
+        bury(watch)
     watch.done(2, 2)
-    with pytest.raises(StageStopped, match="10 messages"):
-        watch.before_burying(KNOWN)
+    with pytest.raises(StagePaused, match="10 messages"):
+        watch.before(1, 1)
 
 
 def test_old_dead_letters_are_forgotten() -> None:
     watch = guard()
-    watch.done(5, 5)
-    watch.done(10, 0)
-    watch.done(5, 5)
+    for messages, dead in ((5, 5), (10, 0), (5, 5)):
+        watch.before(messages, dead)
+        watch.done(messages, dead)
 
 
-def test_a_batch_that_holds_too_many_stops_the_stage() -> None:
-    with pytest.raises(StageStopped):
-        guard().done(10, 6)
+def test_what_leaves_the_window_with_a_batch_does_not_count_against_it() -> None:
+    watch = guard()
+    watch.done(5, 5)
+    watch.done(4, 0)
+    watch.before(6, 5)
+    with pytest.raises(StagePaused):
+        watch.before(5, 5)
+
+
+def test_a_batch_that_holds_too_many_pauses_the_stage_before_it_is_buried() -> None:
+    with pytest.raises(StagePaused):
+        guard().before(10, 6)
+
+
+def test_what_the_stage_was_paused_for_passes_once_somebody_looked() -> None:
+    watch = guard()
+    watch.done(5, 5)
+    with pytest.raises(StagePaused):
+        watch.before(4, 4)
+    watch.resumed()
+    watch.before(6, 6)
+    watch.done(6, 6)
+    with pytest.raises(StagePaused):
+        watch.before(1, 1)

@@ -14,13 +14,12 @@ from pipeline.errors import (
     ConfigurationError,
     PositionFenced,
     RetryLater,
-    StageStopped,
     StoreUnavailable,
 )
 from pipeline.settings import Settings
 from pipeline.stream.batch import Advance, Batch, Message, Place
 from pipeline.stream.loop import Loop
-from pipeline.stream.memory import MemorySource
+from pipeline.stream.memory import MemoryPauses, MemorySource
 
 A, B = ("t", 0), ("t", 1)
 FAST = Settings(retry_initial_ms=1, retry_max_ms=2, retry_attempts=3)
@@ -60,12 +59,17 @@ class Recorder:
 
 
 def run(
-    handler: Recorder, counts: dict[Place, int], settings: Settings = FAST, limit: int = 10
+    handler: Recorder,
+    counts: dict[Place, int],
+    settings: Settings = FAST,
+    limit: int = 10,
+    pauses: MemoryPauses | None = None,
+    stop: threading.Event | None = None,
 ) -> MemorySource:
-    stop = threading.Event()
+    stop = stop or threading.Event()
     log = {place: [message(i, place) for i in range(count)] for place, count in counts.items()}
     source = MemorySource(log, handler.positions, limit, stop.set)
-    Loop(handler, source, settings, stop).run()
+    Loop(handler, source, settings, stop, pauses or MemoryPauses()).run()
     return source
 
 
@@ -162,31 +166,104 @@ def test_partitions_lost_while_waiting_are_left_to_their_new_holder() -> None:
         def keep_alive(self, seconds: float) -> None:
             self.lose(A)
 
-    Loop(handler, Rebalanced(log, handler.positions, 100, stop.set), FAST, stop).run()
+    Loop(handler, Rebalanced(log, handler.positions, 100, stop.set), FAST, stop, MemoryPauses()).run()
     assert handler.handled == [(B, i) for i in range(4)]
     assert handler.positions == {B: 4}
 
 
-def test_stops_rather_than_bury_a_bad_deploy() -> None:
+class Stopping(MemoryPauses):
+    """The process is stopped once it is paused and looked `patience` times in vain."""
+
+    def __init__(self, stop: threading.Event, patience: int = 3, reason: str | None = None) -> None:
+        super().__init__(reason)
+        self.stop = stop
+        self.patience = patience
+
+    def paused(self) -> str | None:
+        if self.reason is not None:
+            self.patience -= 1
+            if not self.patience:
+                self.stop.set()
+        return self.reason
+
+
+def test_pauses_rather_than_bury_a_bad_deploy() -> None:
     def broken(_: Batch) -> None:
         raise ValueError("a bug of ours")
 
-    handler = Recorder(broken)
-    with pytest.raises(StageStopped, match="mend the deploy"):
-        run(handler, {A: 100}, FAST.model_copy(update={"dead_letter_run_max": 3}))
+    handler, stop = Recorder(broken), threading.Event()
+    pauses = Stopping(stop)
+    settings = FAST.model_copy(update={"dead_letter_run_max": 3})
+    source = run(handler, {A: 100}, settings, pauses=pauses, stop=stop)
+    assert pauses.reason is not None
+    assert "mend the deploy" in pauses.reason
     assert len(handler.buried) == 3
+    assert handler.positions == {A: 3}, "what the stage is paused for is not handled"
+    assert len([wait for wait in source.waits if wait >= 1]) == 3, "it stays in its group"
 
 
-def test_stops_above_the_dead_letter_ratio() -> None:
+def test_pauses_above_the_dead_letter_ratio_and_goes_on_with_what_it_was_paused_for() -> None:
     def bad(batch: Batch) -> None:
-        if any(m.offset >= 20 for m in batch.messages):
+        if any(20 <= m.offset < 40 for m in batch.messages):
             raise BadMessage(ReasonCode.UNDECODABLE, "no Avro")
 
-    handler = Recorder(bad)
+    buried: list[int] = []
+
+    def resume() -> None:
+        if pauses.reason is not None:
+            buried.append(len(handler.buried))
+            pauses.reason = None
+
+    handler, pauses = Recorder(bad), MemoryPauses(looks=resume)
     settings = FAST.model_copy(update={"dead_letter_window": 10, "dead_letter_ratio_max": 0.5})
-    with pytest.raises(StageStopped, match="dead letters"):
-        run(handler, {A: 100}, settings)
-    assert len(handler.buried) == 5
+    run(handler, {A: 100}, settings, pauses=pauses)
+    assert all("dead letters" in reason for reason in pauses.history)
+    assert buried == [5, 10, 15], "with a fresh window each time"
+    assert [offset for offset, _ in handler.buried] == list(range(20, 40))
+    assert [offset for _, offset in handler.handled] == [*range(20), *range(40, 100)]
+
+
+class Refuser(Recorder):
+    """Refuses messages by itself, as normalize does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_refuse: Callable[[int, int], None] = lambda messages, refused: None
+        self.refused: list[int] = []
+
+    def handle(self, batch: Batch) -> int:  # type: ignore[override]
+        bad = [m.offset for m in batch.messages if m.offset >= 10]
+        if bad:
+            self.may_refuse(len(batch.messages), len(bad))
+        super().handle(batch)
+        self.refused += bad
+        return len(bad)
+
+
+def test_a_batch_that_would_be_buried_whole_is_not() -> None:
+    handler, stop = Refuser(), threading.Event()
+    pauses = Stopping(stop)
+    settings = FAST.model_copy(update={"dead_letter_window": 10, "dead_letter_ratio_max": 0.5})
+    run(handler, {A: 30}, settings, pauses=pauses, stop=stop)
+    assert not handler.refused
+    assert handler.positions == {A: 10}
+
+
+def test_a_stage_that_was_paused_is_paused_when_it_starts() -> None:
+    handler, stop = Recorder(), threading.Event()
+    run(handler, {A: 5}, pauses=Stopping(stop, 5, "somebody must look"), stop=stop)
+    assert not handler.attempts
+
+
+def test_a_pause_of_another_worker_counts_for_this_one() -> None:
+    def pause(_: Batch) -> None:
+        if handler.attempts == 2:
+            pauses.reason = "the other worker met too many"
+
+    handler, stop = Recorder(pause), threading.Event()
+    pauses = Stopping(stop)
+    run(handler, {A: 50}, pauses=pauses, stop=stop)
+    assert handler.positions == {A: 20}, "the batch in hand is finished, the next is not begun"
 
 
 def test_a_wrong_setting_is_no_poison() -> None:
@@ -286,7 +363,7 @@ def test_what_reading_ahead_loses_is_read_again() -> None:
             raise PositionFenced("reading ahead failed")
 
     source = Torn({A: [message(i) for i in range(45)]}, handler.positions, 10, stop.set)
-    Loop(handler, source, FAST, stop).run()
+    Loop(handler, source, FAST, stop, MemoryPauses()).run()
     assert not handler.buried
     assert [offset for _, offset in handler.handled] == list(range(45))
     assert source.torn == 2
