@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import merge, review, servers, stage
+from cli import dlq, merge, review, servers, stage
 from cli.demo import demo
 from cli.explain import explain
 from cli.export import export
@@ -51,6 +51,7 @@ for command in (
     explain,
 ):
     app.command()(command)
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(merge.app, name="merge")
 app.add_typer(review.app, name="review")
 app.add_typer(stage.app, name="stage")

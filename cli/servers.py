@@ -98,7 +98,7 @@ def status(as_json: Json = False) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what is missing or wrong, and how to mend it. Exit status 1 if anything is."""
+    """Say what is missing or wrong, and how to mend it. Exit status 1 if anything but a paused stage is."""
     from infra.addresses import effective_settings
     from infra.doctor import examine
 
@@ -115,7 +115,7 @@ def doctor(as_json: Json = False) -> None:
             )
             if not finding.ok:
                 console.print(f"      mend: {finding.mend}")
-    if not all(finding.ok for finding in findings):
+    if not all(finding.ok or not finding.blocks for finding in findings):
         raise typer.Exit(1)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from pipeline.errors import BadMessage
 from pipeline.settings import Settings
 from pipeline.stream.batch import Message
-from pipeline.stream.deadletter import TOPIC, dead_letter_id, reason_of
+from pipeline.stream.deadletter import TOPIC, letter
 from pipeline.stream.publish import Outgoing, Publisher
 from schemas.codec import Codec
 
@@ -41,19 +40,5 @@ class Letters:
         self._publisher.publish([self._letter(message, error) for message, error in refused])
 
     def _letter(self, message: Message, error: Exception) -> Outgoing:
-        letter_id = str(dead_letter_id(self._consumer, message))
-        letter = {
-            "dead_letter_id": letter_id,
-            "stage": self._consumer,
-            "reason": reason_of(error).value,
-            "detail": error.detail if isinstance(error, BadMessage) else type(error).__name__,
-            "topic": message.topic.removeprefix(self._prefix),
-            "partition": message.partition,
-            "offset": message.offset,
-            "timestamp": message.timestamp,
-            "failed_at": self._clock(),
-            "sealed_key": None,
-            "sealed_value": None,
-            "truncated": False,
-        }
-        return Outgoing(TOPIC, letter_id.encode(), self._codec.encode(TOPIC, letter))
+        told = letter(self._consumer, message, error, self._prefix, self._clock(), None)
+        return Outgoing(TOPIC, str(told["dead_letter_id"]).encode(), self._codec.encode(TOPIC, told))

@@ -9,7 +9,18 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from gateway import docs, envelope, explaining, health, ingest, live, profiles, registry_api, stewardship
+from gateway import (
+    dead_letters,
+    docs,
+    envelope,
+    explaining,
+    health,
+    ingest,
+    live,
+    profiles,
+    registry_api,
+    stewardship,
+)
 from gateway.edge import Edge
 from gateway.ports import Ports
 
@@ -50,7 +61,7 @@ def create_app(ports: Ports) -> FastAPI:
     app = FastAPI(title="Retail Brain", version="0.1.0", lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.ports = ports
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign, assignment]
-    for room in (ingest, profiles, explaining, live, stewardship, health, registry_api, docs):
+    for room in (ingest, profiles, explaining, live, stewardship, dead_letters, health, registry_api, docs):
         app.include_router(room.router)
     envelope.install(app)
     app.add_middleware(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, cast
@@ -17,6 +18,7 @@ from gateway.store import Store
 from gateway.values import Customer
 from gateway.waiters import Waiters
 from pipeline.answer import Answer, Answered
+from pipeline.dead_letters.desk import Desk
 from pipeline.events import Limits
 from pipeline.explain.report import Report
 from pipeline.identity.ids import Id
@@ -86,6 +88,7 @@ class Ports:
     customers: Remembered[Customer]
     steward: Steward
     explain: Explain
+    desk: Callable[[], AbstractContextManager[Desk]]
     clock: Callable[[], datetime]
     new_id: Callable[[], Id]
 

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from socket import socket
 
 import uvicorn
@@ -24,6 +25,7 @@ from gateway.waiters import Waiters
 from pipeline import metrics
 from pipeline.answer import Answer, Answered, answer_review
 from pipeline.configuration import load_model, load_policy
+from pipeline.dead_letters.desk import desk
 from pipeline.events import Limits
 from pipeline.explain.report import Report
 from pipeline.explain.service import Explainer
@@ -153,6 +155,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         customers=Remembered(settings.record_cache_size),
         steward=_Steward(settings, ring, codec, policy),
         explain=_Explain(settings, ring),
+        desk=partial(desk, settings, ring, codec, "gateway-desk"),
         clock=lambda: datetime.now(UTC),
         new_id=new_id,
     )

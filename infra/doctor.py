@@ -35,6 +35,8 @@ class Finding:
     ok: bool
     found: str
     mend: str = ""
+    blocks: bool = True
+    """Whether processes cannot work before it is mended: a stage that waits for somebody must not keep others down."""
 
     def as_dict(self) -> dict[str, str | bool]:
         """For JSON."""
@@ -150,7 +152,7 @@ def _processes(settings: Settings) -> Iterator[Finding]:
 def _paused(settings: Settings) -> Iterator[Finding]:
     for pause in paused_stages(settings):
         told = f"paused since {pause.since:%Y-%m-%d %H:%M:%S} UTC: {pause.reason}"
-        yield Finding(f"{pause.stage} stage", False, told, RESUME.format(pause.stage))
+        yield Finding(f"{pause.stage} stage", False, told, RESUME.format(pause.stage), blocks=False)
 
 
 LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (

@@ -39,6 +39,9 @@ STEP_SECONDS = Histogram(
 LAG_MESSAGES = Gauge("rb_lag_messages", "Messages not yet handled", ["stage", "topic", "partition"])
 RETRIES = Counter("rb_retries", "Batches tried again, by the error that caused it", ["stage", "cause"])
 DEAD_LETTERS = Counter("rb_dead_letters", "Messages made dead letters, by reason code", ["stage", "reason"])
+DEAD_LETTERS_WAITING = Gauge(
+    "rb_dead_letters_waiting", "Dead letters that nobody replayed or dropped yet", ["stage", "reason"]
+)
 STAGE_PAUSED = Gauge(
     "rb_stage_paused", "1 while a stage handles nothing until somebody resumes it", ["stage"]
 )

@@ -21,6 +21,7 @@ class Outgoing(NamedTuple):
     topic: str
     key: bytes
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
     def __repr__(self) -> str:
         """Without the value, which may be personal."""
@@ -86,7 +87,9 @@ class KafkaPublisher:
         topic = self._topic(message.topic)
         while True:
             try:
-                client.produce(topic, message.value, message.key, on_delivery=self._failed)
+                client.produce(
+                    topic, message.value, message.key, on_delivery=self._failed, headers=list(message.headers)
+                )
                 return
             except BufferError:
                 self._wait(client, deadline)

@@ -1,5 +1,7 @@
 """The outbox relay: publishes what transactions committed, in order, at least once, and then deletes it.
 
+Its process also files what comes back on events.dead-letter (docs/adr/0021).
+
 Any number may run; an advisory lock lets one at a time read, publish and delete, so the rest stand by. Nothing is
 published past a message that was not acknowledged, so a key's messages are in order also after failures.
 """
@@ -8,18 +10,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from psycopg.rows import TupleRow
 
 from pipeline import metrics
-from pipeline.errors import RetryLater
+from pipeline.dead_letters.filing import filing
+from pipeline.errors import RetryLater, SealBroken
+from pipeline.identity.ids import Id
 from pipeline.log import configure, get_logger
+from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.settings import Settings
 from pipeline.store.database import Database, Transaction
 from pipeline.stream.backoff import Backoff
+from pipeline.stream.deadletter import REPLAY_HEADER
+from pipeline.stream.outbox import open_payload
 from pipeline.stream.process import stop_on_signals
 from pipeline.stream.publish import KafkaPublisher, Outgoing, Publisher
+from schemas.codec import load_codec
 
 STAGE = "relay"
 _ROWS = 8  # a row holds a batch's messages for one topic, some 16 MiB at most
@@ -27,22 +36,47 @@ _POLL_S = 0.2  # should a notification get lost, or another relay have gone
 _MEASURE_S = 1.0
 
 
-def outgoing(rows: Sequence[TupleRow]) -> Iterator[Outgoing]:
-    """The messages of outbox rows (outbox_id, topic, keys, payloads), in order; an empty payload is a tombstone."""
-    for _, topic, keys, payloads in rows:
-        for key, payload in zip(keys, payloads, strict=True):
-            yield Outgoing(topic, key, payload or None)
+def outgoing(rows: Sequence[TupleRow], data_keys: Mapping[Id, bytes]) -> Iterator[Outgoing]:
+    """The messages of outbox rows (outbox_id, topic, keys, payloads, owners), in order.
+
+    An empty payload is a tombstone. Those with an owner are opened by its data key and name it in a header.
+    """
+    for _, topic, keys, payloads, owners in rows:
+        if owners is None:
+            for key, payload in zip(keys, payloads, strict=True):
+                yield Outgoing(topic, key, payload or None)
+        else:
+            for key, sealed, owner in zip(keys, payloads, owners, strict=True):
+                yield from _replayed(topic, key, sealed, owner, data_keys.get(owner))
+
+
+def _replayed(topic: str, key: bytes, sealed: bytes, owner: Id, data_key: bytes | None) -> Iterator[Outgoing]:
+    """Nothing where it does not open: its data key was destroyed meanwhile, and what is behind it must go out."""
+    try:
+        if data_key is None:
+            raise SealBroken("its data key is gone")
+        value = open_payload(owner, data_key, sealed)
+    except SealBroken as exc:
+        get_logger().error("a replayed dead letter is left out", dead_letter_id=str(owner), error=str(exc))
+        return
+    yield Outgoing(topic, key, value, ((REPLAY_HEADER, str(owner).encode()),))
 
 
 class Relay:
     """Moves rows of the outbox to a publisher until `stop` is set."""
 
     def __init__(
-        self, settings: Settings, database: Database, publisher: Publisher, stop: threading.Event
+        self,
+        settings: Settings,
+        database: Database,
+        publisher: Publisher,
+        stop: threading.Event,
+        ring: KeyRing,
     ) -> None:
         self._database = database
         self._publisher = publisher
         self._stop = stop
+        self._ring = ring
         self._prefix = settings.topic_prefix
         self._backoff = Backoff(settings)
         self._measured = 0.0
@@ -73,11 +107,21 @@ class Relay:
             self._measure(tx)
             rows = tx.rows("read_outbox", {"limit": _ROWS})
             if rows:
-                self._publisher.publish(list(outgoing(rows)))
+                self._publisher.publish(list(outgoing(rows, self._data_keys(tx, rows))))
                 # a delete that a crash of the database takes back only publishes twice: no need to wait for the disk
                 tx.run("commit_lazily")
                 tx.run("delete_outbox", {"ids": [row[0] for row in rows]})
             return len(rows)
+
+    def _data_keys(self, tx: Transaction, rows: Sequence[TupleRow]) -> Mapping[Id, bytes]:
+        owners = [owner for row in rows for owner in row[4] or ()]
+        if not owners:
+            return {}
+        found = {}
+        for owner, wrapped, version in tx.rows("data_keys", (owners,)):
+            with suppress(SealBroken):  # its message is left out aloud
+                found[owner] = self._ring.unwrap(wrapped, version, owner)
+        return found
 
     def _measure(self, tx: Transaction) -> None:
         if time.monotonic() - self._measured < _MEASURE_S:
@@ -90,15 +134,17 @@ class Relay:
 
 
 def main(settings: Settings) -> None:
-    """Run a relay until SIGTERM."""
+    """Run a relay until SIGTERM, and file dead letters beside it. Raises what ends either of them."""
     configure(settings, STAGE)
     metrics.serve(settings)
     stop = stop_on_signals()
+    ring = load_key_ring(settings)
     publisher = KafkaPublisher(settings, STAGE, stop.is_set)
     with Database(settings.postgres_dsn.get_secret_value(), STAGE) as database:
         get_logger().info("relay starts")
         try:
-            Relay(settings, database, publisher, stop).run()
+            with filing(settings, ring, load_codec(settings), stop):
+                Relay(settings, database, publisher, stop, ring).run()
         finally:
             publisher.close()
     get_logger().info("relay stopped")

@@ -155,7 +155,7 @@ class SmallHouse:
                     "INSERT INTO outbox (topic, keys, payloads) "
                     "SELECT topic, keys, payloads FROM outbox ORDER BY outbox_id"
                 )
-            relay = Relay(settings, stages.database, publisher, threading.Event())
+            relay = Relay(settings, stages.database, publisher, threading.Event(), load_key_ring(settings))
             while relay.publish_some():
                 pass
         self.fill_cache()

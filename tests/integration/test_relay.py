@@ -17,6 +17,7 @@ from pipeline.store.database import Database
 from pipeline.stream.outbox import write_outbox
 from pipeline.stream.publish import MemoryPublisher, Outgoing
 from pipeline.stream.relay import Relay
+from tests.support.people import ring
 from tests.support.processes import process
 
 TOPIC, OTHER = "profiles.updates", "events.linked"
@@ -41,7 +42,7 @@ class Outbox:
         database = Database(self.dsn, "relay")
         self._opened.append(database)
         settings = Settings(retry_initial_ms=1, retry_max_ms=20)
-        return Relay(settings, database, publisher, self.stop)
+        return Relay(settings, database, publisher, self.stop, ring())
 
     def running(self, relay: Relay) -> threading.Thread:
         """The relay in a thread of its own, which `close` ends whatever became of the test."""

@@ -1,15 +1,15 @@
 -- name: write_outbox
 -- Puts the messages for one topic into the outbox and wakes the relay when the transaction commits.
 WITH written AS (
-    INSERT INTO outbox (topic, keys, payloads)
-    VALUES (%(topic)s, %(keys)b::bytea[], %(payloads)b::bytea[])
+    INSERT INTO outbox (topic, keys, payloads, owners)
+    VALUES (%(topic)s, %(keys)b::bytea[], %(payloads)b::bytea[], %(owners)s::uuid[])
     RETURNING 1
 )
 SELECT pg_notify('outbox', '') FROM written
 
 -- name: read_outbox
 -- The oldest committed rows, in the order they are to be published.
-SELECT outbox_id, topic, keys, payloads FROM outbox ORDER BY outbox_id LIMIT %(limit)s
+SELECT outbox_id, topic, keys, payloads, owners FROM outbox ORDER BY outbox_id LIMIT %(limit)s
 
 -- name: delete_outbox
 -- Removes rows whose messages were all acknowledged.

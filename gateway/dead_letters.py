@@ -1,0 +1,157 @@
+"""Dead letters: what could not be processed, looked at, mended, replayed and dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Annotated, Literal, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+
+from gateway.documentation import errors
+from gateway.edge import caller_of
+from gateway.letter_models import (
+    BulkDrop,
+    BulkReplay,
+    DeadLetter,
+    DeadLetterDetail,
+    DeskRequest,
+    DropRequest,
+    EditRequest,
+    LettersDone,
+    ReplayRequest,
+    Time,
+)
+from gateway.models import Page
+from gateway.paging import Paged
+from gateway.ports import ports_of
+from pipeline.dead_letters.bulk import Done
+from pipeline.dead_letters.changes import Changes
+from pipeline.dead_letters.desk import Desk
+from pipeline.errors import BadInput, Conflict
+from pipeline.explain.report import as_data
+from pipeline.identity.ids import Id
+from pipeline.store.dead_letters import Choice
+
+router = APIRouter(prefix="/v1", tags=["dead letters"])
+
+Answer = TypeVar("Answer")
+_ACTED = errors(400, 404, 409, 503)
+
+
+@router.get("/dead-letters", responses=errors(400, 503), summary="What could not be processed")
+async def list_dead_letters(
+    request: Request,
+    paging: Paged,
+    status: Literal["waiting", "replayed", "dropped"] = "waiting",
+    stage: Annotated[str | None, Query(description="Only those of this stage or consumer.")] = None,
+    reason: Annotated[str | None, Query(description="Only those of this reason code.")] = None,
+    topic: Annotated[str | None, Query(description="Only messages of this topic.")] = None,
+    since: Annotated[Time | None, Query(description="Only failures from then on.")] = None,
+    until: Annotated[Time | None, Query(description="Only failures before then.")] = None,
+) -> Page[DeadLetter]:
+    """The newest failure first."""
+    store = ports_of(request).store
+    chosen = {"status": status, **asdict(Choice(stage, reason, topic, since, until))}
+    rows = await store.rows("read_dead_letters", {**chosen, **paging.window})
+    total = await store.rows("count_dead_letters", chosen)
+    return paging.of([DeadLetter.model_validate(row) for row in rows], total[0]["total"])
+
+
+@router.get("/dead-letters/{dead_letter_id}", responses=errors(400, 404, 503), summary="One dead letter")
+async def get_dead_letter(request: Request, dead_letter_id: UUID) -> DeadLetterDetail:
+    """With its message, values masked, and what was done with it."""
+    return await _shown(request, _id(dead_letter_id))
+
+
+@router.patch("/dead-letters/{dead_letter_id}", responses=_ACTED, summary="Mend a raw event")
+async def edit_dead_letter(request: Request, dead_letter_id: UUID, body: EditRequest) -> DeadLetterDetail:
+    """Sets and unsets fields of its event, or replaces it; 400 names the field that would be refused again. The message
+    as it came is kept. It is not sent before it is replayed. 409 where the letter cannot be mended, or was replayed or
+    dropped before."""
+    changes = Changes(body.put, body.unset, body.event)
+    letter_id, actor = _id(dead_letter_id), _actor(request, body)
+    await _at_desk(request, lambda desk: desk.edit(letter_id, changes, actor, body.reason))
+    return await _shown(request, letter_id)
+
+
+@router.post("/dead-letters/{dead_letter_id}/replay", responses=_ACTED, summary="Replay one dead letter")
+async def replay_dead_letter(request: Request, dead_letter_id: UUID, body: ReplayRequest) -> LettersDone:
+    """Publishes its message to its topic again, once however often it is asked for. 409 says why it cannot be replayed
+    and what to do instead; to replay again changes nothing."""
+    return await _one(request, dead_letter_id, _replay(request, body, [_id(dead_letter_id)]))
+
+
+@router.post("/dead-letters/{dead_letter_id}/drop", responses=_ACTED, summary="Drop one dead letter")
+async def drop_dead_letter(request: Request, dead_letter_id: UUID, body: DropRequest) -> LettersDone:
+    """Gives it up: its data key is destroyed, so that nobody can read or replay its message any more."""
+    return await _one(request, dead_letter_id, _drop(request, body, [_id(dead_letter_id)]))
+
+
+@router.post("/dead-letters:replay", responses=errors(400, 503), summary="Replay many dead letters")
+async def replay_dead_letters(request: Request, body: BulkReplay) -> LettersDone:
+    """Those that cannot be replayed are counted and left as they are; with `dry_run` nothing is done. What is done is
+    done, should it end in between: the same request does the rest."""
+    return _done(await _at_desk(request, _replay(request, body, _which(body))))
+
+
+@router.post("/dead-letters:drop", responses=errors(400, 503), summary="Drop many dead letters")
+async def drop_dead_letters(request: Request, body: BulkDrop) -> LettersDone:
+    """Their data keys are destroyed, so that nobody can read or replay their messages any more."""
+    return _done(await _at_desk(request, _drop(request, body, _which(body))))
+
+
+def _replay(request: Request, body: ReplayRequest, which: Sequence[Id] | Choice) -> Callable[[Desk], Done]:
+    actor = _actor(request, body)
+    return lambda desk: desk.replay(which, actor, body.reason, dry_run=body.dry_run)
+
+
+def _drop(request: Request, body: DropRequest, which: Sequence[Id] | Choice) -> Callable[[Desk], Done]:
+    actor = _actor(request, body)
+    return lambda desk: desk.drop(which, actor, body.reason, dry_run=body.dry_run)
+
+
+def _which(body: BulkReplay | BulkDrop) -> Sequence[Id] | Choice:
+    if (body.ids is None) == (body.choose is None):
+        raise BadInput("choose", "send either ids, or what chooses letters ({}: all that wait)")
+    return body.choose.choice if body.choose is not None else [_id(one) for one in body.ids or ()]
+
+
+async def _one(request: Request, dead_letter_id: UUID, act: Callable[[Desk], Done]) -> LettersDone:
+    def found(desk: Desk) -> Done:
+        desk.show(_id(dead_letter_id))
+        return act(desk)
+
+    done = await _at_desk(request, found)
+    if done.refused:
+        raise Conflict(done.untouched[0].detail)
+    return _done(done)
+
+
+async def _shown(request: Request, letter_id: Id) -> DeadLetterDetail:
+    return DeadLetterDetail.model_validate(
+        as_data(await _at_desk(request, lambda desk: desk.show(letter_id)))
+    )
+
+
+async def _at_desk(request: Request, act: Callable[[Desk], Answer]) -> Answer:
+    def run() -> Answer:
+        with ports_of(request).desk() as desk:
+            return act(desk)
+
+    return await asyncio.to_thread(run)
+
+
+def _done(done: Done) -> LettersDone:
+    return LettersDone.model_validate(as_data(done))
+
+
+def _id(dead_letter_id: UUID) -> Id:
+    return Id(dead_letter_id.bytes)
+
+
+def _actor(request: Request, body: DeskRequest) -> str:
+    return body.actor or f"api-key:{caller_of(request)}"

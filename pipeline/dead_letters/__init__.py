@@ -1,0 +1,1 @@
+"""Dead letters at hand: filed, looked at, mended, replayed or dropped."""

@@ -1,0 +1,67 @@
+"""What a dead letter's message says, as far as it can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+import orjson
+
+from pipeline.errors import BadMessage, RegistryUnavailable
+from schemas.codec import RAW_TOPIC, Codec
+
+Fields = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A message: its fields, or the problem that keeps them from being read.
+
+    Of a raw event the fields are of the HTTP shape (docs/mapping.md), whatever they hold; `accepted_at` is beside it,
+    since no caller sends that.
+    """
+
+    form: str  # json, avro or unknown
+    size: int
+    fields: Fields | None = field(default=None, repr=False)
+    accepted_at: datetime | None = None
+    problem: str | None = None
+
+
+def read_content(codec: Codec, topic: str, value: bytes) -> Content:
+    """Read a message of a topic of schemas/topics.yaml. A field out of bounds is no problem: it is to be mended."""
+    if topic == RAW_TOPIC and value[:1] == b"{":
+        return _json(value)
+    form = "avro" if value[:1] == b"\0" else "unknown"
+    try:
+        fields = codec.decode(topic, value)
+    except (BadMessage, RegistryUnavailable) as exc:
+        return Content(form, len(value), problem=exc.detail if isinstance(exc, BadMessage) else str(exc))
+    except KeyError:  # a topic that is not, or no longer, declared
+        return Content(form, len(value), problem="no schema is declared for this topic")
+    if topic != RAW_TOPIC:
+        return Content(form, len(value), fields)
+    accepted_at = cast(datetime | None, fields.pop("accepted_at"))
+    return Content(form, len(value), _http_shape(fields), accepted_at)
+
+
+def _json(value: bytes) -> Content:
+    try:
+        fields = orjson.loads(value)
+    except orjson.JSONDecodeError as exc:
+        return Content("json", len(value), problem=f"broken JSON at character {exc.pos}")
+    return Content("json", len(value), cast(Fields, fields))
+
+
+def _http_shape(fields: Mapping[str, object]) -> Fields:
+    """A decoded raw_event.avsc as the HTTP route takes it; what is absent is left out."""
+    shape: Fields = {name: value for name, value in fields.items() if value not in (None, "", {})}
+    if isinstance(at := shape.get("occurred_at"), datetime):
+        shape["occurred_at"] = at.isoformat()
+    if isinstance(payload := shape.get("payload"), str):
+        with suppress(orjson.JSONDecodeError):  # then it is shown, and refused, as the text it is
+            shape["payload"] = orjson.loads(payload)
+    return shape

@@ -1,0 +1,198 @@
+"""Where dead letters are looked at, mended, replayed and dropped; command line and API have no rules of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline.dead_letters.acceptable import mended, replayable
+from pipeline.dead_letters.bulk import Done, Refusals, act_on
+from pipeline.dead_letters.changes import Changes, changed
+from pipeline.dead_letters.content import Fields, read_content
+from pipeline.dead_letters.opening import data_key, opened, unmendable, unread, unreplayable
+from pipeline.dead_letters.shown import look, shown
+from pipeline.errors import BadMessage, Conflict, NotFound, SealBroken
+from pipeline.events import Limits
+from pipeline.identity.ids import Id
+from pipeline.privacy.keyring import KeyRing
+from pipeline.privacy.seal import seal
+from pipeline.settings import Settings
+from pipeline.store.database import Database, Transaction
+from pipeline.store.dead_letters import (
+    DROPPED,
+    REPLAYED,
+    WAITING,
+    Action,
+    Choice,
+    LetterPage,
+    SealedMessage,
+    StoredLetter,
+    close_letters,
+    lock_letters,
+    note_edit,
+    read_actions,
+    read_letter,
+    read_letters,
+    read_messages,
+)
+from pipeline.stream.deadletter import sealed_context
+from pipeline.stream.outbox import ToSeal, write_sealed_outbox
+from schemas.codec import RAW_TOPIC, Codec
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    """A letter's message as it may be seen: its `fields` masked, or the `problem` that keeps them from being read and
+    a masked `look` at its first bytes. `form` is json, avro or unknown; `size` is in bytes."""
+
+    form: str
+    size: int
+    fields: Fields | None
+    problem: str | None
+    look: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLetter:
+    """A letter, its message or why there is none to see, what was done with it, and why it cannot be replayed (None
+    where it can) as it stands."""
+
+    letter: StoredLetter
+    message: ShownMessage | None
+    unread: str | None
+    unreplayable: str | None
+    actions: tuple[Action, ...]
+
+
+class Desk:
+    """Dead letters on one connection. Not for use by several threads. Everything raises RetryLater."""
+
+    def __init__(
+        self,
+        database: Database,
+        ring: KeyRing,
+        codec: Codec,
+        settings: Settings,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._ring = ring
+        self._codec = codec
+        self._limits = Limits.of(settings)
+        self._topic = settings.topic
+        self._clock = clock
+
+    def listed(self, choice: Choice, status: str | None, limit: int) -> LetterPage:
+        """The first of the chosen letters of a status (None: of any), the newest failure first."""
+        with self._database.transaction() as tx:
+            return read_letters(tx, choice, status, limit)
+
+    def show(self, letter_id: Id) -> ShownLetter:
+        """One letter. Raises NotFound."""
+        with self._database.transaction() as tx:
+            letter, actions = read_letter(tx, letter_id), read_actions(tx, letter_id)
+            (sealed,) = read_messages(tx, [letter_id])
+        hidden = unread(sealed)
+        return ShownLetter(
+            letter,
+            self._message(sealed) if hidden is None else None,
+            hidden,
+            None if letter.status != WAITING else self._unreplayable(sealed),
+            actions,
+        )
+
+    def edit(self, letter_id: Id, changes: Changes, actor: str, reason: str) -> None:
+        """Mend a field of a raw event, or the whole of it; the message as it came is kept.
+
+        Raises NotFound; Conflict where the letter cannot be mended; BadInput naming the field that normalize would
+        refuse, or the path that is not there.
+        """
+        now = self._clock()
+        with self._database.transaction() as tx:
+            sealed = self._waiting(tx, letter_id)
+            if (why := unmendable(sealed)) is not None:
+                raise Conflict(why)
+            message = opened(self._ring, sealed, self._topic(sealed.topic))
+            content = read_content(self._codec, sealed.topic, message.value or b"")
+            fields = changed(content.fields, changes)
+            made = mended(self._codec, self._limits, fields, content.accepted_at, message, now)
+            key = data_key(self._ring, sealed)
+            kept = seal(key, made.value or b"", sealed_context("edit", letter_id))
+            note_edit(tx, letter_id, changes.names, kept, actor, reason, now)
+
+    def replay(self, which: Sequence[Id] | Choice, actor: str, reason: str, *, dry_run: bool = False) -> Done:
+        """Publish messages again, once and for all: those of the letters named, or of all chosen ones that wait."""
+
+        def act(tx: Transaction, waiting: Sequence[Id]) -> Refusals:
+            refused: dict[Id, str] = {}
+            ready: dict[str, list[ToSeal]] = {}
+            for sealed in read_messages(tx, waiting):
+                try:
+                    message = self._ready(sealed)
+                except (Conflict, BadMessage, SealBroken) as exc:
+                    refused[sealed.letter_id] = str(exc)
+                else:
+                    ready.setdefault(sealed.topic, []).append(message)
+            if not dry_run:
+                for topic, messages in ready.items():
+                    write_sealed_outbox(tx, topic, messages)
+                done = [letter_id for letter_id in waiting if letter_id not in refused]
+                close_letters(tx, done, REPLAYED, actor, reason, self._clock())
+            return refused
+
+        return act_on(self._database, which, act, REPLAYED, dry_run=dry_run)
+
+    def drop(self, which: Sequence[Id] | Choice, actor: str, reason: str, *, dry_run: bool = False) -> Done:
+        """Give letters up, named ones or all chosen ones that wait: their data keys are destroyed, so that nobody can
+        read their messages any more."""
+
+        def act(tx: Transaction, waiting: Sequence[Id]) -> Refusals:
+            if not dry_run:
+                close_letters(tx, waiting, DROPPED, actor, reason, self._clock())
+            return {}
+
+        return act_on(self._database, which, act, DROPPED, dry_run=dry_run)
+
+    def _waiting(self, tx: Transaction, letter_id: Id) -> SealedMessage:
+        status = lock_letters(tx, [letter_id]).get(letter_id)
+        if status is None:
+            raise NotFound(f"no dead letter {letter_id}")
+        if status != WAITING:
+            raise Conflict(f"it was {status} before: only a letter that waits can be mended")
+        (sealed,) = read_messages(tx, [letter_id])
+        return sealed
+
+    def _ready(self, sealed: SealedMessage) -> ToSeal:
+        """What is to be published. Raises Conflict, BadMessage, SealBroken."""
+        if (why := unreplayable(sealed)) is not None:
+            raise Conflict(why)
+        message = opened(self._ring, sealed, self._topic(sealed.topic))
+        value = replayable(self._codec, sealed.topic, self._limits, message, self._clock())
+        # the key of a raw event may be anything, in plaintext; that topic has no use for it
+        own = None if sealed.topic == RAW_TOPIC else message.key
+        key = own or str(sealed.letter_id).encode()
+        return ToSeal(key, value, sealed.letter_id, data_key(self._ring, sealed))
+
+    def _unreplayable(self, sealed: SealedMessage) -> str | None:
+        try:
+            self._ready(sealed)
+        except (Conflict, BadMessage, SealBroken) as exc:
+            return str(exc)
+        return None
+
+    def _message(self, sealed: SealedMessage) -> ShownMessage | None:
+        value = opened(self._ring, sealed, self._topic(sealed.topic)).value
+        if value is None:
+            return None
+        content = read_content(self._codec, sealed.topic, value)
+        seen = None if content.problem is None else look(value)
+        return ShownMessage(content.form, content.size, shown(sealed.topic, content), content.problem, seen)
+
+
+@contextmanager
+def desk(settings: Settings, ring: KeyRing, codec: Codec, application: str) -> Iterator[Desk]:
+    """A desk on a connection of its own."""
+    with Database(settings.postgres_dsn.get_secret_value(), application) as database:
+        yield Desk(database, ring, codec, settings)

@@ -1,0 +1,124 @@
+"""What may be seen of a message that nobody could process: nothing personal, whatever field it is in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from pipeline.dead_letters.content import Content, Fields, read_content
+from pipeline.dead_letters.shown import look, shown, shown_path
+from pipeline.settings import Settings
+from schemas.codec import RAW_TOPIC, Codec, load_codec
+
+WORDS = ("jane", "roe", "4155552671", "1984", "elm", "postbox", "geheim")
+SECRETS = {
+    "source": "Jane Roe",
+    "event_type": "jane roe",
+    "event_id": "jane.roe@postbox.io",
+    "occurred_at": "1984-05-01 Jane",
+    "request_id": "jane roe",
+    "identifiers": {"email": ["Jane.Roe@postbox.io"], "phone": 4155552671, "whatsapp": "+1 415 5552671"},
+    "traits": {"gender": "Jane Roe", "date_of_birth": "Jane 1984", "address": "12 Elm", "jane@roe": "x y"},
+    "payload": {"note": "geheim Jane", "amount": "4155552671", "items": [{"sku": "jane roe", "price": 9.5}]},
+    "phone": "4155552671",
+    "jane roe": [["Jane"]],
+}
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return load_codec(Settings())
+
+
+def seen(codec: Codec, value: object) -> Fields:
+    found = shown(RAW_TOPIC, read_content(codec, RAW_TOPIC, orjson.dumps(value)))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_field_shows_what_is_personal(codec: Codec, name: str) -> None:
+    text = orjson.dumps(seen(codec, {name: SECRETS[name]})).decode().lower()
+    assert not [word for word in WORDS if word in text], text
+
+
+def test_what_names_nobody_is_shown(codec: Codec) -> None:
+    event = {
+        "source": "pos",
+        "event_type": "purchase",
+        "event_id": "0d6f3f1c-7b0e-5c52-93a5-0f4f2f4c9d3e",
+        "occurred_at": "2026-01-31T09:30:00Z",
+        "correlation_id": "c/17",
+        "payload": {
+            "amount": 59.9,
+            "currency": "USD",
+            "items": [{"sku": "TEA-1", "quantity": 2}],
+            "ok": True,
+        },
+    }
+    assert seen(codec, event) == event
+
+
+def test_values_are_masked_by_their_field(codec: Codec) -> None:
+    event = {"event_id": "order-1017", "identifiers": {"email": "jane@mail.net", "phone": ["+14155552671"]}}
+    assert seen(codec, event) == {
+        "event_id": "or***17",
+        "identifiers": {"email": "j***@m***.net", "phone": ["+1***71"]},
+    }
+
+
+def test_long_and_deep_messages_are_cut(codec: Codec) -> None:
+    deep: object = "x"
+    for _ in range(200):
+        deep = {"a": deep}
+    found = seen(codec, {"payload": deep, "identifiers": {"phone": ["1"] * 10_000}})
+    assert len(orjson.dumps(found)) < 3_000
+
+
+def test_avro_is_shown_as_it_would_be_sent(codec: Codec) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    raw = {"event_id": "", "source": "pos", "event_type": "x", "occurred_at": at, "accepted_at": at}
+    rest = {"request_id": None, "correlation_id": None, "identifiers": {"crm_id": ["17"]}, "traits": {}}
+    content = read_content(
+        codec, RAW_TOPIC, codec.encode(RAW_TOPIC, {**raw, **rest, "payload": '{"store":"s"}'})
+    )
+    assert (content.form, content.accepted_at) == ("avro", at)
+    assert content.fields == {
+        "source": "pos",
+        "event_type": "x",
+        "occurred_at": at.isoformat(),
+        "identifiers": {"crm_id": ["17"]},
+        "payload": {"store": "s"},
+    }
+    broken = read_content(codec, RAW_TOPIC, codec.encode(RAW_TOPIC, {**raw, **rest, "payload": "nope"}))
+    assert broken.fields is not None
+    assert broken.fields["payload"] == "nope"
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "problem"),
+    [
+        (b'{"source": "web", ', "json", "broken JSON at character 18"),
+        (b"hello", "unknown", "neither Confluent-framed Avro nor a JSON object"),
+        (b"\0\0\0\0\1abc", "avro", "schema id 1 is not known"),
+        (b"", "unknown", "neither Confluent-framed Avro nor a JSON object"),
+    ],
+)
+def test_what_cannot_be_read_says_why(codec: Codec, value: bytes, form: str, problem: str) -> None:
+    content = read_content(codec, RAW_TOPIC, value)
+    assert content == Content(form, len(value), problem=problem)
+    assert shown(RAW_TOPIC, content) is None
+
+
+def test_a_look_at_bytes_shows_their_structure_only() -> None:
+    broken = b'{"source": "web", "identifiers": {"phone": "+1 415 555 2671"}, "Jane": \x00\xff'
+    expected = r'{"source": "w***", "identifiers": {"phone": "+1*** 4*** 5*** 2***"}, "J***": \x***\x***'
+    assert look(broken) == expected
+    assert len(look(b"x y" * 100_000)) < 1_300
+
+
+def test_a_path_shows_plain_names_only() -> None:
+    assert shown_path("payload.items.0.sku") == "payload.items.0.sku"
+    assert shown_path("traits.jane@mail.x") == "traits.?.x"
