@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pipeline.codes import ReasonCode
 from pipeline.dead_letters.content import Fields
@@ -29,16 +29,13 @@ def checked_event(codec: Codec, limits: Limits, message: Message, now: datetime)
     return event
 
 
-def mended(
-    codec: Codec,
-    limits: Limits,
-    fields: Fields,
-    accepted_at: datetime | None,
-    message: Message,
-    now: datetime,
-) -> Message:
-    """The message (as it first came) with an event of the HTTP shape in it. Raises BadInput naming the wrong field."""
-    event = parse_event(fields, limits, now)
+def mended(codec: Codec, limits: Limits, fields: Fields, message: Message, now: datetime) -> Message:
+    """The message (as it first came) with an event of the HTTP shape in it, which may say `accepted_at` as well.
+
+    Raises BadInput naming the wrong field.
+    """
+    accepted_at = _time(fields.get("accepted_at"))
+    event = parse_event({k: v for k, v in fields.items() if k != "accepted_at"}, limits, now)
     try:
         value = codec.encode(RAW_TOPIC, to_raw(event, event.event_id, accepted_at, None, None))
         message = _with(message, value)
@@ -66,6 +63,14 @@ def replayable(codec: Codec, topic: str, limits: Limits, message: Message, now: 
         return message.value
     filled = {"event_id": fields["event_id"] or str(event.event_id), "occurred_at": event.occurred_at}
     return codec.encode(RAW_TOPIC, {**fields, **filled})
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        at = None if text is None else datetime.fromisoformat(str(text))
+    except ValueError:
+        raise BadInput("accepted_at", "send a time such as 2026-01-31T12:00:00Z, or unset it") from None
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 def _with(message: Message, value: bytes) -> Message:

@@ -20,14 +20,12 @@ Fields = dict[str, object]
 class Content:
     """A message: its fields, or the problem that keeps them from being read.
 
-    Of a raw event the fields are of the HTTP shape (docs/mapping.md), whatever they hold; `accepted_at` is beside it,
-    since no caller sends that.
+    Of a raw event the fields are of the HTTP shape, whatever they hold; of one in Avro also `accepted_at`.
     """
 
     form: str  # json, avro or unknown
     size: int
     fields: Fields | None = field(default=None, repr=False)
-    accepted_at: datetime | None = None
     problem: str | None = None
 
 
@@ -42,10 +40,7 @@ def read_content(codec: Codec, topic: str, value: bytes) -> Content:
         return Content(form, len(value), problem=exc.detail if isinstance(exc, BadMessage) else str(exc))
     except KeyError:  # a topic that is not, or no longer, declared
         return Content(form, len(value), problem="no schema is declared for this topic")
-    if topic != RAW_TOPIC:
-        return Content(form, len(value), fields)
-    accepted_at = cast(datetime | None, fields.pop("accepted_at"))
-    return Content(form, len(value), _http_shape(fields), accepted_at)
+    return Content(form, len(value), fields if topic != RAW_TOPIC else _http_shape(fields))
 
 
 def _json(value: bytes) -> Content:
@@ -59,8 +54,9 @@ def _json(value: bytes) -> Content:
 def _http_shape(fields: Mapping[str, object]) -> Fields:
     """A decoded raw_event.avsc as the HTTP route takes it; what is absent is left out."""
     shape: Fields = {name: value for name, value in fields.items() if value not in (None, "", {})}
-    if isinstance(at := shape.get("occurred_at"), datetime):
-        shape["occurred_at"] = at.isoformat()
+    for name in ("occurred_at", "accepted_at"):
+        if isinstance(at := shape.get(name), datetime):
+            shape[name] = at.isoformat()
     if isinstance(payload := shape.get("payload"), str):
         with suppress(orjson.JSONDecodeError):  # then it is shown, and refused, as the text it is
             shape["payload"] = orjson.loads(payload)

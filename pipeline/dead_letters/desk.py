@@ -117,7 +117,7 @@ class Desk:
             message = opened(self._ring, sealed, self._topic(sealed.topic))
             content = read_content(self._codec, sealed.topic, message.value or b"")
             fields = changed(content.fields, changes)
-            made = mended(self._codec, self._limits, fields, content.accepted_at, message, now)
+            made = mended(self._codec, self._limits, fields, message, now)
             key = data_key(self._ring, sealed)
             kept = seal(key, made.value or b"", sealed_context("edit", letter_id))
             note_edit(tx, letter_id, changes.names, kept, actor, reason, now)

@@ -25,6 +25,7 @@ _OPEN: Mapping[str, re.Pattern[str]] = {
     "source": _NAME,
     "event_type": _NAME,
     "occurred_at": _TIME,
+    "accepted_at": _TIME,
     "request_id": _TRACE,
     "correlation_id": _TRACE,
     "event_id": _UUID,

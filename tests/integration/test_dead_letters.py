@@ -215,6 +215,21 @@ def test_an_avro_event_without_an_id_is_one_event_however_often_it_is_published(
     assert event[3] == letter.message_at, "it happened when it came, not when it was replayed"
 
 
+def test_what_no_caller_sends_is_mended_as_well(box: Letterbox) -> None:
+    """A clock that stood still: `accepted_at` is a field of Avro only."""
+    box.send(avro(box, source="till-7", accepted_at=datetime(1999, 1, 1, tzinfo=UTC)))
+    letter_id = box.one()
+    for still_wrong in (Changes({"traits.city": "Ulm"}), Changes({"accepted_at": "soon"})):
+        with pytest.raises(BadInput) as raised:
+            box.desk.edit(letter_id, still_wrong, *ANN)
+        assert raised.value.field == "accepted_at"
+    box.desk.edit(letter_id, Changes({"accepted_at": "2026-01-01T00:00:00"}), *ANN)
+    box.desk.edit(letter_id, Changes({"traits.city": "Ulm"}), *ANN)
+    box.desk.replay([letter_id], *ANN)
+    box.pump()
+    assert box.rows("SELECT accepted_at, occurred_at FROM event") == [(datetime(2026, 1, 1, tzinfo=UTC),) * 2]
+
+
 def test_bytes_that_name_id_and_time_go_out_unchanged(box: Letterbox) -> None:
     message = Message(RAW, 0, 0, datetime.now(UTC), b"jane's key", orjson.dumps(GOOD))
     batch = box.stages.batch("normalize", [message])
