@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.identity.ids import Id
@@ -44,7 +44,20 @@ class _Tally:
     counts: dict[str, int] = field(default_factory=lambda: {"done": 0, "unchanged": 0, "refused": 0})
     untouched: list[Untouched] = field(default_factory=list)
 
-    def note(self, letter_id: Id, outcome: str, detail: str) -> None:
+    def act(self, tx: Transaction, asked: Sequence[Id], standing: Mapping[Id, str], act: Act) -> None:
+        """Act on those of the letters asked for that stand and wait; they are locked."""
+        waiting = [letter_id for letter_id, status in standing.items() if status == WAITING]
+        refused = act(tx, waiting)
+        self.counts["done"] += len(waiting) - len(refused)
+        for letter_id in asked:
+            if letter_id not in standing:
+                self._note(letter_id, "refused", "there is no such dead letter")
+            elif standing[letter_id] != WAITING:
+                self._note(letter_id, "unchanged", f"it was {standing[letter_id]} before")
+            elif letter_id in refused:
+                self._note(letter_id, "refused", refused[letter_id])
+
+    def _note(self, letter_id: Id, outcome: str, detail: str) -> None:
         self.counts[outcome] += 1
         if len(self.untouched) < MOST_TOLD:
             self.untouched.append(Untouched(letter_id, outcome, detail))
@@ -56,34 +69,17 @@ def act_on(database: Database, which: Sequence[Id] | Choice, act: Act, action: s
     What is done is done, should it end in between: the same call again does the rest. Raises RetryLater.
     """
     tally = _Tally()
-    for tx, asked, standing in _locked(database, which):
-        waiting = [letter_id for letter_id, status in standing.items() if status == WAITING]
-        refused = act(tx, waiting)
-        tally.counts["done"] += len(waiting) - len(refused)
-        for letter_id in asked:
-            if letter_id not in standing:
-                tally.note(letter_id, "refused", "there is no such dead letter")
-            elif standing[letter_id] != WAITING:
-                tally.note(letter_id, "unchanged", f"it was {standing[letter_id]} before")
-            elif letter_id in refused:
-                tally.note(letter_id, "refused", refused[letter_id])
-    return Done(action, dry_run, **tally.counts, untouched=tuple(tally.untouched))
-
-
-def _locked(
-    database: Database, which: Sequence[Id] | Choice
-) -> Iterator[tuple[Transaction, Sequence[Id], Mapping[Id, str]]]:
-    """Some letters at a time, locked in a transaction that ends when the next are asked for; and where they stand."""
     if isinstance(which, Choice):
         more, after = True, None
         while more:
             with database.transaction() as tx:
                 standing, after = lock_chosen(tx, which, AT_A_TIME, after)
-                yield tx, tuple(standing), standing
+                tally.act(tx, tuple(standing), standing, act)
             more = after is not None
-        return
-    distinct = list(dict.fromkeys(which))
-    for start in range(0, len(distinct), AT_A_TIME):
-        asked = distinct[start : start + AT_A_TIME]
-        with database.transaction() as tx:
-            yield tx, asked, lock_letters(tx, asked)
+    else:
+        distinct = list(dict.fromkeys(which))
+        for start in range(0, len(distinct), AT_A_TIME):
+            asked = distinct[start : start + AT_A_TIME]
+            with database.transaction() as tx:
+                tally.act(tx, asked, lock_letters(tx, asked), act)
+    return Done(action, dry_run, **tally.counts, untouched=tuple(tally.untouched))

@@ -94,14 +94,14 @@ class Desk:
         with self._database.transaction() as tx:
             letter, actions = read_letter(tx, letter_id), read_actions(tx, letter_id)
             (sealed,) = read_messages(tx, [letter_id])
-        hidden = unread(sealed)
-        return ShownLetter(
-            letter,
-            self._message(sealed) if hidden is None else None,
-            hidden,
-            None if letter.status != WAITING else self._unreplayable(sealed),
-            actions,
-        )
+        message, hidden = None, unread(sealed)
+        if hidden is None:
+            try:
+                message = self._message(sealed)
+            except SealBroken as exc:
+                hidden = str(exc)
+        against = self._unreplayable(sealed) if letter.status == WAITING else None
+        return ShownLetter(letter, message, hidden, against, actions)
 
     def edit(self, letter_id: Id, changes: Changes, actor: str, reason: str) -> None:
         """Mend a field of a raw event, or the whole of it; the message as it came is kept.

@@ -90,13 +90,12 @@ class Loop:
     def run(self) -> None:
         """See the class. Raises StageStopped, ConfigurationError."""
         metrics.STAGE_PAUSED.labels(self._handler.stage).set(0)
-        self._wait_out(self._pauses.paused())
         while not self._stop.is_set():
+            self._wait_out(self._pauses.soon())
             started = time.perf_counter()
             messages = self._source.collect()
             if not messages:
                 self._settle()
-                self._wait_out(self._pauses.soon())
                 continue
             metrics.STEP_SECONDS.labels(self._handler.stage, "collect").observe(time.perf_counter() - started)
             self._process(messages)
@@ -118,9 +117,8 @@ class Loop:
         self._failures = 0
         todo = [messages]
         while todo and not self._stop.is_set():
-            self._wait_out(self._pauses.soon())
             batch = self._source.batch(todo.pop())
-            if not batch.messages or self._stop.is_set():
+            if not batch.messages:
                 continue
             try:
                 todo.extend(reversed(self._attempt(batch)))

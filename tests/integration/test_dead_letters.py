@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -14,6 +15,7 @@ from consumers.letters import Letters
 from pipeline.codes import ReasonCode
 from pipeline.dead_letters.bulk import Untouched
 from pipeline.dead_letters.changes import Changes
+from pipeline.dead_letters.desk import desk
 from pipeline.errors import BadInput, BadMessage, Conflict, NotFound
 from pipeline.identity.ids import Id
 from pipeline.ids import new_id
@@ -362,6 +364,39 @@ def test_what_was_cut_is_mended_as_a_whole_only(box: Letterbox) -> None:
     assert box.desk.replay(EVERY, *ANN).done == 2
     box.pump()
     assert {Id(row[0]) for row in box.events()} == {empty, cut}
+
+
+def test_a_letter_that_was_tampered_with_is_told_and_not_replayed(box: Letterbox) -> None:
+    box.send(bad(), bad(event_id="visit-2"))
+    sound, broken = (letter.dead_letter_id for letter in box.waiting())
+    box.desk.edit(sound, MEND, *ANN)
+    box.rows(
+        "UPDATE dead_letter SET sealed_value = sealed_value || '\\x00' WHERE dead_letter_id = %s RETURNING 1",
+        broken,
+    )
+    shown = box.desk.show(broken)
+    assert shown.message is None
+    assert shown.unread == shown.unreplayable == "a sealed value does not open under this key at this place"
+    done = box.desk.replay(EVERY, *ANN)
+    assert (done.done, [u.dead_letter_id for u in done.untouched]) == (1, [broken])
+
+
+def test_two_who_replay_the_same_letters_send_each_once(box: Letterbox, database: str) -> None:
+    for number in range(64):
+        box.send(bad(event_id=f"v-{number}"))
+    letters = box.waiting()
+    for letter in letters:
+        box.desk.edit(letter.dead_letter_id, MEND, *ANN)
+    backwards = [letter.dead_letter_id for letter in letters]
+
+    def replayed(which: list[Id] | Choice) -> int:
+        with desk(box.stages.settings, ring(), box.codec, "test") as other:
+            return other.replay(which, *ANN).done
+
+    with ThreadPoolExecutor(4) as pool:
+        done = sum(pool.map(replayed, [backwards, EVERY, backwards[::-1], EVERY]))
+    assert done == 64
+    assert len(box.pump()) == 64
 
 
 def test_nothing_is_told_of_letters_that_are_not_there(box: Letterbox) -> None:
