@@ -87,9 +87,9 @@ class KafkaPublisher:
         topic = self._topic(message.topic)
         while True:
             try:
-                client.produce(
-                    topic, message.value, message.key, on_delivery=self._failed, headers=list(message.headers)
-                )
+                # few have any, and an empty list is not free
+                headers: list[tuple[str, str | bytes | None]] | None = list(message.headers) or None
+                client.produce(topic, message.value, message.key, on_delivery=self._failed, headers=headers)
                 return
             except BufferError:
                 self._wait(client, deadline)
