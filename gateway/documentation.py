@@ -28,6 +28,13 @@ def errors(*statuses: int) -> Responses:
     return {status: _response(status) for status in sorted({*statuses, 401, 429, 500})}
 
 
+def refused(*statuses: int) -> Responses:
+    """Refusals in the envelope by a route that answers in another form."""
+    return {
+        status: {k: v for k, v in _response(status).items() if k != "model"} for status in sorted(statuses)
+    }
+
+
 def _response(status: int) -> dict[str, object]:
     code, message = _MEANINGS[status]
     example = {"error": {"message": message, "code": code, "request_id": "5f2b0c9e0d4b4c1f9a6f"}}

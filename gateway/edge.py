@@ -121,6 +121,13 @@ class Edge:
                     trace.request_id,
                     headers={"Retry-After": str(wait_s)},
                 )
+        if b"%00" in scope["query_string"]:
+            return error_response(
+                400,
+                ErrorCode.VALIDATION_ERROR,
+                "query: it holds a NUL character, which no value may; send it without",
+                trace.request_id,
+            )
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._max_body_bytes:
             return self._too_large(trace)

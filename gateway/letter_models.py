@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from gateway.models import View
+from gateway.models import Text, View
 from pipeline.store.dead_letters import Choice
 
 MOST_IDS = 1_000
@@ -71,7 +71,7 @@ class DeskRequest(View):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field("", max_length=500, description="Kept with the letter.")
+    reason: Text = Field("", max_length=500, description="Kept with the letter.")
     actor: str | None = Field(
         None, pattern=r"^[^\p{C}]{1,100}$", description="Not given, the API key's fingerprint."
     )
@@ -94,7 +94,7 @@ class EditRequest(DeskRequest):
 class DropRequest(DeskRequest):
     """Why a letter is given up."""
 
-    reason: str = Field(min_length=1, max_length=500, description="Kept with the letter.")
+    reason: Text = Field(min_length=1, max_length=500, description="Kept with the letter.")
     dry_run: bool = Field(False, description="Say what would be done, and do nothing.")
 
 
@@ -109,9 +109,9 @@ class LetterChoice(View):
 
     model_config = ConfigDict(from_attributes=True, extra="forbid")
 
-    stage: str | None = None
-    reason: str | None = Field(None, description="A reason code.")
-    topic: str | None = None
+    stage: Text | None = None
+    reason: Text | None = Field(None, description="A reason code.")
+    topic: Text | None = None
     since: Time | None = None
     until: Time | None = None
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.envelope import Error
 
 Item = TypeVar("Item")
+
+
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+"""Text that Postgres can hold."""
 
 
 class View(BaseModel):
@@ -170,7 +174,7 @@ class StewardRequest(View):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(
+    reason: Text = Field(
         min_length=1,
         max_length=500,
         examples=["father and son share a phone"],
@@ -206,9 +210,9 @@ class BulkRollbackRequest(UnmergeRequest):
 
     since: AwareDatetime | None = Field(None, description="Decided from then on.")
     until: AwareDatetime | None = Field(None, description="Decided before.")
-    policy_version: str | None = Field(None, max_length=200)
-    model_version: str | None = Field(None, max_length=200)
-    by: str | None = Field(None, max_length=100, description="Approved by this steward.")
+    policy_version: Text | None = Field(None, max_length=200)
+    model_version: Text | None = Field(None, max_length=200)
+    by: Text | None = Field(None, max_length=100, description="Approved by this steward.")
 
 
 class Move(View):

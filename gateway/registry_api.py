@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import orjson
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from gateway.documentation import Responses, refused
 from gateway.ports import ports_of
 from pipeline.errors import BadInput
 from schemas.catalog import Schema, catalog, content_of
@@ -19,7 +21,30 @@ from schemas.topics import Topic, topics
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 
-router = APIRouter(tags=["schemas"])
+
+class RegistryResponse(JSONResponse):
+    """JSON as a registry sends it."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: object) -> bytes:
+        """As bytes."""
+        return orjson.dumps(content)
+
+
+class RegistryError(BaseModel):
+    """An error as a registry tells it."""
+
+    error_code: int
+    message: str
+
+
+_NOT_FOUND: Responses = {404: {"model": RegistryError, "description": "No such schema, subject or version."}}
+_READ_ONLY: Responses = {
+    422: {"model": RegistryError, "description": "Schemas are declared in schemas/avro."}
+}
+
+router = APIRouter(tags=["schemas"], default_response_class=RegistryResponse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +80,7 @@ def _all(request: Request) -> list[_Entry]:
 
 
 def _json(body: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE)
+    return RegistryResponse(body, status)
 
 
 def _error(code: int, message: str) -> Response:
@@ -72,7 +97,9 @@ async def get_types() -> Response:
     return _json(["AVRO"])
 
 
-@router.get("/schemas/ids/{schema_id}", summary="The schema of an id")
+@router.get(
+    "/schemas/ids/{schema_id}", responses={**_NOT_FOUND, **refused(400)}, summary="The schema of an id"
+)
 async def get_schema(request: Request, schema_id: int) -> Response:
     """What the five bytes before a message name."""
     for entry in _all(request):
@@ -81,7 +108,11 @@ async def get_schema(request: Request, schema_id: int) -> Response:
     return _error(40403, "Schema not found")
 
 
-@router.get("/schemas/ids/{schema_id}/versions", summary="Where an id is used")
+@router.get(
+    "/schemas/ids/{schema_id}/versions",
+    responses={**_NOT_FOUND, **refused(400)},
+    summary="Where an id is used",
+)
 async def get_schema_versions(request: Request, schema_id: int) -> Response:
     """The subjects and versions of an id."""
     found = [e for e in _all(request) if e.schema_id == schema_id]
@@ -96,7 +127,7 @@ async def get_subjects(request: Request) -> Response:
     return _json(sorted({entry.subject for entry in _all(request)}))
 
 
-@router.get("/subjects/{subject}/versions", summary="Versions of a subject")
+@router.get("/subjects/{subject}/versions", responses=_NOT_FOUND, summary="Versions of a subject")
 async def get_versions(request: Request, subject: str) -> Response:
     """Oldest first."""
     found = _of_subject(request, subject)
@@ -115,14 +146,16 @@ def _version(request: Request, subject: str, version: str) -> _Entry | Response:
     return _error(40402, "Version not found")
 
 
-@router.get("/subjects/{subject}/versions/{version}", summary="One version of a subject")
+@router.get(
+    "/subjects/{subject}/versions/{version}", responses=_NOT_FOUND, summary="One version of a subject"
+)
 async def get_version(request: Request, subject: str, version: str) -> Response:
     """`version` is a number or `latest`."""
     found = _version(request, subject, version)
     return found if isinstance(found, Response) else _json(found.body())
 
 
-@router.get("/subjects/{subject}/versions/{version}/schema", summary="The schema alone")
+@router.get("/subjects/{subject}/versions/{version}/schema", responses=_NOT_FOUND, summary="The schema alone")
 async def get_version_schema(request: Request, subject: str, version: str) -> Response:
     """The Avro schema as it is."""
     found = _version(request, subject, version)
@@ -144,14 +177,22 @@ async def _look_up(request: Request, subject: str) -> _Entry | Response:
     return _error(40403, "Schema not found")
 
 
-@router.post("/subjects/{subject}", summary="Is this schema a version of the subject?")
+@router.post(
+    "/subjects/{subject}",
+    responses={**_NOT_FOUND, **refused(400, 413)},
+    summary="Is this schema a version of the subject?",
+)
 async def post_look_up(request: Request, subject: str) -> Response:
     """Schemas are compared without their docs."""
     found = await _look_up(request, subject)
     return found if isinstance(found, Response) else _json(found.body())
 
 
-@router.post("/subjects/{subject}/versions", summary="Register (a known schema only)")
+@router.post(
+    "/subjects/{subject}/versions",
+    responses={**_READ_ONLY, **refused(400, 413)},
+    summary="Register (a known schema only)",
+)
 async def post_version(request: Request, subject: str) -> Response:
     """Answers the id of a schema that stands, so that serializers that register first work; refuses others."""
     found = await _look_up(request, subject)
@@ -166,7 +207,7 @@ async def get_config() -> Response:
     return _json({"compatibilityLevel": "BACKWARD_TRANSITIVE"})
 
 
-@router.get("/config/{subject}", summary="Compatibility of a subject")
+@router.get("/config/{subject}", responses=_NOT_FOUND, summary="Compatibility of a subject")
 async def get_subject_config(request: Request, subject: str) -> Response:
     """As schemas/topics.yaml declares it."""
     found = _of_subject(request, subject)

@@ -169,6 +169,16 @@ def _text(path: Path | None, shipped: str) -> tuple[str, str]:
         raise ConfigurationError(f"{path} cannot be read as UTF-8 text: {exc}") from exc
 
 
+def read_yaml(text: str, name: str) -> object:
+    """What YAML text says; errors call it `name`. Raises ConfigurationError."""
+    try:
+        return yaml.safe_load(text)
+    except RecursionError as exc:
+        raise ConfigurationError(f"{name} is nested too deeply") from exc
+    except (yaml.YAMLError, ValueError) as exc:  # a ValueError: the thirteenth month of a year
+        raise ConfigurationError(f"{name} is no YAML: {exc}") from exc
+
+
 def _wrong(name: str, exc: ValidationError) -> ConfigurationError:
     """Names each wrong field, what is wrong with it, and where a right one is to be seen."""
     faults = "; ".join(
@@ -188,11 +198,7 @@ def load_policy(settings: Settings) -> Policy:
     """
     text, name = _text(settings.policy_file, "policy.yaml")
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as exc:
-        raise ConfigurationError(f"{name} is no YAML: {exc}") from exc
-    try:
-        file = _PolicyFile.model_validate(data)
+        file = _PolicyFile.model_validate(read_yaml(text, name))
     except ValidationError as exc:
         raise _wrong(name, exc) from exc
     given = settings.model_fields_set

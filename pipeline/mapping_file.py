@@ -6,10 +6,10 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic import Field as Given
 
+from pipeline.configuration import read_yaml
 from pipeline.errors import ConfigurationError
 from pipeline.identity.model import IdentifierType
 from pipeline.identity.national_ids import KINDS
@@ -157,11 +157,9 @@ def _known(section: str, given: Mapping[str, object], names: Set[str], also: Map
 def read_mapping(path: Path) -> Mapping_:
     """The mapping in a YAML file. Raises ConfigurationError that names the wrong field and what would do."""
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
+        data = read_yaml(path.read_text("utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"{path} cannot be read as UTF-8 text: {exc}") from exc
-    except yaml.YAMLError as exc:
-        raise ConfigurationError(f"{path} is no YAML: {exc}") from exc
     try:
         return Mapping_.model_validate(data)
     except ValidationError as exc:

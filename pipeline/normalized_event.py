@@ -71,11 +71,12 @@ def hashed_content(codec: Codec, event: Event) -> HashedContent:
         Sequence[Mapping[str, object]],
         codec.decode_field(_TOPIC, _IDENTIFIERS, cast(Encoded, record["identifiers"])),
     )
-    return HashedContent(
-        cast(int, record["hash_key_version"]),
-        tuple((cast(str, i["type"]), cast(bytes, i["value_hash"])) for i in identifiers),
-        unpack_match_keys(cast(bytes, record["match_keys"])),
-    )
+    try:
+        keys = unpack_match_keys(cast(bytes, record["match_keys"]))
+    except ValueError as exc:
+        raise BadMessage(ReasonCode.UNDECODABLE, f"record.match_keys: {exc}") from exc
+    hashes = tuple((cast(str, i["type"]), cast(bytes, i["value_hash"])) for i in identifiers)
+    return HashedContent(cast(int, record["hash_key_version"]), hashes, keys)
 
 
 def arrival_of(events: Sequence[Event]) -> Arrival:
