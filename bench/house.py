@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.addresses import with_gateway_port
+from infra.embedded.kafka import Proxied
 from infra.embedded.processes import Recorded
 from infra.embedded.stack import Stack
 from infra.house import Told, down, gateway_url, processes_up, servers_up
@@ -21,11 +23,17 @@ from pipeline.settings import Settings
 _ASIDE = ("RB_KAFKA_BOOTSTRAP", "RB_POSTGRES_DSN", "RB_REDIS_URL", "RB_GATEWAY_PORT", "RB_API_KEYS")
 
 
+Between = Callable[[Settings], AbstractContextManager[Settings]]
+"""Given the settings that lead straight to the servers, what lasts as long as anything runs; it gives the settings
+that lead the house's processes there."""
+
+
 @dataclass(frozen=True, slots=True)
 class House:
-    """A running house."""
+    """A running house. `settings` lead straight to its servers, `seen` by the way its processes take."""
 
     settings: Settings
+    seen: Settings
 
     @property
     def url(self) -> str:
@@ -51,10 +59,13 @@ class House:
 
 
 @contextmanager
-def running(workers: int, told: Told) -> Iterator[House]:
+def running(
+    workers: int, told: Told, between: Between = nullcontext, proxied: Proxied | None = None
+) -> Iterator[House]:
     """Start everything in a new folder, and stop and remove it at the end, an exception or not.
 
-    `workers` is the number of resolve processes.
+    `workers` is the number of resolve processes; `between` is entered once the servers run, and `proxied` Kafka's
+    second door.
     """
     for name in _ASIDE:
         os.environ.pop(name, None)
@@ -63,7 +74,12 @@ def running(workers: int, told: Told) -> Iterator[House]:
     with tempfile.TemporaryDirectory(prefix="rb-bench-") as folder:
         settings = Settings(home=Path(folder))
         try:
-            reached = servers_up(settings, told)
-            yield House(processes_up(reached, (*PROCESSES, *more), told))
+            reached = servers_up(settings, told, proxied=proxied)
+            with between(reached) as seen:
+                try:
+                    up = processes_up(seen, (*PROCESSES, *more), told)
+                    yield House(with_gateway_port(reached, up.gateway_port), up)
+                finally:
+                    down(settings.home)
         finally:
             down(settings.home)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from bench.house import House, running
 from bench.workload import Workload
+from faults.between import Between
 from faults.checker import check
 from faults.plan import ROUNDS_A_HOUSE, Round, round_of
 from faults.rest import come_to_rest
 from faults.strikes import strikers
 from faults.writers import History, writers
 from pipeline.configuration import load_model, load_policy
-from pipeline.privacy.keyring import load_key_ring
+from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.store.database import Database
 from pipeline.verify.verification import verify
 
@@ -48,19 +49,24 @@ def campaign(
     """
     for start in range(first, first + rounds, ROUNDS_A_HOUSE):
         numbers = range(start, min(start + ROUNDS_A_HOUSE, first + rounds))
-        with running(1, told) as house:
+        between = Between()
+        with running(1, told, between.taken, between.door) as house:
+            between["gateway"].target = house.settings.gateway_port
             workload, history = Workload(seed * 1_000_003 + start), History()
+            ring = load_key_ring(house.settings)
             for number in numbers:
-                yield _round(round_of(seed, number, events), house, workload, history)
+                yield _round(round_of(seed, number, events), house, between, ring, workload, history)
 
 
-def _round(plan: Round, house: House, workload: Workload, history: History) -> Outcome:
+def _round(
+    plan: Round, house: House, between: Between, ring: KeyRing, workload: Workload, history: History
+) -> Outcome:
     started, given_up, acknowledged = time.monotonic(), history.given_up, len(history.acknowledged)
     known = [] if workload.records else list(workload.warm_up(_KNOWN))
     load = [*known, *workload.measured(plan.events)]
     settings = house.settings
-    writing = writers(load, plan, settings, house.url, house.api_key, history)
-    striking = strikers(house, plan.strikes)
+    writing = writers(load, plan, house.seen, between.gateway_url, house.api_key, history)
+    striking = strikers(house, between, plan.strikes)
     with ThreadPoolExecutor(len(writing) + len(striking)) as pool:
         written = [pool.submit(one) for one in writing]
         struck = [pool.submit(one) for one in striking]
@@ -70,7 +76,7 @@ def _round(plan: Round, house: House, workload: Workload, history: History) -> O
     with Database(settings.postgres_dsn.get_secret_value(), "faults") as database:
         come_to_rest(house, database, _REST_S)
         found = [str(finding) for finding in check(settings, history.acknowledged)]
-        verified = verify(database, load_key_ring(settings), load_model(settings), load_policy(settings))
+        verified = verify(database, ring, load_model(settings), load_policy(settings))
     found += [f"verify: {f.kind}: {dict(f.where)}: {f.stands}; expected {f.should}" for f in verified.faults]
     found += [f"{given_up} loads were given up"] if given_up else []
     found += [f"{len(missing)} processes do not stay up: {missing}"] if (missing := house.missing()) else []

@@ -6,21 +6,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
+from faults.between import PROXIED
 from infra.supervisor import PROCESSES
 
 SERVERS = ("kafka", "postgres", "valkey")
 ROUNDS_A_HOUSE = 10
 """Rounds follow each other in one house, so that each starts from what the ones before left behind."""
 _LOAD_S = 8.0
-_SHORT_PAUSE_S, _LONG_PAUSE_S = (0.3, 3.0), (7.0, 9.0)  # Kafka takes a member for gone after 6 s
+_SHORT_S, _LONG_S = (0.3, 3.0), (7.0, 9.0)  # Kafka takes a member for gone after 6 s
 _PAUSED = (*PROCESSES, "kafka", "valkey")  # a stopped postmaster stops none of its backends
 
 
 class StrikeKind(StrEnum):
-    """What is done to a process."""
+    """What is done to whom: to a process, or to the connections to a server or to the gateway."""
 
     KILL = "kill"  # SIGKILL
-    PAUSE = "pause"  # SIGSTOP, and SIGCONT after `pause_s`
+    PAUSE = "pause"  # SIGSTOP, and SIGCONT after `lasting_s`
+    CUT = "cut"  # all connections are reset at once, `amount` times within `lasting_s`
+    DELAY = "delay"  # every byte comes `amount` milliseconds later, for `lasting_s`
+    STALL = "stall"  # nothing passes for `lasting_s`; connections stay open
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,14 @@ class Strike:
     at_s: float
     kind: StrikeKind
     target: str
-    pause_s: float = 0.0
+    lasting_s: float = 0.0
+    amount: int = 0
 
     def __str__(self) -> str:
         """As the journal tells it."""
-        lasting = f" for {self.pause_s:.1f} s" if self.kind is StrikeKind.PAUSE else ""
-        return f"{self.at_s:.1f} s: {self.kind} {self.target}{lasting}"
+        how = {StrikeKind.CUT: f" {self.amount} times", StrikeKind.DELAY: f" by {self.amount} ms"}
+        lasting = f" for {self.lasting_s:.1f} s" if self.lasting_s else ""
+        return f"{self.at_s:.1f} s: {self.kind} {self.target}{how.get(self.kind, '')}{lasting}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +67,31 @@ def round_of(seed: int, number: int, events: int) -> Round:
         topic_writers=draw.randint(1, 2),
         events=draw.randint(events // 2, events * 3 // 2),
         repeat=draw.choice((0.0, 0.1, 0.3)),
-        strikes=tuple(sorted((_strike(draw) for _ in range(draw.randint(1, 4))), key=lambda s: s.at_s)),
+        strikes=tuple(sorted((_strike(draw) for _ in range(draw.randint(2, 5))), key=lambda s: s.at_s)),
     )
+
+
+_SHARES = {
+    StrikeKind.KILL: 50,
+    StrikeKind.PAUSE: 18,
+    StrikeKind.CUT: 12,
+    StrikeKind.DELAY: 10,
+    StrikeKind.STALL: 10,
+}
 
 
 def _strike(draw: Random) -> Strike:
     at_s = draw.uniform(0.0, _LOAD_S)
-    if draw.random() < 0.7:
-        return Strike(at_s, StrikeKind.KILL, draw.choice((*PROCESSES, *SERVERS)))
-    pause_s = draw.uniform(*(_LONG_PAUSE_S if draw.random() < 0.3 else _SHORT_PAUSE_S))
-    return Strike(at_s, StrikeKind.PAUSE, draw.choice(_PAUSED), pause_s)
+    (kind,) = draw.choices(tuple(_SHARES), tuple(_SHARES.values()))
+    lasting_s = draw.uniform(*(_LONG_S if draw.random() < 0.3 else _SHORT_S))
+    match kind:
+        case StrikeKind.KILL:
+            return Strike(at_s, kind, draw.choice((*PROCESSES, *SERVERS)))
+        case StrikeKind.PAUSE:
+            return Strike(at_s, kind, draw.choice(_PAUSED), lasting_s)
+        case StrikeKind.CUT:
+            return Strike(at_s, kind, draw.choice(PROXIED), lasting_s, draw.randint(1, 6))
+        case StrikeKind.DELAY:
+            return Strike(at_s, kind, draw.choice(PROXIED), lasting_s, draw.randint(50, 400))
+        case StrikeKind.STALL:
+            return Strike(at_s, kind, draw.choice(PROXIED), lasting_s)

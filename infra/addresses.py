@@ -42,6 +42,11 @@ def with_addresses(found: Settings, addresses: Addresses) -> Settings:
     return Settings.model_validate({**found.model_dump(exclude_unset=True), **unsaid})
 
 
+def with_gateway_port(found: Settings, port: int) -> Settings:
+    """`found` with this port of the gateway, except where the environment names its own."""
+    return found if "RB_GATEWAY_PORT" in os.environ else found.model_copy(update={"gateway_port": port})
+
+
 def variables(found: Settings) -> dict[str, str]:
     """The environment variables that lead a process to the same servers, folder and gateway."""
     named = {"RB_HOME": str(found.home.resolve())}

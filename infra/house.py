@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from infra.addresses import own_servers, variables, with_addresses
+from infra.addresses import own_servers, variables, with_addresses, with_gateway_port
+from infra.embedded.kafka import Proxied
 from infra.embedded.processes import Recorded, end, last_lines, spawn
 from infra.embedded.stack import Stack
 from infra.migrate import migrate
@@ -33,15 +34,18 @@ def silent(_: object, __: object = None) -> None:
     """Tells nobody."""
 
 
-def servers_up(settings: Settings, told: Told = silent, fetched: Fetched = silent) -> Settings:
+def servers_up(
+    settings: Settings, told: Told = silent, fetched: Fetched = silent, proxied: Proxied | None = None
+) -> Settings:
     """Start the embedded servers, unless the environment names others; bring schema, topics and keys up to date.
 
-    Returns the settings that reach them. `told` hears each step, `fetched` how many of Kafka's jars are there.
+    Returns the settings that reach them. `told` hears each step, `fetched` how many of Kafka's jars are there;
+    `proxied` is a second door of Kafka.
     Raises ServerFailed, ConfigurationError, and RetryLater where a server of the user's own is away.
     """
     if not own_servers():
         told("starting Kafka, Postgres and Valkey")
-        settings = with_addresses(settings, Stack(settings.home).start(fetched))
+        settings = with_addresses(settings, Stack(settings.home).start(fetched, proxied))
     told("bringing schema and topics up to date")
     migrate(settings.postgres_dsn.get_secret_value())
     ensure_topics(settings)
@@ -52,12 +56,12 @@ def servers_up(settings: Settings, told: Told = silent, fetched: Fetched = silen
 def processes_up(settings: Settings, names: Sequence[str] = PROCESSES, told: Told = silent) -> Settings:
     """Start processes that do not run yet, under a detached supervisor; returns once the gateway is ready.
 
-    `settings` are those of `servers_up`; returned as they are now: the gateway's port may have been taken.
+    `settings` are those of `servers_up`, or lead to the same servers by another way; returned as they are now: the
+    gateway's port may have been taken.
     Raises ServerFailed with the end of the log of a process that died meanwhile; it is tried again all the same.
     """
     if not own_servers() and Supervisor(settings.home).running().get("gateway") is None:
-        Stack(settings.home).choose_gateway_port()
-        settings = with_addresses(settings, Stack(settings.home).last_addresses())
+        settings = with_gateway_port(settings, Stack(settings.home).choose_gateway_port())
     told("starting " + ", ".join(names))
     supervisor = Supervisor(settings.home, variables(settings))
     supervisor.start(*names)

@@ -10,7 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from infra.embedded.server import LOOPBACK, Launch, listening
 from pipeline.errors import ServerFailed
@@ -24,9 +24,9 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}{second}
+advertised.listeners=PLAINTEXT://{host}:{port}{second_advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
 log.dirs={folder}/log
 auto.create.topics.enable=false
 num.partitions=6
@@ -67,6 +67,13 @@ LOG4J = """\
 """
 
 
+class Proxied(NamedTuple):
+    """A second door, behind a proxy: Kafka listens there at a port, and tells who comes that way the proxy's."""
+
+    port: int
+    proxy_port: int
+
+
 @dataclass(frozen=True, slots=True)
 class Kafka:
     """Broker and controller in one, its log in `folder`/log. A power cut may take unwritten pages."""
@@ -76,6 +83,7 @@ class Kafka:
     folder: Path
     ports: tuple[int, int]
     jars: Sequence[Path]
+    proxied: Proxied | None = None
 
     @property
     def program(self) -> Path:
@@ -101,15 +109,25 @@ class Kafka:
         quoted = ('"' + option.replace("\\", "\\\\").replace('"', '\\"') + '"' for option in options)
         (self.folder / "java.options").write_text("\n".join(quoted), "utf-8")
         properties = self.folder / "server.properties"
-        port, controller_port = self.ports
-        properties.write_text(
-            PROPERTIES.format(host=LOOPBACK, port=port, controller_port=controller_port, folder=self.folder),
-            "utf-8",
-        )
+        properties.write_text(self._properties(), "utf-8")
         environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
         if not (self.folder / "log" / "meta.properties").exists():
             self._format(properties, environment)
         return Launch(self.program, self._java("kafka.Kafka", str(properties)), environment)
+
+    def _properties(self) -> str:
+        port, controller_port = self.ports
+        second, second_advertised = (
+            (f",PROXIED://{LOOPBACK}:{p}" for p in self.proxied) if self.proxied else ("", "")
+        )
+        return PROPERTIES.format(
+            host=LOOPBACK,
+            port=port,
+            controller_port=controller_port,
+            second=second,
+            second_advertised=second_advertised,
+            folder=self.folder,
+        )
 
     def _format(self, properties: Path, environment: dict[str, str]) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

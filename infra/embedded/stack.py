@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from infra.embedded import jars, server
-from infra.embedded.kafka import Kafka
+from infra.embedded.kafka import Kafka, Proxied
 from infra.embedded.ports import choose
 from infra.embedded.postgres import Postgres
 from infra.embedded.processes import Recorded, end
@@ -58,17 +58,21 @@ class Stack:
         self._file = self.home / "stack.json"
         self._writing = threading.Lock()
 
-    def start(self, progress: Callable[[int, int], None] = lambda done, total: None) -> Addresses:
+    def start(
+        self,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        proxied: Proxied | None = None,
+    ) -> Addresses:
         """Start what is not running, all at a time; returns once all answer. Running servers are left alone.
 
-        `progress(done, total)` follows the fetching of Kafka's jars. Raises ServerFailed, naming the server;
-        ConfigurationError where the folder cannot be used.
+        `progress(done, total)` follows the fetching of Kafka's jars. A Kafka that is started has the door `proxied`
+        from then on. Raises ServerFailed, naming the server; ConfigurationError where the folder cannot be used.
         """
         with self._locked():
             fetched = jars.obtain(jars.default_cache(self.home), progress=progress)
             for attempt in range(1, START_ATTEMPTS + 1):
                 try:
-                    self._start_missing(fetched)
+                    self._start_missing(fetched, proxied)
                     break
                 except PortTaken:
                     if attempt == START_ATTEMPTS:
@@ -145,12 +149,12 @@ class Stack:
     def _servers(self, state: State, fetched: Sequence[Path] = ()) -> Servers:
         ports = state.ports
         return Servers(
-            Kafka(self.home / "kafka", (ports["kafka"], ports["controller"]), tuple(fetched)),
+            Kafka(self.home / "kafka", (ports["kafka"], ports["controller"]), tuple(fetched), state.proxied),
             Postgres(self.home / "postgres", (ports["postgres"],), self.home / "postgres.password"),
             Valkey(self.home / "valkey", (ports["valkey"],)),
         )
 
-    def _start_missing(self, fetched: Sequence[Path]) -> None:
+    def _start_missing(self, fetched: Sequence[Path], proxied: Proxied | None) -> None:
         missing = [name for name, recorded in self.running().items() if recorded is None]
         held = State.read(self._file)
         keep = {role for name in NAMES if name not in missing for role in ROLES[name]}
@@ -163,6 +167,7 @@ class Stack:
             first | chosen,
             held.api_key if held else secrets.token_urlsafe(24),
             held.processes if held else {},
+            proxied or (held.proxied if held else None),
         )
         state.write(self._file)
         servers = self._servers(state, fetched)

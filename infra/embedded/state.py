@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+from infra.embedded.kafka import Proxied
 from infra.embedded.processes import Recorded
 from pipeline.errors import ConfigurationError
 
@@ -25,11 +26,12 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The ports by role, the API key of the gateway, and the processes by server."""
+    """The ports by role, the API key of the gateway, the processes by server, and Kafka's second door if it has one."""
 
     ports: Mapping[str, int]
     api_key: str = field(repr=False)
     processes: Mapping[str, Recorded] = field(default_factory=dict)
+    proxied: Proxied | None = None
 
     @classmethod
     def read(cls, file: Path) -> Self | None:
@@ -37,7 +39,8 @@ class State:
         try:
             held = json.loads(file.read_text("utf-8"))
             processes = {name: Recorded(**entry) for name, entry in held["processes"].items()}
-            return cls(held["ports"], held["api_key"], processes)
+            proxied = Proxied(*held["proxied"]) if held.get("proxied") else None
+            return cls(held["ports"], held["api_key"], processes, proxied)
         except FileNotFoundError:
             return None
         except PermissionError as exc:

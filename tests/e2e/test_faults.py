@@ -10,13 +10,14 @@ import orjson
 
 from faults.plan import StrikeKind, round_of
 
-SEED, ROUNDS, EVENTS = 433, 2, 300
+SEED, ROUNDS, EVENTS = 79_406, 2, 300
 
 
-def test_every_promise_holds_though_processes_and_servers_are_killed(tmp_path: Path) -> None:
+def test_every_promise_holds_whatever_is_struck(tmp_path: Path) -> None:
     strikes = [s for number in range(ROUNDS) for s in round_of(SEED, number, EVENTS).strikes]
     killed = {s.target for s in strikes if s.kind is StrikeKind.KILL}
     assert {"kafka", "postgres", "resolve", "normalize"} <= killed
+    assert {s.kind for s in strikes} == set(StrikeKind)
     journal = tmp_path / "journal.jsonl"
     # a process of its own: its house must not be told of by the environment of the tests
     options = {"seed": SEED, "rounds": ROUNDS, "events": EVENTS, "journal": journal}

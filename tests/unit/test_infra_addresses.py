@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.addresses import effective_settings, variables, with_addresses
+from infra.addresses import effective_settings, variables, with_addresses, with_gateway_port
+from infra.embedded.kafka import Proxied
 from infra.embedded.processes import record
 from infra.embedded.state import Addresses, State
 from pipeline.errors import ConfigurationError
@@ -63,6 +64,20 @@ def test_a_running_stack_is_found(tmp_path: Path) -> None:
     State(PORTS, "key", {"valkey": record(os.getpid())}).write(tmp_path / "stack.json")
     assert effective_settings().kafka_bootstrap == "127.0.0.1:21001"
     assert "secret" not in repr(effective_settings())
+
+
+def test_the_gateways_port_is_the_environments_if_it_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert with_gateway_port(Settings(), 4711).gateway_port == 4711
+    monkeypatch.setenv("RB_GATEWAY_PORT", "4712")
+    assert with_gateway_port(Settings(), 4711).gateway_port == 4712
+
+
+def test_a_second_door_is_remembered(tmp_path: Path) -> None:
+    for door in (Proxied(21_006, 21_007), None):
+        State(PORTS, "key", {}, door).write(tmp_path / "stack.json")
+        held = State.read(tmp_path / "stack.json")
+        assert held is not None
+        assert held.proxied == door
 
 
 def test_a_damaged_state_names_the_mend(tmp_path: Path) -> None:

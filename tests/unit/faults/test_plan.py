@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from faults.__main__ import main, resume_at
+from faults.between import PROXIED
 from faults.plan import ROUNDS_A_HOUSE, SERVERS, StrikeKind, round_of
 from infra.supervisor import PROCESSES
 
@@ -24,7 +25,10 @@ def test_everything_is_struck_in_time() -> None:
     assert {s.target for s in strikes if s.kind is StrikeKind.PAUSE} == {*PROCESSES, "kafka", "valkey"}
     assert all(list(one.strikes) == sorted(one.strikes, key=lambda s: s.at_s) for one in rounds)
     assert all(0 <= strike.at_s <= one.load_s for one in rounds for strike in one.strikes)
-    assert any(s.pause_s > 6 for s in strikes), "longer than Kafka waits for a member"
+    for kind in (StrikeKind.CUT, StrikeKind.DELAY, StrikeKind.STALL):
+        assert {s.target for s in strikes if s.kind is kind} == {*PROXIED}
+    for kind in (StrikeKind.PAUSE, StrikeKind.STALL):
+        assert any(s.lasting_s > 6 for s in strikes if s.kind is kind), "longer than Kafka waits for a member"
     assert all(200 <= one.events <= 600 for one in rounds)
 
 
