@@ -49,6 +49,10 @@ class House:
         """Every server's and every process's pid, by name."""
         return {name: held.pid for name, held in self._wanted() if held is not None}
 
+    def names(self) -> list[str]:
+        """All servers and processes."""
+        return [name for name, _ in self._wanted()]
+
     def missing(self) -> list[str]:
         """The servers and processes that should run and do not."""
         return [name for name, held in self._wanted() if held is None]
@@ -56,6 +60,11 @@ class House:
     def _wanted(self) -> list[tuple[str, Recorded | None]]:
         servers = Stack(self.settings.home).running().items()
         return [*servers, *Supervisor(self.settings.home).running().items()]
+
+
+def more_workers(workers: int) -> tuple[str, ...]:
+    """The names of the resolve processes after the first."""
+    return tuple(f"resolve#{n}" for n in range(2, workers + 1))
 
 
 @contextmanager
@@ -70,14 +79,13 @@ def running(
     for name in _ASIDE:
         os.environ.pop(name, None)
     os.environ["RB_RATE_LIMIT_PER_MINUTE"] = "0"  # for the processes that are started
-    more = tuple(f"resolve#{n}" for n in range(2, workers + 1))
     with tempfile.TemporaryDirectory(prefix="rb-bench-") as folder:
         settings = Settings(home=Path(folder))
         try:
             reached = servers_up(settings, told, proxied=proxied)
             with between(reached) as seen:
                 try:
-                    up = processes_up(seen, (*PROCESSES, *more), told)
+                    up = processes_up(seen, (*PROCESSES, *more_workers(workers)), told)
                     yield House(with_gateway_port(reached, up.gateway_port), up)
                 finally:
                     down(settings.home)

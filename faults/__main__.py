@@ -14,6 +14,8 @@ from faults.campaign import Outcome, campaign
 from faults.plan import ROUNDS_A_HOUSE
 from pipeline.errors import RetailBrainError
 
+_SHOWN = 20  # findings of a round
+
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
     """The options; `--help` lists them."""
@@ -59,14 +61,18 @@ def main(given: Sequence[str]) -> int:
 def _tell(console: Console, outcome: Outcome) -> None:
     plan = outcome.plan
     verdict = f"{len(outcome.findings)} FINDINGS" if outcome.findings else "all holds"
-    console.print(
-        f"round {plan.number}: {plan.events} events, {plan.gateway_writers} gateway and {plan.topic_writers} topic "
-        f"writers; {'; '.join(map(str, plan.strikes))} -> {outcome.struck} struck, "
-        f"{outcome.acknowledged} acknowledged, {outcome.given_up} loads given up, {outcome.seconds:.0f} s: {verdict}",
-        markup=False,
-    )
-    for finding in outcome.findings[:20]:
-        console.print(f"  {finding}", style="red", markup=False)
+    lines = [
+        f"round {plan.number}: {verdict}; {outcome.acknowledged} events acknowledged to {plan.gateway_writers} gateway "
+        f"and {plan.topic_writers} topic writers, {outcome.workers} resolve workers, {outcome.seconds:.0f} s",
+        *(f"  {strike}" for strike in plan.strikes),
+        *(f"  MISSED {missed}" for missed in outcome.missed),
+    ]
+    for line in lines:
+        console.print(line, markup=False)
+    for finding in outcome.findings[:_SHOWN]:
+        console.print(f"  FOUND {finding}", style="red", markup=False)
+    if len(outcome.findings) > _SHOWN:
+        console.print(f"  and {len(outcome.findings) - _SHOWN} more", style="red")
 
 
 def _line(seed: int, outcome: Outcome) -> bytes:
@@ -78,7 +84,8 @@ def _line(seed: int, outcome: Outcome) -> bytes:
             "strikes": [str(s) for s in outcome.plan.strikes],
             "acknowledged": outcome.acknowledged,
             "given_up": outcome.given_up,
-            "struck": outcome.struck,
+            "workers": outcome.workers,
+            "missed": outcome.missed,
             "seconds": round(outcome.seconds, 1),
             "findings": outcome.findings,
         },

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
-from bench.house import House, running
-from bench.workload import Workload
+from bench.house import running
+from bench.workload import Event, Workload
 from faults.between import Between
 from faults.checker import check
-from faults.plan import ROUNDS_A_HOUSE, Round, round_of
+from faults.disk import SmallDisk
+from faults.plan import ROUNDS_A_HOUSE, Round, round_of, workers_of
 from faults.rest import come_to_rest
-from faults.strikes import strikers
+from faults.strikes import Scene, strikers
 from faults.writers import History, writers
 from pipeline.configuration import load_model, load_policy
+from pipeline.errors import PipelineStalled
 from pipeline.privacy.keyring import KeyRing, load_key_ring
+from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.verify.verification import verify
 
@@ -26,65 +31,96 @@ _KNOWN = 100  # customers a house knows before its first round
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a round: events `acknowledged`, loads `given_up`, strikes that `struck`.
+    """What came of a round: events `acknowledged`, loads `given_up`, and strikes that `missed`, with why.
 
     `findings` are lines of text, of the checker and of `verify`; empty where every promise held. A load that is given
-    up is one: servers come back long before a writer loses patience.
+    up is one: servers come back long before a writer loses patience. Not `at_rest`: what was sent does not go all its
+    way, nothing more can be judged, and the campaign ends.
     """
 
     plan: Round
+    workers: int
     acknowledged: int
     given_up: int
-    struck: int
+    missed: tuple[str, ...]
     seconds: float
     findings: tuple[str, ...]
+    at_rest: bool
 
 
 def campaign(
     seed: int, first: int, rounds: int, events: int, told: Callable[[str], None]
 ) -> Iterator[Outcome]:
-    """The rounds `first`, `first` + 1, ... of the campaign `seed`; `first` must be the first of a house.
-
-    Raises PipelineStalled where a house does not come to rest: then events are stuck.
-    """
+    """The rounds `first`, `first` + 1, ... of the campaign `seed`; `first` must be the first of a house."""
     for start in range(first, first + rounds, ROUNDS_A_HOUSE):
         numbers = range(start, min(start + ROUNDS_A_HOUSE, first + rounds))
-        between = Between()
-        with running(1, told, between.taken, between.door) as house:
+        between, disk = Between(), SmallDisk()
+        way = partial(_way, between, disk)
+        with running(workers_of(seed, start), told, way, between.door) as house:
             between["gateway"].target = house.settings.gateway_port
+            scene = Scene(house, between, disk)
             workload, history = Workload(seed * 1_000_003 + start), History()
             ring = load_key_ring(house.settings)
             for number in numbers:
-                yield _round(round_of(seed, number, events), house, between, ring, workload, history)
+                outcome = _round(round_of(seed, number, events), scene, ring, workload, history)
+                yield outcome
+                if not outcome.at_rest:
+                    return
 
 
-def _round(
-    plan: Round, house: House, between: Between, ring: KeyRing, workload: Workload, history: History
-) -> Outcome:
+@contextmanager
+def _way(between: Between, disk: SmallDisk, straight: Settings) -> Iterator[Settings]:
+    with disk.under(straight.home), between.taken(straight) as seen:
+        yield seen
+
+
+def _round(plan: Round, scene: Scene, ring: KeyRing, workload: Workload, history: History) -> Outcome:
     started, given_up, acknowledged = time.monotonic(), history.given_up, len(history.acknowledged)
     known = [] if workload.records else list(workload.warm_up(_KNOWN))
     load = [*known, *workload.measured(plan.events)]
-    settings = house.settings
-    writing = writers(load, plan, house.seen, between.gateway_url, house.api_key, history)
-    striking = strikers(house, between, plan.strikes)
+    missed = _loaded(plan, scene, load, history)
+    given_up = history.given_up - given_up
+    found = [f"{given_up} loads were given up"] if given_up else []
+    at_rest = True
+    try:
+        found += _judged(scene, ring, history)
+    except PipelineStalled as exc:
+        found, at_rest = [*found, str(exc)], False
+    return Outcome(
+        plan,
+        scene.workers,
+        len(history.acknowledged) - acknowledged,
+        given_up,
+        tuple(missed),
+        time.monotonic() - started,
+        tuple(found),
+        at_rest,
+    )
+
+
+def _loaded(plan: Round, scene: Scene, load: Sequence[Event], history: History) -> Iterator[str]:
+    """Send the load while strikes strike; returns which did not, and why."""
+    house = scene.house
+    writing = writers(load, plan, house.seen, scene.between.gateway_url, house.api_key, history)
+    striking = strikers(scene, plan.strikes)
     with ThreadPoolExecutor(len(writing) + len(striking)) as pool:
         written = [pool.submit(one) for one in writing]
         struck = [pool.submit(one) for one in striking]
         for done in written:
             done.result()
-    given_up = history.given_up - given_up
+    results = zip(plan.strikes, struck, strict=True)
+    return (f"{strike}: {why}" for strike, one in results if (why := one.result()))
+
+
+def _judged(scene: Scene, ring: KeyRing, history: History) -> Iterator[str]:
+    """What both judges find, and whether all runs after that. Raises PipelineStalled."""
+    settings = scene.house.settings
     with Database(settings.postgres_dsn.get_secret_value(), "faults") as database:
-        come_to_rest(house, database, _REST_S)
-        found = [str(finding) for finding in check(settings, history.acknowledged)]
+        come_to_rest(scene.house, database, _REST_S)
+        yield from map(str, check(settings, history.acknowledged))
         verified = verify(database, ring, load_model(settings), load_policy(settings))
-    found += [f"verify: {f.kind}: {dict(f.where)}: {f.stands}; expected {f.should}" for f in verified.faults]
-    found += [f"{given_up} loads were given up"] if given_up else []
-    found += [f"{len(missing)} processes do not stay up: {missing}"] if (missing := house.missing()) else []
-    return Outcome(
-        plan,
-        len(history.acknowledged) - acknowledged,
-        given_up,
-        sum(one.result() for one in struck),
-        time.monotonic() - started,
-        tuple(found),
-    )
+        scene.disk.trim(settings)
+    for f in verified.faults:
+        yield f"verify: {f.kind}: {dict(f.where)}: {f.stands}; expected {f.should}"
+    if missing := scene.house.missing():
+        yield f"{len(missing)} processes do not stay up: {missing}"

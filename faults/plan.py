@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
+from bench.house import more_workers
 from faults.between import PROXIED
 from infra.supervisor import PROCESSES
 
 SERVERS = ("kafka", "postgres", "valkey")
+REREAD = ("normalize", "resolve", "cache")
+"""Those whose positions are set back."""
 ROUNDS_A_HOUSE = 10
 """Rounds follow each other in one house, so that each starts from what the ones before left behind."""
 _LOAD_S = 8.0
+_SHARES = {  # of the strikes, in the order of StrikeKind
+    "kill": 44,
+    "pause": 14,
+    "cut": 11,
+    "delay": 8,
+    "stall": 8,
+    "fill": 6,
+    "reread": 9,
+}
 _SHORT_S, _LONG_S = (0.3, 3.0), (7.0, 9.0)  # Kafka takes a member for gone after 6 s
-_PAUSED = (*PROCESSES, "kafka", "valkey")  # a stopped postmaster stops none of its backends
+_PAUSED = ("kafka", "valkey")  # a stopped postmaster stops none of its backends
 
 
 class StrikeKind(StrEnum):
@@ -25,6 +38,10 @@ class StrikeKind(StrEnum):
     CUT = "cut"  # all connections are reset at once, `amount` times within `lasting_s`
     DELAY = "delay"  # every byte comes `amount` milliseconds later, for `lasting_s`
     STALL = "stall"  # nothing passes for `lasting_s`; connections stay open
+    FILL = "fill"  # the disk is full for `lasting_s`; with `amount` 1, its log is used up too
+    REREAD = (
+        "reread"  # positions are set back by `amount` messages each, and `lasting_s` later its readers killed
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +56,12 @@ class Strike:
 
     def __str__(self) -> str:
         """As the journal tells it."""
-        how = {StrikeKind.CUT: f" {self.amount} times", StrikeKind.DELAY: f" by {self.amount} ms"}
+        how = {
+            StrikeKind.CUT: f" {self.amount} times",
+            StrikeKind.DELAY: f" by {self.amount} ms",
+            StrikeKind.FILL: " and its log" if self.amount else "",
+            StrikeKind.REREAD: f" from {self.amount} before",
+        }
         lasting = f" for {self.lasting_s:.1f} s" if self.lasting_s else ""
         return f"{self.at_s:.1f} s: {self.kind} {self.target}{how.get(self.kind, '')}{lasting}"
 
@@ -60,6 +82,7 @@ class Round:
 def round_of(seed: int, number: int, events: int) -> Round:
     """The round `number` (from 0) of the campaign `seed`, with about as many events."""
     draw = Random(f"{seed}:{number}")
+    processes = (*PROCESSES, *more_workers(workers_of(seed, number)))
     return Round(
         number,
         _LOAD_S,
@@ -67,31 +90,35 @@ def round_of(seed: int, number: int, events: int) -> Round:
         topic_writers=draw.randint(1, 2),
         events=draw.randint(events // 2, events * 3 // 2),
         repeat=draw.choice((0.0, 0.1, 0.3)),
-        strikes=tuple(sorted((_strike(draw) for _ in range(draw.randint(2, 5))), key=lambda s: s.at_s)),
+        strikes=tuple(
+            sorted((_strike(draw, processes) for _ in range(draw.randint(2, 5))), key=lambda s: s.at_s)
+        ),
     )
 
 
-_SHARES = {
-    StrikeKind.KILL: 50,
-    StrikeKind.PAUSE: 18,
-    StrikeKind.CUT: 12,
-    StrikeKind.DELAY: 10,
-    StrikeKind.STALL: 10,
-}
+def workers_of(seed: int, number: int) -> int:
+    """How many resolve workers the house of this round has: 1 to 4."""
+    return Random(f"{seed}:house {number // ROUNDS_A_HOUSE}").randint(1, 4)
 
 
-def _strike(draw: Random) -> Strike:
+def _strike(draw: Random, processes: Sequence[str]) -> Strike:
     at_s = draw.uniform(0.0, _LOAD_S)
-    (kind,) = draw.choices(tuple(_SHARES), tuple(_SHARES.values()))
+    kind = StrikeKind(*draw.choices(tuple(_SHARES), tuple(_SHARES.values())))
     lasting_s = draw.uniform(*(_LONG_S if draw.random() < 0.3 else _SHORT_S))
+    target, amount = draw.choice(PROXIED), 0
     match kind:
         case StrikeKind.KILL:
-            return Strike(at_s, kind, draw.choice((*PROCESSES, *SERVERS)))
+            target, lasting_s = draw.choice((*processes, *SERVERS)), 0.0
         case StrikeKind.PAUSE:
-            return Strike(at_s, kind, draw.choice(_PAUSED), lasting_s)
+            target = draw.choice((*processes, *_PAUSED))
         case StrikeKind.CUT:
-            return Strike(at_s, kind, draw.choice(PROXIED), lasting_s, draw.randint(1, 6))
+            amount = draw.randint(1, 6)
         case StrikeKind.DELAY:
-            return Strike(at_s, kind, draw.choice(PROXIED), lasting_s, draw.randint(50, 400))
+            amount = draw.randint(50, 400)
         case StrikeKind.STALL:
-            return Strike(at_s, kind, draw.choice(PROXIED), lasting_s)
+            pass
+        case StrikeKind.FILL:
+            target, lasting_s, amount = "postgres", draw.uniform(2.0, 6.0), draw.randint(0, 1)
+        case StrikeKind.REREAD:
+            target, amount = draw.choice(REREAD), draw.randint(20, 200)
+    return Strike(at_s, kind, target, lasting_s, amount)

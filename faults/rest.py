@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from collections.abc import Mapping
 
 from bench.house import House
-from pipeline.errors import BrokerUnavailable, PipelineStalled, RetryLater
+from faults.topic import ends_of
+from pipeline.errors import PipelineStalled, RetryLater
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 
 _STEPS = (("normalize", "events.raw"), ("resolve", "events.normalized"))
-_LOOK_S = 0.3
+_LOOK_S, _STEADY_S = 0.3, 1.0
 
 
 def come_to_rest(house: House, database: Database, timeout_s: float) -> None:
     """Wait until every process runs, both stages have read their topics to the end, and the outbox is empty.
 
-    Raises PipelineStalled, naming what is left, after so many seconds.
+    That has to be so at two looks with the same processes: one that dies as it starts again and again runs at many a
+    look. Raises PipelineStalled, naming what is left, after so many seconds.
     """
     deadline = time.monotonic() + timeout_s
-    for left in (lambda: _down(house), lambda: _behind(house.settings, database)):
-        while problem := _problem(left):
-            if time.monotonic() > deadline:
-                raise PipelineStalled(f"the house does not come to rest in {timeout_s:.0f} s: {problem}")
-            time.sleep(_LOOK_S)
+    before: Mapping[str, int] = {}
+    while (problem := _problem(house, database)) or house.pids() != before:
+        if time.monotonic() > deadline:
+            left = problem or "processes come and go"
+            raise PipelineStalled(f"the house does not come to rest in {timeout_s:.0f} s: {left}")
+        before = {} if problem else house.pids()
+        time.sleep(_LOOK_S if problem else _STEADY_S)
 
 
-def _problem(left: Callable[[], str]) -> str:
+def _problem(house: House, database: Database) -> str:
     try:
-        return left()
-    except (RetryLater, KafkaException) as exc:
+        return " ".join(sorted(house.missing())) or _behind(house.settings, database)
+    except RetryLater as exc:
         return str(exc)
-
-
-def _down(house: House) -> str:
-    return " ".join(sorted(house.missing()))
 
 
 def _behind(settings: Settings, database: Database) -> str:
@@ -48,21 +46,7 @@ def _behind(settings: Settings, database: Database) -> str:
         f"{stage} {topic} [{n}] at {stands.get((stage, topic, n), 0)} of {end}"
         for stage, name in _STEPS
         for topic in (settings.topic(name),)
-        for n, end in _ends(settings, topic).items()
+        for n, end in ends_of(settings, name).items()
         if stands.get((stage, topic, n), 0) < end
     ]
     return "; ".join([*behind, *([f"{waiting} messages in the outbox"] if waiting else [])])
-
-
-def _ends(settings: Settings, topic: str) -> dict[int, int]:
-    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": settings.topic("faults")})
-    try:
-        found = consumer.list_topics(topic, timeout=5).topics[topic]
-        if found.error is not None:
-            raise BrokerUnavailable(str(found.error))
-        return {
-            n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=5)[1]
-            for n in found.partitions
-        }
-    finally:
-        consumer.close()

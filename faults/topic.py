@@ -29,35 +29,47 @@ def read_topic(settings: Settings, name: str) -> Iterator[Read]:
 
     Raises BrokerUnavailable where the broker says nothing for 30 s.
     """
-    # by a client of its own: how the pipeline reads is part of what is being checked
-    config = {
-        "bootstrap.servers": settings.kafka_bootstrap,
-        "group.id": settings.topic("faults"),  # needed, and never joined: partitions are assigned
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "fetch.wait.max.ms": 50,
-    }
-    with closing(Consumer(config)) as consumer:
+    with closing(_client(settings)) as consumer:
         try:
-            starts, ends = _bounds(consumer, settings.topic(name))
-            consumer.assign(starts)
-            yield from _until(consumer, ends)
+            bounds = _bounds(consumer, settings.topic(name))
+            left = {n: high for n, (low, high) in bounds.items() if low < high}
+            consumer.assign([TopicPartition(settings.topic(name), n, bounds[n][0]) for n in left])
+            yield from _until(consumer, left)
         except KafkaException as exc:
             raise BrokerUnavailable(str(exc)) from exc
 
 
-def _bounds(consumer: Consumer, topic: str) -> tuple[list[TopicPartition], dict[int, int]]:
-    """Where the partitions begin, and behind which offset each ends now; those that are empty are left out."""
+def ends_of(settings: Settings, name: str) -> dict[int, int]:
+    """Behind which offset each partition of a topic of schemas/topics.yaml ends now. Raises BrokerUnavailable."""
+    with closing(_client(settings)) as consumer:
+        try:
+            return {n: high for n, (_, high) in _bounds(consumer, settings.topic(name)).items()}
+        except KafkaException as exc:
+            raise BrokerUnavailable(str(exc)) from exc
+
+
+def _client(settings: Settings) -> Consumer:
+    """A client of its own: how the pipeline reads is part of what is being checked."""
+    return Consumer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap,
+            "group.id": settings.topic("faults"),  # needed, and never joined: partitions are assigned
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 50,
+        }
+    )
+
+
+def _bounds(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
+    """Where each partition begins, and behind which offset it ends now."""
     metadata = consumer.list_topics(topic, timeout=_PATIENCE_S).topics[topic]
     if metadata.error is not None:
         raise KafkaException(metadata.error)
-    starts, ends = [], {}
-    for partition in sorted(metadata.partitions):
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_PATIENCE_S)
-        if low < high:
-            starts.append(TopicPartition(topic, partition, low))
-            ends[partition] = high
-    return starts, ends
+    return {
+        n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=_PATIENCE_S)
+        for n in sorted(metadata.partitions)
+    }
 
 
 def _until(consumer: Consumer, ends: dict[int, int]) -> Iterator[Read]:

@@ -61,3 +61,7 @@ SELECT coalesce(sum(cardinality(keys)), 0)::bigint FROM outbox
 -- name: faults_positions
 -- How far each stage has come.
 SELECT stage, topic, partition, next_offset FROM consumer_position
+
+-- name: faults_set_back
+-- Sets each position of a stage back by so many messages: it reads them again.
+UPDATE consumer_position SET next_offset = greatest(next_offset - %s, 0), updated_at = now() WHERE stage = %s

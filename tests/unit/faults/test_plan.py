@@ -7,9 +7,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from bench.house import more_workers
 from faults.__main__ import main, resume_at
 from faults.between import PROXIED
-from faults.plan import ROUNDS_A_HOUSE, SERVERS, StrikeKind, round_of
+from faults.plan import REREAD, ROUNDS_A_HOUSE, SERVERS, StrikeKind, round_of, workers_of
 from infra.supervisor import PROCESSES
 
 
@@ -21,8 +22,11 @@ def test_a_round_can_be_run_again() -> None:
 def test_everything_is_struck_in_time() -> None:
     rounds = [round_of(1, number, 400) for number in range(300)]
     strikes = [strike for one in rounds for strike in one.strikes]
-    assert {s.target for s in strikes if s.kind is StrikeKind.KILL} == {*PROCESSES, *SERVERS}
-    assert {s.target for s in strikes if s.kind is StrikeKind.PAUSE} == {*PROCESSES, "kafka", "valkey"}
+    everybody = {*PROCESSES, *more_workers(4)}
+    assert {s.target for s in strikes if s.kind is StrikeKind.KILL} == {*everybody, *SERVERS}
+    assert {s.target for s in strikes if s.kind is StrikeKind.PAUSE} == {*everybody, "kafka", "valkey"}
+    assert {s.target for s in strikes if s.kind is StrikeKind.REREAD} == {*REREAD}
+    assert {s.amount for s in strikes if s.kind is StrikeKind.FILL} == {0, 1}
     assert all(list(one.strikes) == sorted(one.strikes, key=lambda s: s.at_s) for one in rounds)
     assert all(0 <= strike.at_s <= one.load_s for one in rounds for strike in one.strikes)
     for kind in (StrikeKind.CUT, StrikeKind.DELAY, StrikeKind.STALL):
@@ -30,6 +34,20 @@ def test_everything_is_struck_in_time() -> None:
     for kind in (StrikeKind.PAUSE, StrikeKind.STALL):
         assert any(s.lasting_s > 6 for s in strikes if s.kind is kind), "longer than Kafka waits for a member"
     assert all(200 <= one.events <= 600 for one in rounds)
+
+
+def test_only_workers_of_the_house_are_struck() -> None:
+    assert {workers_of(1, number) for number in range(0, 300, ROUNDS_A_HOUSE)} == {1, 2, 3, 4}
+    for number in range(300):
+        workers = workers_of(1, number)
+        assert workers == workers_of(1, number // ROUNDS_A_HOUSE * ROUNDS_A_HOUSE), "one house, one number"
+        struck = {s.target for s in round_of(1, number, 400).strikes if "#" in s.target}
+        assert struck <= {*more_workers(workers)}
+
+
+def test_200_rounds_strike_each_way_dozens_of_times() -> None:
+    strikes = [strike for number in range(200) for strike in round_of(1, number, 400).strikes]
+    assert all(sum(s.kind is kind for s in strikes) >= 24 for kind in StrikeKind)
 
 
 def test_a_journal_tells_where_to_go_on(tmp_path: Path) -> None:
