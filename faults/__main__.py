@@ -13,6 +13,8 @@ from rich.console import Console
 from faults.campaign import Outcome, campaign
 from faults.plan import ROUNDS_A_HOUSE
 from pipeline.errors import RetailBrainError
+from pipeline.log import configure
+from pipeline.settings import Settings
 
 _SHOWN = 20  # findings of a round
 
@@ -36,6 +38,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 def main(given: Sequence[str]) -> int:
     """Run the rounds; the exit status is 1 where a promise did not hold."""
     options = arguments(given)
+    configure(Settings(log_level="ERROR"), "faults")  # that servers are away is what a round is about
     console = Console(highlight=False, soft_wrap=True)
     first, failed = resume_at(options.journal, options.seed, options.first)
     left = options.first + options.rounds - first
@@ -63,7 +66,8 @@ def _tell(console: Console, outcome: Outcome) -> None:
     verdict = f"{len(outcome.findings)} FINDINGS" if outcome.findings else "all holds"
     lines = [
         f"round {plan.number}: {verdict}; {outcome.acknowledged} events acknowledged to {plan.gateway_writers} gateway "
-        f"and {plan.topic_writers} topic writers, {outcome.workers} resolve workers, {outcome.seconds:.0f} s",
+        f"and {plan.topic_writers} topic writers, {outcome.acts} acts to {plan.stewards} stewards ({outcome.refused} "
+        f"more refused), {outcome.workers} resolve workers, {outcome.seconds:.0f} s",
         *(f"  {strike}" for strike in plan.strikes),
         *(f"  MISSED {missed}" for missed in outcome.missed),
     ]
@@ -83,6 +87,8 @@ def _line(seed: int, outcome: Outcome) -> bytes:
             "events": outcome.plan.events,
             "strikes": [str(s) for s in outcome.plan.strikes],
             "acknowledged": outcome.acknowledged,
+            "acts": outcome.acts,
+            "refused": outcome.refused,
             "given_up": outcome.given_up,
             "workers": outcome.workers,
             "missed": outcome.missed,

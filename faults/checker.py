@@ -6,12 +6,14 @@ decides, writes or projects, so that a mistake there cannot excuse itself here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
+from faults.acts import Act, act_findings, contradictions, said
 from faults.cache import cache_findings
 from faults.events import Link, event_findings
 from faults.finding import Finding, FindingKind
+from faults.moves import Moves, astray
 from faults.profiles import exclusive_findings, redirect_findings
 from faults.replay import Replay
 from faults.state import stored
@@ -24,11 +26,15 @@ from schemas.codec import Codec, load_codec
 
 
 def check(
-    settings: Settings, acknowledged: Iterable[str | UUID], cache_timeout_s: float = 30.0
+    settings: Settings,
+    acknowledged: Iterable[str | UUID],
+    acts: Collection[Act] = (),
+    cache_timeout_s: float = 30.0,
 ) -> list[Finding]:
     """Everything that is not as promised; empty where all holds.
 
-    `acknowledged` are the ids of events whose senders were told that they are safe. The house is at rest: nobody sends,
+    `acknowledged` are the ids of events whose senders were told that they are safe, `acts` what stewards were told is
+    done. The house is at rest: nobody sends,
     and its processes have had their time; the cache is given `cache_timeout_s` more, in seconds. Reads whole tables
     and topics, so memory grows with events and profiles. Writes nothing. Raises StoreUnavailable, BrokerUnavailable,
     ConfigurationError and redis' own errors; ValueError where an acknowledged id is no UUID.
@@ -37,6 +43,7 @@ def check(
     codec = load_codec(settings)
     links = _links(settings, codec, found)
     replay = _replay(settings, codec, found)
+    moves = _moves(settings, codec, found)
     with Database(settings.postgres_dsn.get_secret_value(), "faults") as database, database.snapshot() as tx:
         row = tx.row("faults_outbox")
         if row is not None and row[0]:
@@ -45,6 +52,10 @@ def check(
         profiles = stored(tx)
         found += redirect_findings(profiles, links)
         found += exclusive_findings(tx, load_policy(settings))
+        words = said(tx)
+        found += act_findings(tx, acts, words)
+    found += contradictions(words, profiles)
+    found += astray(links, moves, profiles)
     found += replay.findings
     found += replay.against(profiles)
     found += cache_findings(settings.redis_url, profiles, replay.messages, cache_timeout_s)
@@ -74,6 +85,16 @@ def _replay(settings: Settings, codec: Codec, found: list[Finding]) -> Replay:
         if fields is not None:
             replay.take(message.key, message.value, fields)
     return replay
+
+
+def _moves(settings: Settings, codec: Codec, found: list[Finding]) -> Moves:
+    """What identity.merges says of each record."""
+    moves = Moves()
+    for message in read_topic(settings, "identity.merges"):
+        fields = _decoded(codec, "identity.merges", message, found)
+        if fields is not None:
+            moves.take(fields)
+    return moves
 
 
 def _decoded(codec: Codec, topic: str, message: Read, found: list[Finding]) -> dict[str, object] | None:

@@ -17,12 +17,19 @@ class FindingKind(StrEnum):
     RECORD_MISSING = "record_missing"
     EVENT_NOT_LINKED = "event_not_linked"
     LINKED_DIFFERS = "linked_differs"  # messages of one event differ, or say other than its row
+    LINK_ASTRAY = "link_astray"  # its record does not stand in the profile told, and nothing told led it away
 
     # profiles
     PROFILE_MISSING = "profile_missing"
     REDIRECT_NOWHERE = "redirect_nowhere"
     REDIRECT_CYCLE = "redirect_cycle"
     EXCLUSIVE_TWICE = "exclusive_twice"
+
+    # stewards
+    ACT_LOST = "act_lost"  # acknowledged, and not all of it is there
+    ACT_TWICE = "act_twice"
+    PARTED_TOGETHER = "parted_together"  # records that a cannot-link parts
+    JOINED_APART = "joined_apart"  # records that a must-link joins, and no cannot-link parts
 
     # profiles.updates
     VERSION_GAP = "version_gap"

@@ -68,7 +68,11 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The load and the strikes of a round. `repeat`: the share of loads that are sent a second time."""
+    """The load and the strikes of a round.
+
+    `repeat` is the share of loads that are sent a second time, `doubtful` how many customers come whom stewards are
+    asked about, `acts` how often each steward tries to act.
+    """
 
     number: int
     load_s: float
@@ -76,6 +80,9 @@ class Round:
     topic_writers: int
     events: int
     repeat: float
+    doubtful: int
+    stewards: int
+    acts: int
     strikes: tuple[Strike, ...]
 
 
@@ -90,6 +97,9 @@ def round_of(seed: int, number: int, events: int) -> Round:
         topic_writers=draw.randint(1, 2),
         events=draw.randint(events // 2, events * 3 // 2),
         repeat=draw.choice((0.0, 0.1, 0.3)),
+        doubtful=draw.randint(events // 40, events // 20),
+        stewards=draw.randint(1, 2),
+        acts=draw.randint(4, 10),
         strikes=tuple(
             sorted((_strike(draw, processes) for _ in range(draw.randint(2, 5))), key=lambda s: s.at_s)
         ),

@@ -11,6 +11,7 @@ from random import Random
 from bench.load import GatewaySender, Load, Sender, TopicSender, prepare
 from bench.workload import Event
 from cli.client import GatewayClient
+from faults.acts import Act
 from faults.plan import Round
 from pipeline.errors import BrokerUnavailable, GatewayUnavailable
 from pipeline.settings import Settings
@@ -21,11 +22,18 @@ _LOAD = (1, 25)  # events
 
 
 class History:
-    """Ids of the events that were acknowledged, and how many loads were given up. Used by several threads."""
+    """What those who sent and acted were told. Used by several threads.
+
+    `acknowledged` are ids of events, `given_up` counts loads without an answer; `acts` are those of stewards that are
+    done, `refused` those that something stood against, `broken` answers that should not be.
+    """
 
     def __init__(self) -> None:
         self.acknowledged: set[str] = set()
         self.given_up = 0
+        self.acts: list[Act] = []
+        self.refused: list[str] = []
+        self.broken: list[str] = []
         self._writing = threading.Lock()
 
     def acknowledge(self, load: Load) -> None:

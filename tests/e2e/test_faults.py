@@ -10,14 +10,14 @@ import orjson
 
 from faults.plan import StrikeKind, round_of, workers_of
 
-SEED, ROUNDS, EVENTS = 587_779, 2, 200
+SEED, ROUNDS, EVENTS = 485_291, 2, 200
 
 
 def test_every_promise_holds_whatever_is_struck(tmp_path: Path) -> None:
     strikes = [s for number in range(ROUNDS) for s in round_of(SEED, number, EVENTS).strikes]
     killed = {s.target for s in strikes if s.kind is StrikeKind.KILL}
     assert {"kafka", "postgres", "resolve", "normalize"} <= killed
-    assert {s.kind for s in strikes} == set(StrikeKind) - {StrikeKind.CUT, StrikeKind.STALL}
+    assert {s.kind for s in strikes} == set(StrikeKind) - {StrikeKind.CUT, StrikeKind.PAUSE}
     assert workers_of(SEED, 0) > 1
     journal = tmp_path / "journal.jsonl"
     # a process of its own: its house must not be told of by the environment of the tests
@@ -32,3 +32,4 @@ def test_every_promise_holds_whatever_is_struck(tmp_path: Path) -> None:
     # it takes root to fill a disk of its own
     assert [m for one in rounds for m in one["missed"] if "no file system of its own" not in m] == []
     assert all(one["acknowledged"] >= one["events"] for one in rounds)
+    assert sum(one["acts"] for one in rounds) > 0

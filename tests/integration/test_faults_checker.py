@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from copy import copy
 from datetime import UTC, datetime
@@ -20,11 +20,14 @@ from redis import Redis
 
 from consumers.cache import Cache
 from demo.stream import events
+from faults.acts import Act, ActKind
 from faults.checker import check
 from faults.finding import Finding, FindingKind
 from infra.topics import ensure_topics
+from pipeline.answer import Answer, answer_review
 from pipeline.configuration import load_model, load_policy
-from pipeline.privacy.keyring import load_key_ring
+from pipeline.identity.ids import Id
+from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
@@ -34,18 +37,20 @@ from pipeline.stream.relay import Relay
 from pipeline.unmerge.rollback import rollback_merge
 from schemas.codec import load_codec
 from tests.servers import TestStack, flushed_redis, fresh_database, remove_topics
+from tests.support.people import ring
 from tests.support.pipeline import EventIn, StagesOnPostgres, event
 from tests.support.processes import process
 from tests.support.worker import eventually
 
 PROCESSES = ("pipeline.normalize_stage", "pipeline.resolve_stage", "pipeline.stream.relay", "consumers.cache")
 ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
+BO = {"first_name": "Bo", "last_name": "Lindqvist", "date_of_birth": "1975-03-04"}
 NOWHERE = "00000000-0000-4000-8000-00000000cafe"
 SMALL: tuple[EventIn, ...] = (
     event(1, {"email": "anna@mailbox.net"}, traits=ANNA),
     event(2, {"phone": "+14155550101"}),
-    event(3, {"loyalty_id": "L-1001", "email": "bo@mailbox.net"}),
-    event(4, {"loyalty_id": "L-2002", "email": "bo@mailbox.net"}),
+    event(3, {"loyalty_id": "L-1001", "email": "bo@mailbox.net"}, traits=BO),
+    event(4, {"loyalty_id": "L-2002", "email": "bo@mailbox.net"}, traits=BO),  # a steward is asked
     event(5, {"cookie_id": "c-1"}),
     event(6, {"email": "anna@mailbox.net", "phone": "+14155550101"}),
     event(7),  # names nobody
@@ -85,20 +90,19 @@ def at_rest(settings: Settings, count: int) -> None:
     eventually(lambda: rows(settings, query) == [(count, 0)], moving=lambda: rows(settings, query))
 
 
-def undo_a_merge(settings: Settings) -> None:
+def stewardship_of(settings: Settings, database: Database, keys: KeyRing) -> Stewardship:
+    return Stewardship(database, keys, load_codec(settings), load_model(settings), load_policy(settings))
+
+
+def undo_a_merge(settings: Settings, keys: KeyRing) -> Act:
     with Database(settings.postgres_dsn.get_secret_value(), "test") as database:
         with database.transaction() as tx:
             ((merge,),) = tx.connection.execute(
                 "SELECT merge_log_id FROM identity_merge_log WHERE kind = 'merged' ORDER BY decided_at LIMIT 1"
             ).fetchall()
-        stewardship = Stewardship(
-            database,
-            load_key_ring(settings),
-            load_codec(settings),
-            load_model(settings),
-            load_policy(settings),
-        )
-        rollback_merge(stewardship, merge, "steward", "wrong person", datetime.now(UTC))
+        stewardship = stewardship_of(settings, database, keys)
+        (done,) = rollback_merge(stewardship, merge, "steward", "wrong person", datetime.now(UTC)).merges
+    return Act(ActKind.ROLLBACK, str(done.merge_log_id), "wrong person", (str(done.rollback_log_id),))
 
 
 def bridged(count: int) -> tuple[list[EventIn], list[EventIn]]:
@@ -121,6 +125,7 @@ def test_a_running_house_with_repeats_merges_and_a_rollback_keeps_its_promises(
         [event(900, {"phone": "+14155550101"}), *together, *events()[300:400]],
     ]
     safe: list[str] = []
+    acts: list[Act] = []
     with ExitStack() as running:
         for name in PROCESSES:
             running.enter_context(process(name, settings, tmp_path / f"{name}.log"))
@@ -128,8 +133,8 @@ def test_a_running_house_with_repeats_merges_and_a_rollback_keeps_its_promises(
             safe += acknowledged(settings, wave)
             at_rest(settings, len(set(safe)))
             if wave is waves[1]:
-                undo_a_merge(settings)
-        assert list(map(str, check(settings, safe))) == []
+                acts.append(undo_a_merge(settings, load_key_ring(settings)))
+        assert list(map(str, check(settings, safe, acts))) == []
     assert len(set(safe)) == len({str(e["event_id"]) for wave in waves for e in wave}) < len(safe)
     kinds = dict(rows(settings, "SELECT kind, count(*) FROM identity_merge_log GROUP BY kind"))
     assert kinds["rolled_back"] == 1
@@ -190,8 +195,8 @@ class SmallHouse:
     def key(self, status: str = "active") -> str:
         return f"rb:profile:{self.newest(status)['profile_id']}"
 
-    def found(self, *more: str) -> list[Finding]:
-        return check(self.settings, [*IDS, *more], cache_timeout_s=0)
+    def found(self, *more: str, acts: Sequence[Act] = ()) -> list[Finding]:
+        return check(self.settings, [*IDS, *more], acts, cache_timeout_s=0)
 
 
 def dsn_of_server(dsn: str) -> str:
@@ -248,11 +253,17 @@ JOIN_BO = (
     "UPDATE identity_record SET profile_id = (SELECT profile_id FROM identity_record JOIN event USING (record_id) "
     f"WHERE event_id = '{IDS[2]}') WHERE record_id = (SELECT record_id FROM event WHERE event_id = '{IDS[3]}')"
 )
-MUST_LINK = (
-    "INSERT INTO identity_constraint (constraint_id, kind, left_records, right_records, actor, reason, created_at) "
-    "SELECT gen_random_uuid(), 'must_link', ARRAY[a.record_id], ARRAY[b.record_id], 'steward', 'one person', now() "
-    f"FROM event a, event b WHERE a.event_id = '{IDS[2]}' AND b.event_id = '{IDS[3]}'"
-)
+
+
+def constraint(kind: str) -> str:
+    """A steward's word on both Bos."""
+    return (
+        "INSERT INTO identity_constraint (constraint_id, kind, left_records, right_records, actor, reason, created_at) "
+        f"SELECT gen_random_uuid(), '{kind}', ARRAY[a.record_id], ARRAY[b.record_id], 'steward', 'asked them', now() "
+        f"FROM event a, event b WHERE a.event_id = '{IDS[2]}' AND b.event_id = '{IDS[3]}'"
+    )
+
+
 FORGOTTEN = (
     f"DELETE FROM identity_record WHERE record_id = (SELECT record_id FROM event WHERE event_id = '{IDS[4]}')"
 )
@@ -295,9 +306,16 @@ def named(given: object) -> str:
             sql(UNTIE, UNTIE_RECORDS, "DELETE FROM customer_profile WHERE is_merged"),
             {K.PROFILE_MISSING, K.PROFILE_SURPLUS, K.CACHE_SURPLUS},
         ),
-        (sql(JOIN_BO), {K.EXCLUSIVE_TWICE, K.STATE_DIFFERS}),
-        (sql(JOIN_BO, MUST_LINK), {K.STATE_DIFFERS}),
-        (sql(JOIN_BO, "UPDATE customer_profile SET held = true"), {K.STATE_DIFFERS}),
+        (sql(JOIN_BO), {K.EXCLUSIVE_TWICE, K.STATE_DIFFERS, K.LINK_ASTRAY}),
+        (sql(JOIN_BO, constraint("must_link")), {K.STATE_DIFFERS, K.LINK_ASTRAY}),
+        (sql(JOIN_BO, "UPDATE customer_profile SET held = true"), {K.STATE_DIFFERS, K.LINK_ASTRAY}),
+        (sql(constraint("must_link")), {K.JOINED_APART}),
+        (sql(constraint("must_link"), constraint("cannot_link")), set()),
+        (sql(constraint("cannot_link"), constraint("cannot_link")), {K.ACT_TWICE}),
+        (
+            sql(JOIN_BO, constraint("must_link"), constraint("cannot_link")),
+            {K.STATE_DIFFERS, K.LINK_ASTRAY, K.PARTED_TOGETHER},
+        ),
         (sql("INSERT INTO outbox (topic, keys, payloads) VALUES ('x', '{a}', '{b}')"), {K.OUTBOX_LEFT}),
     ],
     ids=named,
@@ -343,6 +361,76 @@ def test_nothing_is_found_without_a_fault_and_a_lost_event_is_named(small: Small
     ]
 
 
+def answered(house: SmallHouse, answer: Answer) -> Act:
+    """The review of both Bos, answered."""
+    ((review,),) = rows(house.settings, "SELECT review_id::text FROM review_queue WHERE status = 'pending'")
+    with Database(house.settings.postgres_dsn.get_secret_value(), "test") as database:
+        stewardship = stewardship_of(house.settings, database, ring())
+        done = answer_review(stewardship, Id.parse(review), answer, "steward", "asked", datetime.now(UTC))
+    kind = {Answer.APPROVED: ActKind.APPROVE, Answer.REJECTED: ActKind.REJECT}[answer]
+    return Act(kind, review, "asked", tuple(map(str, done.merge_log_ids)))
+
+
+STEWARDS = {K.ACT_LOST, K.ACT_TWICE, K.PARTED_TOGETHER, K.JOINED_APART}
+LOG_AGAIN = (
+    "INSERT INTO identity_merge_log SELECT (jsonb_populate_record(l, "
+    "jsonb_build_object('merge_log_id', gen_random_uuid()))).* FROM identity_merge_log l WHERE reason = 'asked'"
+)
+UNANSWER = "UPDATE identity_constraint SET review_id = NULL"
+
+
+@pytest.mark.parametrize("answer", Answer)
+@pytest.mark.parametrize(
+    ("damages", "kinds"),
+    [
+        ((), set()),
+        (("UPDATE review_queue SET status = 'obsolete'",), {K.ACT_LOST}),
+        (("UPDATE identity_constraint SET revoked_at = now()",), {K.ACT_LOST}),
+        ((UNANSWER, "UPDATE identity_merge_log SET reason = 'other'"), {K.ACT_LOST}),
+    ],
+)
+def test_an_answer_that_is_lost_is_found(
+    small: SmallHouse, answer: Answer, damages: Sequence[str], kinds: set[FindingKind]
+) -> None:
+    with small.copied() as house:
+        act = answered(house, answer)
+        damage(house.settings, *damages)
+        found = house.found(acts=[act])
+    # that nothing was published, as no relay runs, is found as well
+    assert {finding.kind for finding in found} & STEWARDS == kinds, "\n".join(map(str, found))
+
+
+def test_an_answer_that_is_logged_twice_is_found(small: SmallHouse) -> None:
+    with small.copied() as house:
+        act = answered(house, Answer.APPROVED)
+        assert act.logged
+        damage(house.settings, LOG_AGAIN)
+        assert {finding.kind for finding in house.found(acts=[act])} & STEWARDS == {K.ACT_TWICE}
+
+
+@pytest.mark.parametrize(
+    ("damages", "kinds"),
+    [
+        ((), set()),
+        (("UPDATE identity_merge_log SET rolled_back_by = NULL",), {K.ACT_LOST}),
+        (("UPDATE identity_constraint SET reason = 'other'",), {K.ACT_LOST}),
+        (("UPDATE identity_merge_log SET reason = 'other'",), {K.ACT_LOST}),
+        (
+            (constraint("cannot_link"), "UPDATE identity_constraint SET reason = 'wrong person'"),
+            {K.ACT_TWICE},
+        ),
+    ],
+)
+def test_a_rollback_that_is_lost_or_doubled_is_found(
+    small: SmallHouse, damages: Sequence[str], kinds: set[FindingKind]
+) -> None:
+    with small.copied() as house:
+        act = undo_a_merge(house.settings, ring())
+        damage(house.settings, *damages)
+        found = house.found(acts=[act])
+    assert {finding.kind for finding in found} & STEWARDS == kinds, "\n".join(map(str, found))
+
+
 def test_messages_that_should_not_be_are_found(house: Settings) -> None:
     """A version left out, though Postgres and the cache have the newest; one told otherwise; an event linked anew."""
     small = SmallHouse(house)
@@ -368,8 +456,9 @@ def test_messages_that_should_not_be_are_found(house: Settings) -> None:
     assert {finding.kind: finding.subject.split()[:2] for finding in found} == {
         K.MESSAGE_BROKEN: ["events.linked", f"[{partition}]"],
         K.LINKED_DIFFERS: ["event", IDS[4]],
+        K.LINK_ASTRAY: ["event", IDS[4]],
         K.VERSION_GAP: ["profile", profile],
         K.VERSION_TOLD_TWICE: ["profile", str(gone["profile_id"])],
     }, "\n".join(map(str, found))
-    assert len(found) == 4
+    assert len(found) == 5
     small.redis.close()

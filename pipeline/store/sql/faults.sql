@@ -65,3 +65,16 @@ SELECT stage, topic, partition, next_offset FROM consumer_position
 -- name: faults_set_back
 -- Sets each position of a stage back by so many messages: it reads them again.
 UPDATE consumer_position SET next_offset = greatest(next_offset - %s, 0), updated_at = now() WHERE stage = %s
+
+-- name: faults_constraints
+-- What stewards said and still say.
+SELECT kind, left_records::text[], right_records::text[], reason, review_id::text
+FROM identity_constraint WHERE revoked_at IS NULL
+
+-- name: faults_reviews
+-- Every review and how it stands.
+SELECT review_id::text, kind, status FROM review_queue
+
+-- name: faults_merge_log
+-- Every entry of the merge log: why, and which entry undid it.
+SELECT merge_log_id::text, reason, rolled_back_by::text FROM identity_merge_log
