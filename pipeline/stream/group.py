@@ -83,9 +83,8 @@ class Group:
             stage=self._name,
             error=error.str(),
         )
-        self.client.close()
         self._settings = self._settings.model_copy(update={"kafka_group_protocol": "classic"})
-        self.client = self._join()
+        self.rejoin()
 
     def _assigned(self, partitions: list[TopicPartition]) -> None:
         self._came = True
@@ -104,6 +103,11 @@ class Group:
             self.client.incremental_unassign(partitions)
         else:
             self.client.unassign()
+
+    def rejoin(self) -> None:
+        """Give back all partitions, leave, and come anew."""
+        self.client.close()
+        self.client = self._join()
 
     def close(self) -> None:
         """Give back all partitions and leave."""

@@ -45,7 +45,8 @@ class Source(Protocol):
     def ahead(self) -> tuple[Message, ...]:
         """Read on without waiting, while a batch is worked on: part of the next `collect`.
 
-        Raises PositionFenced where that fails: then there may be gaps, and the source is to be rewound.
+        Raises PositionFenced where that fails: then there may be gaps, and the source is to be rewound; also where
+        partitions came whose positions cannot be had at once, for whoever works on the batch holds locks meanwhile.
         """
 
     def batch(self, messages: Iterable[Message]) -> Batch:
@@ -115,6 +116,8 @@ class KafkaSource:
         self._hand: list[Message] = []
         self._hand_bytes = 0
         self._torn = False  # reading ahead failed, and no batch was done since
+        self._is_ahead = False
+        self._unplaced: set[Place] = set()  # ours, and not read: from where could not be found out
         self._paused = False
         self._reported = 0.0
         self._group = Group(name, topics, settings, self, reading.config)
@@ -146,6 +149,7 @@ class KafkaSource:
         if self._torn:
             return ()
         had = set(map(id, self._hand))
+        self._is_ahead = True
         try:
             while (room := self._room()) and self._read(room, 0.0):
                 pass
@@ -157,6 +161,10 @@ class KafkaSource:
             self._torn = True
             get_logger().warning("reading ahead failed", stage=self._name, exc_info=exc)
             raise PositionFenced("reading ahead failed") from exc
+        finally:
+            self._is_ahead = False
+        if self._unplaced:
+            raise PositionFenced("partitions came, and their positions cannot be had at once")
         return tuple([m for m in self._hand if id(m) not in had])
 
     def _room(self) -> int:
@@ -238,6 +246,12 @@ class KafkaSource:
         """See `Source`."""
         stored = self._load(self._group.client, list(self._held))
         self._empty_hand()
+        if (
+            self._unplaced
+        ):  # a seek so soon after it came may be overtaken by where it was first to be read from
+            self._group.rejoin()
+            self._held, self._unplaced = {}, set()
+            return
         self._held = {place: _Held(stored.get(place), stored.get(place)) for place in self._held}
         try:
             for place in self._held:
@@ -287,20 +301,25 @@ class KafkaSource:
         for partition, place in zip(partitions, places, strict=True):
             partition.offset = OFFSET_BEGINNING if stored is None else stored.get(place, OFFSET_BEGINNING)
         self._group.take(partitions)
-        if stored is not None:  # otherwise we are stopping, and must not read what we could not place
+        if stored is not None:
             self._held |= {place: _Held(stored.get(place), stored.get(place)) for place in places}
+        else:  # what we could not place must not be read
+            self._unplaced |= set(places)
         if self._paused or stored is None:
             self._group.client.pause(partitions)
         get_logger().info("partitions assigned", stage=self._name, partitions=sorted(places))
 
     def _stored(self, places: Sequence[Place]) -> Mapping[Place, int] | None:
-        """Waits for the store: without positions nothing can be read. None where the process stops before."""
+        """Waits for the store: without positions nothing can be read. None where the process stops before, or would
+        have to wait amid reading ahead."""
         backoff = Backoff(self._settings)
         while not self._stop.is_set():
             try:
                 return self._load(self._group.client, places)
             except RetryLater as exc:
                 get_logger().warning("waiting for positions", stage=self._name, error=str(exc))
+                if self._is_ahead:
+                    return None
                 self._stop.wait(backoff.next())
         return None
 
@@ -321,6 +340,7 @@ class KafkaSource:
     def _drop(self, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
             self._held.pop((partition.topic, partition.partition), None)
+            self._unplaced.discard((partition.topic, partition.partition))
             metrics.forget_lag(self._name, partition.topic, partition.partition)
         self._hand = [m for m in self._hand if (m.topic, m.partition) in self._held]
         self._hand_bytes = sum(len(m.value or b"") for m in self._hand)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -13,13 +13,14 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from pipeline.errors import StoreUnavailable
+from pipeline.errors import PositionFenced, StoreUnavailable
 from pipeline.settings import Settings
 from pipeline.store.database import Database
-from pipeline.stream.batch import Advance, Batch, Message
+from pipeline.stream.batch import Advance, Batch, Message, Place
 from pipeline.stream.loop import run
 from pipeline.stream.positions import advance
 from pipeline.stream.source import KafkaSource
+from schemas.topics import topics
 
 TOPIC = "events.raw"
 
@@ -268,6 +269,37 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
     with worker(fast):
         wait_for(lambda: count(effects) == 300)
     assert positions(effects) == 300
+
+
+def test_no_position_is_waited_for_while_a_batch_holds_its_locks(fast: Settings) -> None:
+    """Partitions come while messages are read ahead, and Postgres takes no connection."""
+    refused: list[Sequence[Place]] = []
+    taken = threading.Event()
+
+    def stored(_: Consumer, places: Sequence[Place]) -> Mapping[Place, int]:
+        if taken.is_set() or refused:
+            return dict.fromkeys(places, 1)
+        refused.append(places)
+        raise StoreUnavailable("too many clients")
+
+    produce(fast, 0, 100)
+    source = KafkaSource("ahead", [TOPIC], fast, stored, threading.Event())
+    fenced = False
+    while not refused:
+        try:
+            source.ahead()
+        except PositionFenced:
+            fenced = True
+    assert fenced
+    taken.set()
+    source.rewind()
+    read: list[Message] = []
+    deadline = time.monotonic() + 60
+    while len(read) < 100 - topics()[TOPIC].partitions and time.monotonic() < deadline:
+        read += source.collect()
+    source.close()
+    assert {m.offset for m in read} == set(range(1, 1 + max(m.offset for m in read)))
+    assert len(read) == len({(m.partition, m.offset) for m in read}) == 100 - topics()[TOPIC].partitions
 
 
 def test_what_is_lost_while_reading_ahead_is_read_again(
