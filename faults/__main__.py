@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
 import orjson
 from rich.console import Console
 
 from faults.campaign import Outcome, campaign
 from faults.plan import ROUNDS_A_HOUSE
+from faults.summary import Line, summary
 from pipeline.errors import RetailBrainError
 from pipeline.log import configure
 from pipeline.settings import Settings
@@ -40,7 +42,9 @@ def main(given: Sequence[str]) -> int:
     options = arguments(given)
     configure(Settings(log_level="ERROR"), "faults")  # that servers are away is what a round is about
     console = Console(highlight=False, soft_wrap=True)
-    first, failed = resume_at(options.journal, options.seed, options.first)
+    lines = held(options.journal, options.seed)
+    first, failed = resume_at(lines, options.first)
+    lines = [line for line in lines if options.first <= cast(int, line["round"]) < first]
     left = options.first + options.rounds - first
     if failed:
         console.print(f"the journal holds {failed} rounds with findings", style="red")
@@ -48,12 +52,15 @@ def main(given: Sequence[str]) -> int:
         for outcome in campaign(options.seed, first, left, options.events, lambda _: None):
             failed += bool(outcome.findings)
             _tell(console, outcome)
+            lines.append(_line(options.seed, outcome))
             if options.journal:
                 with options.journal.open("ab") as journal:
-                    journal.write(_line(options.seed, outcome))
+                    journal.write(orjson.dumps(lines[-1], option=orjson.OPT_APPEND_NEWLINE))
     except RetailBrainError as exc:
         console.print(f"{type(exc).__name__}: {exc}", style="red", markup=False)
         failed += 1
+    for text in summary(lines):
+        console.print(text, markup=False)
     if failed:
         console.print(
             f"to run them again: make faults SEED={options.seed} ROUNDS={options.rounds}", markup=False
@@ -79,33 +86,35 @@ def _tell(console: Console, outcome: Outcome) -> None:
         console.print(f"  and {len(outcome.findings) - _SHOWN} more", style="red")
 
 
-def _line(seed: int, outcome: Outcome) -> bytes:
-    return orjson.dumps(
-        {
-            "seed": seed,
-            "round": outcome.plan.number,
-            "events": outcome.plan.events,
-            "strikes": [str(s) for s in outcome.plan.strikes],
-            "acknowledged": outcome.acknowledged,
-            "acts": outcome.acts,
-            "refused": outcome.refused,
-            "given_up": outcome.given_up,
-            "workers": outcome.workers,
-            "missed": outcome.missed,
-            "seconds": round(outcome.seconds, 1),
-            "findings": outcome.findings,
-        },
-        option=orjson.OPT_APPEND_NEWLINE,
-    )
+def _line(seed: int, outcome: Outcome) -> Line:
+    return {
+        "seed": seed,
+        "round": outcome.plan.number,
+        "events": outcome.plan.events,
+        "strikes": [str(s) for s in outcome.plan.strikes],
+        "acknowledged": outcome.acknowledged,
+        "acts": outcome.acts,
+        "refused": outcome.refused,
+        "given_up": outcome.given_up,
+        "workers": outcome.workers,
+        "missed": outcome.missed,
+        "seconds": round(outcome.seconds, 1),
+        "findings": outcome.findings,
+    }
 
 
-def resume_at(journal: Path | None, seed: int, first: int = 0) -> tuple[int, int]:
+def held(journal: Path | None, seed: int) -> list[Line]:
+    """The lines that the journal holds of the campaign `seed`."""
+    if journal is None or not journal.exists():
+        return []
+    lines = [orjson.loads(line) for line in journal.read_bytes().splitlines()]
+    return [line for line in lines if line["seed"] == seed]
+
+
+def resume_at(lines: Iterable[Line], first: int = 0) -> tuple[int, int]:
     """The first round, from `first` on, of the first house that the journal does not hold whole; and how many before it
     have findings. To run those again after a mend, begin another journal."""
-    if journal is None or not journal.exists():
-        return first, 0
-    lines = [orjson.loads(line) for line in journal.read_bytes().splitlines()]
-    rounds = {int(line["round"]): bool(line["findings"]) for line in lines if line["seed"] == seed}
+    rounds = {cast(int, line["round"]): bool(line["findings"]) for line in lines}
     following = first
     while following in rounds:
         following += 1

@@ -91,8 +91,11 @@ def _signalled(house: House, one: Strike, how: signal.Signals) -> str:
 def _cut(between: Between, one: Strike) -> str:
     cut = 0
     for _ in range(one.amount):
-        cut += between[one.target].cut()
-        time.sleep(one.lasting_s / one.amount)
+        ends = time.monotonic() + one.lasting_s / one.amount
+        while not (these := between[one.target].cut()) and time.monotonic() < ends:
+            time.sleep(0.05)  # the target may be down
+        cut += these
+        time.sleep(max(0.0, ends - time.monotonic()))
     return "" if cut else "there was no connection"
 
 

@@ -8,10 +8,22 @@ import orjson
 import pytest
 
 from bench.house import more_workers
-from faults.__main__ import main, resume_at
+from faults.__main__ import held, main, resume_at
 from faults.between import PROXIED
-from faults.plan import REREAD, ROUNDS_A_HOUSE, SERVERS, StrikeKind, round_of, workers_of
+from faults.plan import REREAD, ROUNDS_A_HOUSE, SERVERS, Strike, StrikeKind, round_of, workers_of
+from faults.summary import summary
 from infra.supervisor import PROCESSES
+
+LINE: dict[str, object] = {
+    "seed": 1,
+    "round": 0,
+    "seconds": 15.5,
+    "acknowledged": 400,
+    "acts": 3,
+    "strikes": [],
+    "missed": [],
+    "findings": [],
+}
 
 
 def test_a_round_can_be_run_again() -> None:
@@ -52,18 +64,42 @@ def test_200_rounds_strike_each_way_dozens_of_times() -> None:
 
 def test_a_journal_tells_where_to_go_on(tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
-    assert resume_at(None, 1) == (0, 0)
-    assert resume_at(journal, 1, 20) == (20, 0)
+    assert held(None, 1) == held(journal, 1) == []
+    assert resume_at([], 20) == (20, 0)
     told: list[dict[str, object]] = [
-        {"seed": 1, "round": n, "findings": ["lost"] if n == 4 else []} for n in range(ROUNDS_A_HOUSE + 3)
+        {**LINE, "seed": 1, "round": n, "findings": ["lost"] if n == 4 else []}
+        for n in range(ROUNDS_A_HOUSE + 3)
     ]
-    told.append({"seed": 2, "round": 0, "findings": []})
+    told.append({**LINE, "seed": 2})
     journal.write_bytes(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in told))
-    assert resume_at(journal, 1) == (ROUNDS_A_HOUSE, 1), "a house that was left in the middle begins again"
-    assert resume_at(journal, 2) == (0, 0)
+    assert resume_at(held(journal, 1)) == (ROUNDS_A_HOUSE, 1), (
+        "a house that was left in the middle begins again"
+    )
+    assert resume_at(held(journal, 2)) == (0, 0)
     assert main(["--seed", "1", "--rounds", str(ROUNDS_A_HOUSE), "--journal", str(journal)]) == 1, (
         "found before"
     )
+
+
+def test_a_campaign_is_summed_up() -> None:
+    strikes = [
+        Strike(1.0, StrikeKind.KILL, "resolve#2"),
+        Strike(2.0, StrikeKind.CUT, "kafka", 1.5, 3),
+        Strike(3.0, StrikeKind.KILL, "resolve"),
+        Strike(4.0, StrikeKind.KILL, "cache"),
+    ]
+    told = [str(strike) for strike in strikes]
+    lines = [
+        {**LINE, "strikes": told, "missed": told[1:2]},
+        {**LINE, "strikes": told[:1], "findings": ["lost"]},
+    ]
+    assert list(summary(lines)) == [
+        "2 rounds, 31 s (16 s a round): 800 events and 6 acts acknowledged, 1 rounds with findings",
+        "  cut 1: kafka 1",
+        "  kill 4: resolve 3, cache 1",
+        "  1 of them missed",
+    ]
+    assert list(summary([])) == []
 
 
 def test_a_round_amid_a_house_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
