@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from bench.workload import Event, Workload
+from bench.workload import Event, Shares, Workload
 
 
 def identity(event: Event) -> str:
@@ -52,3 +52,10 @@ def test_event_ids_differ() -> None:
     workload = Workload(1)
     ids = [event["event_id"] for event in (*workload.warm_up(500), *workload.measured(500))]
     assert len(set(ids)) == 1_000
+
+
+def test_a_few_customers_may_be_misspelt_for_ever() -> None:
+    workload = Workload(1, Shares(repeat=0.0, changed=1.0))
+    known = list(workload.warm_up(3))
+    assert len(known) + len(list(workload.measured(3_000))) == 3_003
+    assert min(len(record.traits["first_name"]) for record in workload.records) < 3
