@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import IO
 
 import psycopg
 
@@ -53,14 +54,10 @@ class SmallDisk:
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """Not a byte is free meanwhile."""
-        filler = self._folder / "filler"
-        try:
-            with filler.open("wb") as file:
-                _take_all(file)
-                yield
-        finally:
-            filler.unlink()
+        """Not a byte is free meanwhile. May be entered several times at once."""
+        with TemporaryFile(dir=self._folder) as file:
+            _take_all(file)
+            yield
 
     def trim(self, settings: Settings) -> None:
         """A checkpoint, so that the log grows no larger than a small disk takes. Raises psycopg.OperationalError."""
@@ -80,7 +77,7 @@ def _mount(folder: Path) -> str:
     return "" if done.returncode == 0 else done.stderr.strip() or f"mount ended with {done.returncode}"
 
 
-def _take_all(file: BinaryIO) -> None:
+def _take_all(file: IO[bytes]) -> None:
     size, step = 0, _STEP
     while step >= os.fstat(file.fileno()).st_blksize:
         try:

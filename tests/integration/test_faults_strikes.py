@@ -50,7 +50,7 @@ def test_a_full_disk_takes_no_row_and_its_log_no_server(home: Path) -> None:
         connection.execute("INSERT INTO kept VALUES ('before')")
     with disk.under(home):
         if not disk.problem:
-            with psycopg.connect(dsn, autocommit=True) as connection, disk.full():
+            with psycopg.connect(dsn, autocommit=True) as connection, disk.full(), disk.full():
                 with pytest.raises(psycopg.errors.DiskFull):
                     connection.execute(
                         "INSERT INTO kept SELECT repeat('x', 100) FROM generate_series(1, 100_000)"
