@@ -41,6 +41,24 @@ def as_constraints(held: Iterable[frozenset[Id]]) -> tuple[Constraint, ...]:
     return tuple(Constraint(ConstraintKind.MUST_LINK, members, frozenset()) for members in held)
 
 
+def sides_held(
+    held: Iterable[frozenset[Id]], free: Partition, constraints: Collection[Constraint]
+) -> list[frozenset[Id]]:
+    """What is kept together where a cannot-link parts a held profile: what belongs together by itself goes to its side
+    as a whole, and what belongs to neither stays with the largest part."""
+    sides: list[set[Id]] = []
+    for members in held:
+        mine: list[set[Id]] = []
+        for part in sorted((part for c in free.clusters if (part := c & members)), key=_largest):
+            home = next((m for m in mine if not any(c.parts(m, part) for c in constraints)), None)
+            if home is None:
+                mine.append(set(part))
+            else:
+                home |= part
+        sides += mine
+    return [frozenset(members) for members in sides]
+
+
 def parts_held(held: Iterable[frozenset[Id]], free: Partition, final: Partition) -> list[Parts]:
     """For each cluster of the final partition that holds together what would be free: the parts, the largest first.
 

@@ -5,7 +5,7 @@ What is made by the million is a named tuple: a frozen dataclass takes several t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -232,6 +232,12 @@ class Constraint:
     kind: ConstraintKind
     left: frozenset[Id]
     right: frozenset[Id]
+
+    def parts(self, one: Set[Id], other: Set[Id]) -> bool:
+        """Whether it forbids the two sets of records to be one customer."""
+        return self.kind is ConstraintKind.CANNOT_LINK and bool(
+            (self.left & one and self.right & other) or (self.left & other and self.right & one)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pipeline.codes import ReasonCode
 from pipeline.identity.cluster import cluster
 from pipeline.identity.decide import decide
 from pipeline.identity.graph import connected
-from pipeline.identity.hold import Parts, as_constraints, parts_held, proposal, to_hold
+from pipeline.identity.hold import Parts, as_constraints, parts_held, proposal, sides_held, to_hold
 from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     Constraint,
@@ -248,7 +248,8 @@ def _decide_component(
         policy,
     )
     if held:
-        partition = cluster(records, edges, (*standing.constraints, *as_constraints(held)), model, policy)
+        holding = as_constraints(sides_held(held, free, standing.constraints))
+        partition = cluster(records, edges, (*standing.constraints, *holding), model, policy)
     first_seen = {r: standing.records[r].activity.first_seen for r in component}
     mine = _claimed(claims, component, standing)
     doubts = {standing.doubts[r] for r in component if r in standing.doubts}
@@ -365,26 +366,18 @@ def _reviews(
     for edge, reason in refusals:
         pair = (settled[edge.low], settled[edge.high])
         reasons[min(pair), max(pair)] = reason
-    forbidden = [c for c in standing.constraints if c.kind is ConstraintKind.CANNOT_LINK]
     members: defaultdict[Id, set[Id]] = defaultdict(set)
     for r, p in (*settled.items(), *standing.outside.items()):
         members[p].add(r)
     found = []
     for (low, high), edge in sorted(pairs.best.items()):
-        if any(_forbids(c, members[low], members[high]) for c in forbidden):
+        if any(c.parts(members[low], members[high]) for c in standing.constraints):
             continue  # a steward or a rollback already answered
         refusal = reasons.get((low, high))
         if refusal is None and not standing.outside.keys().isdisjoint((edge.low, edge.high)):
             refusal = ReasonCode.NEIGHBOURHOOD_TOO_LARGE  # what could be merged is loaded otherwise
         found.append(Review(low, high, edge, _reason(edge, refusal, policy)))
     return tuple(found)
-
-
-def _forbids(constraint: Constraint, one: set[Id], other: set[Id]) -> bool:
-    return bool(
-        (constraint.left & one and constraint.right & other)
-        or (constraint.left & other and constraint.right & one)
-    )
 
 
 def _reason(edge: Edge, refusal: ReasonCode | None, policy: Policy) -> ReasonCode:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from pipeline.codes import AUTOMATIC
-from pipeline.errors import Conflict
+from pipeline.errors import Conflict, TransactionConflict
 from pipeline.identity.graph import connected
 from pipeline.identity.ids import Id
 from pipeline.steward import Stewardship
@@ -79,8 +79,8 @@ def rollback_many(
     """Undo them as rehearsed, group by group; what is done stays done should a later group fail.
 
     They are rehearsed first: nothing is done where that is not what `plan` says. A group that has come to mean
-    something else meanwhile is left alone and blocked. Raises Conflict (another plan), and what `rollback_merges`
-    raises.
+    something else meanwhile, or kept moving, is left alone and blocked. Raises Conflict (another plan), and what
+    `rollback_merges` raises.
     """
     rehearsed = rehearse_many(stewardship, chosen, actor, reason, now, lambda done, of: told(done, 2 * of))
     if plan is not None and plan != plan_of_all(rehearsed):
@@ -93,7 +93,7 @@ def rollback_many(
         ids = [m.merge_log_id for m in one.merges]
         try:
             return rollback_merges(stewardship, ids, actor, reason, now, plan=one.plan)
-        except Conflict as exc:
+        except (Conflict, TransactionConflict) as exc:
             blocked = tuple(UndoneMerge(i, blocked=str(exc)) for i in ids)
             return replace(one, merges=blocked, moves=(), asked=0, retired=0, rehearsed=False)
 

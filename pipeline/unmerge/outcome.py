@@ -95,9 +95,9 @@ def weighed(tx: Transaction, moves: Sequence[Move]) -> tuple[Move, ...]:
     )
 
 
-def plan_of(moves: Iterable[Move]) -> str:
-    """A name for what moves where: the same for the same moves, whatever ids new profiles get."""
-    told = [
+def plan_of(named: Iterable[Id], moves: Iterable[Move]) -> str:
+    """A name for what is undone or taken out (`named`) and what moves where: the same whatever ids new profiles get."""
+    told = [*map(str, named)] + [
         f"{m.source}>{'new' if m.destination is Destination.NEW else m.target}:{','.join(map(str, m.records))}"
         for m in moves
     ]

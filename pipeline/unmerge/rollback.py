@@ -69,14 +69,15 @@ def _undo(act: Act, ids: Sequence[Id], now: datetime, rehearse: bool, plan: str 
         "the records of this merge no longer stand together: there is nothing to undo",
     )
     moves = moves_of(found, settlement)
-    must_be(plan, plan_of(moves))
+    planned = plan_of((u.merge_log_id for u in undos), moves)
+    must_be(plan, planned)
     carried = act.carry_out(found, settlement, split_kind="rolled_back", change="rolled_back")
     home = homes(act.store, undos)
     done = {u.merge_log_id: _undone(u, home, carried) for u in undos}
     if undos:
         act.tx.run("mark_rolled_back", (now, [*done], [d.rollback_log_id for d in done.values()]))
     told = tuple(done.get(i) or UndoneMerge(i, blocked=blocked[i]) for i in dict.fromkeys(ids))
-    return unmerged(act.tx, told, moves, carried, rehearse)
+    return unmerged(act.tx, told, moves, carried, planned, rehearse)
 
 
 def _to_undo(tx: Transaction, ids: Sequence[Id]) -> tuple[list[Undo], dict[Id, str]]:
@@ -143,8 +144,9 @@ def unmerged(
     merges: tuple[UndoneMerge, ...],
     moves: Sequence[Move],
     carried: Carried,
+    plan: str,
     rehearsed: bool,
 ) -> Unmerged:
     """What came of an unmerge, put together."""
     came = sum(c.status == "pending" for c in carried.reviews)
-    return Unmerged(merges, weighed(tx, moves), came, len(carried.reviews) - came, plan_of(moves), rehearsed)
+    return Unmerged(merges, weighed(tx, moves), came, len(carried.reviews) - came, plan, rehearsed)

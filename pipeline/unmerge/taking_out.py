@@ -43,10 +43,12 @@ def _take_out(
     act: Act, profile: Id, records: Collection[Id], events: Collection[Id], rehearse: bool, plan: str | None
 ) -> Unmerged:
     members = _members(act, profile)
-    found, settlement = part(act, profile, members, _chosen(act, members, records, events))
+    chosen = _chosen(act, members, records, events)
+    found, settlement = part(act, profile, members, chosen)
     moves = moves_of(found, settlement)
-    must_be(plan, plan_of(moves))
-    return unmerged(act.tx, (), moves, act.carry_out(found, settlement), rehearse)
+    planned = plan_of(chosen, moves)
+    must_be(plan, planned)
+    return unmerged(act.tx, (), moves, act.carry_out(found, settlement), planned, rehearse)
 
 
 def part(

@@ -40,8 +40,6 @@ def _lines(found: Unmerged, *, with_plan: bool = True) -> Iterator[str]:
     yield from (_move(move) for move in found.moves)
     if found.asked or found.retired:
         yield f"  Reviews: {found.asked} new, {found.retired} obsolete."
-    if not found.moves and not any(m.blocked for m in found.merges):
-        yield "Nothing has to move: they stood apart before. They will not be joined."
     if found.rehearsed and with_plan:
         yield _how_to(found.plan)
 

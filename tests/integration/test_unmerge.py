@@ -235,6 +235,7 @@ def test_records_are_taken_out_and_do_not_come_back(stages: StagesOnPostgres) ->
     kept = home(stages, 1)
     told = take(stages, record(stages, 2), rehearse=True)
     (move,) = told.moves
+    assert take(stages, record(stages, 2), record(stages, 3), rehearse=True).plan != told.plan
     assert (move.source, move.destination, move.events) == (kept, Destination.NEW, 1)
     take(stages, record(stages, 2), plan=told.plan)
     apart = home(stages, 2)

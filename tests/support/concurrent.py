@@ -105,7 +105,8 @@ class InTransaction:
     def lock_profiles(self, profiles: Collection[Id]) -> dict[Id, ProfileRow]:
         if not profiles:
             return {}
-        known = [p for p in sorted(profiles) if p in self._read("profile", profiles).profiles]
+        stored = self._read("profile", profiles).profiles
+        known = [p for p in sorted(profiles) if p in stored]
         self._lock("profile", known)
         return self._read("profile", known).lock_profiles(known)
 

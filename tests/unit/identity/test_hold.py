@@ -97,6 +97,20 @@ def test_a_held_profile_stays_whole_while_others_come() -> None:
     assert len(proposal.parts) == 6
 
 
+def test_what_is_parted_from_a_held_profile_takes_along_what_belongs_to_it() -> None:
+    house = House(split_limit=5)
+    house.arrive(*BARE, JOHN, NEIGHBOUR, MARY)
+    later = [person({"cookie_id": "c-1", "device_id": f"d-{n}"}, minute=20 + n) for n in range(4)]
+    house.arrive(*later)
+    large = house.home(JOHN)
+    rest = frozenset(p.record_id for p in [BARE[0], *BARE[2:], JOHN])
+    house.store.rules.append(Constraint(ConstraintKind.CANNOT_LINK, frozenset({BARE[1].record_id}), rest))
+    house.decide_afresh(large)
+    assert house.together([BARE[1], *later])
+    assert house.together([BARE[0], *BARE[2:], JOHN])
+    assert house.home(BARE[1]) != house.home(JOHN)
+
+
 def test_evidence_that_holds_it_together_after_all_ends_the_proposal() -> None:
     house = House(split_limit=5)
     house.arrive(*BARE, JOHN, NEIGHBOUR, MARY)
