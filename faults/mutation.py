@@ -5,8 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-_NUMBERS = (b"\x00", b"\xff", b"\x7f", b"\x80", b"\xff" * 9 + b"\x01", b"\x80" * 9 + b"\x01", b"\xfe\xff\xff\xff\x0f")
-_TEXTS = (b"null", b"-1", b"1e999", b'"', b"{", b"[" * 2_000, b"\\ud800", b"\xed\xa0\x80", b"\x00", b"9" * 400, b"true")
+_NUMBERS = (
+    b"\x00",
+    b"\xff",
+    b"\x7f",
+    b"\x80",
+    b"\xff" * 9 + b"\x01",
+    b"\x80" * 9 + b"\x01",
+    b"\xfe\xff\xff\xff\x0f",
+)
+_TEXTS = (
+    b"null",
+    b"-1",
+    b"1e999",
+    b'"',
+    b"{",
+    b"[" * 2_000,
+    b"\\ud800",
+    b"\xed\xa0\x80",
+    b"\x00",
+    b"9" * 400,
+    b"true",
+)
 
 Mutation = Callable[[bytearray, Random], None]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from pydantic_core import ErrorDetails
 
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadInput
+from pipeline.event_fields import IdentifierName
 
 MAX_ERRORS = 20
+_IDENTIFIERS = frozenset(get_args(IdentifierName))
 
 _REASONS = {
     "missing": ReasonCode.MISSING_FIELD,
@@ -98,7 +101,9 @@ def _field_error(error: ErrorDetails) -> FieldError:
     open_parts = [p if p.isidentifier() or p.isdigit() else "?" for p in parts]
     if made_up:
         open_parts[-1] = "?"
-    elif parts[:1] == ["traits"] and len(parts) > 1:
+    elif len(parts) > 1 and (
+        parts[0] == "traits" or (parts[0] == "identifiers" and parts[1] not in _IDENTIFIERS)
+    ):
         open_parts[1] = "?"
     if "mend" in context:
         problem, mend = error["msg"], str(context["mend"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from pipeline.dead_letters.content import Fields
-from pipeline.dead_letters.shown import shown_path
+from pipeline.dead_letters.names import shown_path
 from pipeline.errors import BadInput
 
 _LONGEST_PATH = 500

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import cast
 
 from pipeline.dead_letters.content import Content, Fields
+from pipeline.dead_letters.names import distinct
 from pipeline.event_fields import MAX_DEPTH
 from pipeline.privacy.mask import masked
 from schemas.codec import RAW_TOPIC
@@ -65,7 +66,9 @@ def shown(topic: str, content: Content) -> Fields | None:
         return None
     if topic != RAW_TOPIC:  # no other topic of ours holds plaintext
         return cast(Fields, _plain(content.fields))
-    return {shown_path(name): _of_event(name, value) for name, value in list(content.fields.items())[:_MOST]}
+    some = list(content.fields.items())[:_MOST]
+    names = distinct(name for name, _ in some)
+    return {seen: _of_event(name, value) for seen, (name, value) in zip(names, some, strict=True)}
 
 
 def look(value: bytes) -> str:
@@ -74,11 +77,6 @@ def look(value: bytes) -> str:
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     hidden = _WORD.sub(lambda w: w.group() if w.group() in _KNOWN else f"{w.group()[0]}***", text)
     return hidden + ("…" if len(value) > _LOOK_BYTES else "")
-
-
-def shown_path(path: str) -> str:
-    """A field's path without the parts that are no plain names: a source may have put anything there."""
-    return ".".join(part if part.isidentifier() or part.isdigit() else "?" for part in path.split("."))
 
 
 def _of_event(name: str, value: object) -> object:
@@ -94,9 +92,11 @@ def _hidden(value: object, name: str, open_: Mapping[str, re.Pattern[str]], dept
         case dict() | list() if not depth:
             return "…"
         case dict():
+            some = [(str(key), inner) for key, inner in list(value.items())[:_MOST]]
+            names = distinct(key for key, _ in some)
             return {
-                shown_path(str(key)): _hidden(inner, str(key), open_, depth - 1)
-                for key, inner in list(value.items())[:_MOST]
+                seen: _hidden(inner, key, open_, depth - 1)
+                for seen, (key, inner) in zip(names, some, strict=True)
             }
         case list():
             return [_hidden(inner, name, open_, depth - 1) for inner in value[:_MOST]]

@@ -57,15 +57,15 @@ def test_the_whole_event_replaces_what_cannot_be_read() -> None:
         (Changes(), "set"),
         (Changes({"source": "x"}, event={}), "event"),
         (Changes({"identifiers.phone.7": "x"}), "identifiers.phone.7"),
-        (Changes({"source.name": "x"}), "source.name"),
-        (Changes({"source.a.b": "x"}), "source.a.b"),
+        (Changes({"source.name": "x"}), "source.?"),
+        (Changes({"source.a.b": "x"}), "source.?.?"),
         (Changes({"": "x"}), "?"),
-        (Changes({"a..b": "x"}), "a.?.b"),
-        (Changes({"a." * 400 + "b": "x"}), "a." * 400 + "b"),
-        (Changes(taken=["payload.y"]), "payload.y"),
+        (Changes({"a..b": "x"}), "?.?.?"),
+        (Changes({"a." * 400 + "b": "x"}), "?." * 400 + "?"),
+        (Changes(taken=["payload.y"]), "payload.?"),
         (Changes(taken=["identifiers.phone.2"]), "identifiers.phone.2"),
         (Changes(taken=["identifiers.phone.-1"]), "identifiers.phone.?"),
-        (Changes(taken=["jane@mail.test"]), "?.test"),
+        (Changes(taken=["jane@mail.test"]), "?.?"),
     ],
 )
 def test_what_cannot_be_changed_is_named(changes: Changes, field: str) -> None:
@@ -79,5 +79,12 @@ def test_names_are_without_what_a_source_made_up() -> None:
         "payload.?",
         "source",
         "traits.city",
+    ]
+    assert Changes(
+        taken=["payload.phones.14155550132", "jane.doe@mail.net", "payload.items.3.sku"]
+    ).names == [
+        "?.?.?",
+        "payload.?.?",
+        "payload.items.3.sku",
     ]
     assert Changes(event={"jane": 1}).names == ["event"]

@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from pipeline.dead_letters.content import Content, Fields, read_content
-from pipeline.dead_letters.shown import look, shown, shown_path
+from pipeline.dead_letters.names import shown_path
+from pipeline.dead_letters.shown import look, shown
 from pipeline.settings import Settings
 from schemas.codec import RAW_TOPIC, Codec, load_codec
 
@@ -55,7 +56,7 @@ def test_what_names_nobody_is_shown(codec: Codec) -> None:
             "amount": 59.9,
             "currency": "USD",
             "items": [{"sku": "TEA-1", "quantity": 2}],
-            "ok": True,
+            "record_id": None,
         },
     }
     assert seen(codec, event) == event
@@ -120,6 +121,41 @@ def test_a_look_at_bytes_shows_their_structure_only() -> None:
     assert len(look(b"x y" * 100_000)) < 1_300
 
 
-def test_a_path_shows_plain_names_only() -> None:
-    assert shown_path("payload.items.0.sku") == "payload.items.0.sku"
-    assert shown_path("traits.jane@mail.x") == "traits.?.x"
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("payload.items.0.sku", "payload.items.0.sku"),
+        ("identifiers.phone.12", "identifiers.phone.12"),
+        ("traits.jane@mail.x", "traits.?.?"),
+        ("traits.jane_roe", "traits.?"),
+        ("payload.phones.14155550132", "payload.?.?"),
+        ("payload.phones.4155", "payload.?.?"),
+        ("payload.items.14155", "payload.items.?"),
+        ("payload.items.0.1415", "payload.items.0.?"),
+        ("identifiers.phones.1415", "identifiers.?.?"),
+        ("1415", "?"),
+    ],
+)
+def test_a_path_names_our_fields_and_places_in_our_lists_only(path: str, said: str) -> None:
+    assert shown_path(path) == said
+
+
+def test_names_that_a_source_made_up_are_not_shown(codec: Codec) -> None:
+    made_up = {
+        "payload": {
+            "phones": {"14155550132": True, "4155": False},
+            "jane.doe@mail.net": None,
+            "jane_doe": True,
+            "items": [{"sku": "TEA-1", "jane": 1}],
+        },
+        "jane": True,
+    }
+    assert seen(codec, made_up) == {
+        "payload": {
+            "?": {"?": True, "?2": False},
+            "?2": None,
+            "?3": True,
+            "items": [{"sku": "TEA-1", "?": "1***"}],
+        },
+        "?": True,
+    }

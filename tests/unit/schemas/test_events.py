@@ -164,3 +164,12 @@ def test_the_raw_event_prefers_the_events_own_correlation() -> None:
     event = parse(event_id="7", correlation_id="c-own", request_id="r-own")
     raw = to_raw(event, None, None, "r-http", "c-http")
     assert (raw["request_id"], raw["correlation_id"], raw["event_id"]) == ("r-http", "c-own", "")
+
+
+@pytest.mark.parametrize("name", ["14155550132", "jane_doe"])
+@pytest.mark.parametrize("holder", ["identifiers", "traits"])
+def test_a_name_that_a_source_made_up_is_in_no_dead_letter(holder: str, name: str) -> None:
+    with pytest.raises(InvalidEvent) as raised:
+        parse_event({"source": "a", "event_type": "b", holder: {name: 5}}, Limits(), NOW)
+    assert name not in raised.value.summary
+    assert f"{holder}.?: got a number" in raised.value.summary
