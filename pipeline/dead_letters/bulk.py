@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from pipeline.identity.ids import Id
 from pipeline.store.database import Database, Transaction
@@ -63,13 +64,17 @@ class _Tally:
             self.untouched.append(Untouched(letter_id, outcome, detail))
 
 
-def act_on(database: Database, which: Sequence[Id] | Choice, act: Act, action: str, *, dry_run: bool) -> Done:
-    """Act on the letters named, or on all chosen ones that wait.
+def act_on(
+    database: Database, which: Sequence[Id] | Choice, act: Act, action: str, now: datetime, *, dry_run: bool
+) -> Done:
+    """Act on the letters named, or on all chosen ones that wait and failed before `now`.
 
+    So what is replayed and fails again meanwhile is not replayed once more, over and over.
     What is done is done, should it end in between: the same call again does the rest. Raises RetryLater.
     """
     tally = _Tally()
     if isinstance(which, Choice):
+        which = replace(which, until=now if which.until is None else min(which.until, now))
         more, after = True, None
         while more:
             with database.transaction() as tx:

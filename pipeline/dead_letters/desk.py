@@ -142,7 +142,7 @@ class Desk:
                 close_letters(tx, done, REPLAYED, actor, reason, self._clock())
             return refused
 
-        return act_on(self._database, which, act, REPLAYED, dry_run=dry_run)
+        return act_on(self._database, which, act, REPLAYED, self._clock(), dry_run=dry_run)
 
     def drop(self, which: Sequence[Id] | Choice, actor: str, reason: str, *, dry_run: bool = False) -> Done:
         """Give letters up, named ones or all chosen ones that wait: their data keys are destroyed, so that nobody can
@@ -153,7 +153,7 @@ class Desk:
                 close_letters(tx, waiting, DROPPED, actor, reason, self._clock())
             return {}
 
-        return act_on(self._database, which, act, DROPPED, dry_run=dry_run)
+        return act_on(self._database, which, act, DROPPED, self._clock(), dry_run=dry_run)
 
     def _waiting(self, tx: Transaction, letter_id: Id) -> SealedMessage:
         status = lock_letters(tx, [letter_id]).get(letter_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -13,7 +13,7 @@ import pytest
 
 from consumers.letters import Letters
 from pipeline.codes import ReasonCode
-from pipeline.dead_letters.bulk import Untouched
+from pipeline.dead_letters.bulk import Refusals, Untouched, act_on
 from pipeline.dead_letters.changes import Changes
 from pipeline.dead_letters.desk import desk
 from pipeline.errors import BadInput, BadMessage, Conflict, NotFound
@@ -22,6 +22,7 @@ from pipeline.ids import new_id
 from pipeline.privacy.seal import open_sealed
 from pipeline.raw_event import raw_id
 from pipeline.settings import Settings
+from pipeline.store.database import Database, Transaction
 from pipeline.store.dead_letters import Choice
 from pipeline.stream.batch import Message
 from pipeline.stream.deadletter import REPLAY_HEADER, TOPIC
@@ -397,6 +398,26 @@ def test_two_who_replay_the_same_letters_send_each_once(box: Letterbox, database
         done = sum(pool.map(replayed, [backwards, EVERY, backwards[::-1], EVERY]))
     assert done == 64
     assert len(box.pump()) == 64
+
+
+def test_what_fails_meanwhile_is_left_to_the_next_call(box: Letterbox, database: str) -> None:
+    """Else what fails again as soon as it is replayed would be replayed for ever."""
+    box.send(*[b"hello"] * 40)
+    calls: list[int] = []
+
+    def act(_: Transaction, waiting: Sequence[Id]) -> Refusals:
+        calls.append(len(waiting))
+        assert len(calls) < 5, calls
+        box.send(*[b"hello again"] * 40)
+        return {}
+
+    with Database(database, "test") as other:
+        for choice in (EVERY, Choice(until=datetime.now(UTC) + timedelta(days=1))):
+            calls.clear()
+            expected = len(box.waiting())
+            assert act_on(other, choice, act, "replayed", datetime.now(UTC), dry_run=True).done == expected
+            box.desk.drop(EVERY, *ANN)
+            box.send(*[b"hello"] * 40)
 
 
 def test_nothing_is_told_of_letters_that_are_not_there(box: Letterbox) -> None:
