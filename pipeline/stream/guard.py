@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import ceil
 
 from pipeline.errors import StagePaused
 from pipeline.settings import Settings
@@ -11,6 +12,7 @@ from pipeline.settings import Settings
 class DeadLetterGuard:
     """Watches the share of dead letters among the last `dead_letter_window` messages, and runs of unknown failures.
 
+    A batch that reaches beyond the window, or is larger than it, counts by the part of it that lies within.
     A message that is bad in a known way says nothing of us; several in a row that fail in an unknown way do.
     """
 
@@ -23,7 +25,7 @@ class DeadLetterGuard:
 
     def _start_afresh(self) -> None:
         self._noted: deque[tuple[int, int]] = deque()
-        self._messages = self._dead = self._run = 0
+        self._messages = self._run = 0
 
     def before(self, messages: int, dead: int, *, unexplained: bool = False) -> None:
         """`dead` of the next `messages` are to become dead letters, for a reason unknown where `unexplained`.
@@ -31,7 +33,6 @@ class DeadLetterGuard:
         Raises StagePaused where that would be too many: then none of them may be.
         """
         if self._pardoned:
-            self._pardoned = False
             return
         if unexplained and self._run >= self._longest:
             raise StagePaused(
@@ -40,33 +41,33 @@ class DeadLetterGuard:
             )
         if (found := self._in_window(messages, dead)) > self._most:
             raise StagePaused(
-                f"{found} dead letters in the last {self._window} messages are too many: look at "
+                f"{ceil(found)} dead letters in the last {self._window} messages are too many: look at "
                 "their reasons, then mend the producer or the deploy, or raise RB_DEAD_LETTER_RATIO_MAX"
             )
 
     def done(self, messages: int, dead: int, *, unexplained: bool = False) -> None:
         """`messages` were handled, `dead` of them as dead letters, for a reason unknown where `unexplained`."""
+        if dead:
+            self._pardoned = False
         self._run = self._run + dead if unexplained else 0
         self._noted.append((messages, dead))
         self._messages += messages
-        self._dead += dead
         while self._messages - self._noted[0][0] >= self._window:
-            gone, gone_dead = self._noted.popleft()
-            self._messages -= gone
-            self._dead -= gone_dead
+            self._messages -= self._noted.popleft()[0]
 
     def resumed(self) -> None:
-        """Somebody looked and let the stage go on: forget what was, and let pass what it was paused for."""
+        """Somebody looked and let the stage go on: forget what was, and let pass what it was paused for, however many
+        attempts that takes."""
         self._start_afresh()
         self._pardoned = True
 
-    def _in_window(self, messages: int, dead: int) -> int:
+    def _in_window(self, messages: int, dead: int) -> float:
         """The dead letters in the window once these are noted."""
-        messages += self._messages
-        dead += self._dead
-        for gone, gone_dead in self._noted:
-            if messages - gone < self._window:
+        found, room = 0.0, self._window
+        for size, bad in ((messages, dead), *reversed(self._noted)):
+            within = min(size, room)
+            found += bad * within / size
+            room -= within
+            if not room:
                 break
-            messages -= gone
-            dead -= gone_dead
-        return dead
+        return found

@@ -53,7 +53,7 @@ def test_the_share_is_of_the_window() -> None:
         watch.done(2, 0)
         bury(watch)
     watch.done(2, 2)
-    with pytest.raises(StagePaused, match="10 messages"):
+    with pytest.raises(StagePaused, match="6 dead letters in the last 10 messages"):
         watch.before(1, 1)
 
 
@@ -88,3 +88,35 @@ def test_what_the_stage_was_paused_for_passes_once_somebody_looked() -> None:
     watch.done(6, 6)
     with pytest.raises(StagePaused):
         watch.before(1, 1)
+
+
+def test_an_attempt_that_came_to_nothing_does_not_use_up_the_leave() -> None:
+    """The servers were away: nothing is done, and the same batch is asked for again."""
+    watch = guard()
+    watch.resumed()
+    for _ in range(3):
+        watch.before(6, 6)
+    watch.done(3, 0)
+    watch.before(6, 6)
+    watch.done(6, 6)
+    with pytest.raises(StagePaused):
+        watch.before(1, 1)
+
+
+def test_a_batch_larger_than_the_window_is_judged_by_its_share() -> None:
+    watch = guard(window=1_000, ratio=0.1)
+    watch.before(4_000, 160)
+    watch.done(4_000, 160)
+    watch.before(4_000, 400)
+    with pytest.raises(StagePaused, match="101 dead letters in the last 1000 messages"):
+        watch.before(4_000, 401)
+
+
+def test_of_a_batch_at_the_edge_of_the_window_counts_what_lies_within() -> None:
+    watch = guard(window=1_000, ratio=0.1)
+    watch.done(4_000, 160)
+    watch.before(1, 1)
+    watch.done(500, 0)
+    watch.before(100, 84)
+    with pytest.raises(StagePaused):
+        watch.before(100, 85)
