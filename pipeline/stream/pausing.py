@@ -41,12 +41,11 @@ class StoredPauses:
         self._looked = float("-inf")
 
     def soon(self) -> str | None:
-        """See `Pauses`: at most five seconds old."""
+        """See `Pauses`: seen at most five seconds ago, or tried to."""
         return self._seen if time.monotonic() - self._looked < _LOOK_S else self.paused()
 
     def paused(self) -> str | None:
         """See `Pauses`."""
-        self._looked = time.monotonic()
         try:
             with Database(self._dsn, f"{self._stage}-pauses") as database, database.transaction() as tx:
                 found = {pause.stage: pause.reason for pause in open_pauses(tx)}
@@ -54,6 +53,9 @@ class StoredPauses:
             get_logger().warning("pauses could not be looked at", stage=self._stage, error=str(exc))
         else:
             self._seen = found.get(self._stage)
+        self._looked = (
+            time.monotonic()
+        )  # behind the attempt: one that waits for its timeout is not due again at once
         return self._seen
 
     def pause(self, reason: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import orjson
 import psycopg
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from infra.doctor import examine
 from infra.paused import paused_stages
-from pipeline.errors import Conflict
+from pipeline.errors import Conflict, StoreUnavailable
 from pipeline.settings import Settings, settings
 from pipeline.store.database import Database
 from pipeline.store.pauses import open_pauses, pause_stage, resume_stage
@@ -168,6 +169,29 @@ def test_while_postgres_is_away_what_was_seen_counts(house: Settings) -> None:
     )
     assert StoredPauses("cache", away).paused() is None
     assert paused_stages(away) == ()
+
+
+def test_a_look_that_takes_long_in_vain_is_not_taken_again_at_once(
+    house: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Postgres that answers nothing takes as long as a look stays fresh: consumers must not wait for it all the time."""
+    now, looks = [100.0], 0
+
+    def nobody(*_: object) -> Database:
+        nonlocal looks
+        looks += 1
+        now[0] += 5.0
+        raise StoreUnavailable("no answer")
+
+    monkeypatch.setattr("pipeline.stream.pausing.Database", nobody)
+    monkeypatch.setattr("pipeline.stream.pausing.time", SimpleNamespace(monotonic=lambda: now[0]))
+    pauses = StoredPauses("cache", house)
+    for _ in range(5):
+        assert pauses.soon() is None
+    assert looks == 1
+    now[0] += 5.0
+    pauses.soon()
+    assert looks == 2
 
 
 def test_any_worker_of_a_stage_sees_the_pause(house: Settings) -> None:
