@@ -122,7 +122,7 @@ def _which(body: BulkReplay | BulkDrop) -> Sequence[Id] | Choice:
 
 async def _one(request: Request, dead_letter_id: UUID, act: Callable[[Desk], Done]) -> LettersDone:
     def found(desk: Desk) -> Done:
-        desk.show(_id(dead_letter_id))
+        desk.found(_id(dead_letter_id))
         return act(desk)
 
     done = await _at_desk(request, found)

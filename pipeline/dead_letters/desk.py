@@ -11,9 +11,9 @@ from pipeline.dead_letters.acceptable import mended, replayable
 from pipeline.dead_letters.bulk import Done, Refusals, act_on
 from pipeline.dead_letters.changes import Changes, changed
 from pipeline.dead_letters.content import Fields, read_content
-from pipeline.dead_letters.opening import data_key, opened, unmendable, unread, unreplayable
+from pipeline.dead_letters.opening import data_key, opened, refusal, unmendable, unread, unreplayable
 from pipeline.dead_letters.shown import look, shown
-from pipeline.errors import BadMessage, Conflict, NotFound, SealBroken
+from pipeline.errors import Conflict, NotFound, RetryLater
 from pipeline.events import Limits
 from pipeline.identity.ids import Id
 from pipeline.privacy.keyring import KeyRing
@@ -89,6 +89,11 @@ class Desk:
         with self._database.transaction() as tx:
             return read_letters(tx, choice, status, limit)
 
+    def found(self, letter_id: Id) -> StoredLetter:
+        """One letter without its message. Raises NotFound."""
+        with self._database.transaction() as tx:
+            return read_letter(tx, letter_id)
+
     def show(self, letter_id: Id) -> ShownLetter:
         """One letter. Raises NotFound."""
         with self._database.transaction() as tx:
@@ -98,8 +103,10 @@ class Desk:
         if hidden is None:
             try:
                 message = self._message(sealed)
-            except SealBroken as exc:
-                hidden = str(exc)
+            except RetryLater:
+                raise
+            except Exception as exc:
+                hidden = refusal(exc)
         against = self._unreplayable(sealed) if letter.status == WAITING else None
         return ShownLetter(letter, message, hidden, against, actions)
 
@@ -131,8 +138,10 @@ class Desk:
             for sealed in read_messages(tx, waiting):
                 try:
                     message = self._ready(sealed)
-                except (Conflict, BadMessage, SealBroken) as exc:
-                    refused[sealed.letter_id] = str(exc)
+                except RetryLater:
+                    raise
+                except Exception as exc:  # one that nobody foresaw must not stand in the way of the others
+                    refused[sealed.letter_id] = refusal(exc)
                 else:
                     ready.setdefault(sealed.topic, []).append(message)
             if not dry_run:
@@ -165,7 +174,7 @@ class Desk:
         return sealed
 
     def _ready(self, sealed: SealedMessage) -> ToSeal:
-        """What is to be published. Raises Conflict, BadMessage, SealBroken."""
+        """What is to be published. Raises Conflict, BadMessage, SealBroken, and what nobody foresaw."""
         if (why := unreplayable(sealed)) is not None:
             raise Conflict(why)
         message = opened(self._ring, sealed, self._topic(sealed.topic))
@@ -178,8 +187,10 @@ class Desk:
     def _unreplayable(self, sealed: SealedMessage) -> str | None:
         try:
             self._ready(sealed)
-        except (Conflict, BadMessage, SealBroken) as exc:
-            return str(exc)
+        except RetryLater:
+            raise
+        except Exception as exc:
+            return refusal(exc)
         return None
 
     def _message(self, sealed: SealedMessage) -> ShownMessage | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.dead_letters.acceptable import NORMALIZED_TOPIC, REPLAYABLE
-from pipeline.errors import Conflict
+from pipeline.errors import BadMessage, ConfigurationError, Conflict, SealBroken
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import open_sealed
 from pipeline.store.dead_letters import SealedMessage
@@ -11,6 +11,12 @@ from pipeline.stream.batch import Message
 from pipeline.stream.deadletter import MAX_BYTES, TOPIC, sealed_context
 
 DESTROYED = "its data key was destroyed: nobody can read its message any more"
+
+
+def refusal(error: Exception) -> str:
+    """Why a letter is refused; of an error that nobody foresaw the type only, since its text may quote what came."""
+    foreseen = isinstance(error, BadMessage | ConfigurationError | Conflict | SealBroken)
+    return str(error) if foreseen else f"refused: {type(error).__name__}"
 
 
 def data_key(ring: KeyRing, sealed: SealedMessage) -> bytes:

@@ -11,13 +11,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 
 from psycopg.rows import TupleRow
 
 from pipeline import metrics
 from pipeline.dead_letters.filing import filing
-from pipeline.errors import RetryLater, SealBroken
+from pipeline.errors import ConfigurationError, RetryLater, SealBroken
 from pipeline.identity.ids import Id
 from pipeline.log import configure, get_logger
 from pipeline.privacy.keyring import KeyRing, load_key_ring
@@ -119,8 +118,10 @@ class Relay:
             return {}
         found = {}
         for owner, wrapped, version in tx.rows("data_keys", (owners,)):
-            with suppress(SealBroken):  # its message is left out aloud
+            try:
                 found[owner] = self._ring.unwrap(wrapped, version, owner)
+            except (SealBroken, ConfigurationError) as exc:  # its message is left out: all else must go out
+                get_logger().error("a data key does not unwrap", dead_letter_id=str(owner), error=str(exc))
         return found
 
     def _measure(self, tx: Transaction) -> None:

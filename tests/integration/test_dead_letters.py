@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,17 @@ import pytest
 
 from consumers.letters import Letters
 from pipeline.codes import ReasonCode
+from pipeline.dead_letters.acceptable import replayable
 from pipeline.dead_letters.bulk import Refusals, Untouched, act_on
 from pipeline.dead_letters.changes import Changes
+from pipeline.dead_letters.content import Content
 from pipeline.dead_letters.desk import desk
 from pipeline.errors import BadInput, BadMessage, Conflict, NotFound
+from pipeline.events import Limits
 from pipeline.identity.ids import Id
 from pipeline.ids import new_id
+from pipeline.privacy.keyfile import KeyFile
+from pipeline.privacy.keyring import key_ring
 from pipeline.privacy.seal import open_sealed
 from pipeline.raw_event import raw_id
 from pipeline.settings import Settings
@@ -26,7 +32,10 @@ from pipeline.store.database import Database, Transaction
 from pipeline.store.dead_letters import Choice
 from pipeline.stream.batch import Message
 from pipeline.stream.deadletter import REPLAY_HEADER, TOPIC
+from pipeline.stream.outbox import write_outbox
 from pipeline.stream.publish import MemoryPublisher, Outgoing
+from pipeline.stream.relay import Relay
+from schemas.codec import Codec
 from tests.support.letters import EVERY, NORMALIZED, RAW, Letterbox
 from tests.support.people import ring
 
@@ -418,6 +427,48 @@ def test_what_fails_meanwhile_is_left_to_the_next_call(box: Letterbox, database:
             assert act_on(other, choice, act, "replayed", datetime.now(UTC), dry_run=True).done == expected
             box.desk.drop(EVERY, *ANN)
             box.send(*[b"hello"] * 40)
+
+
+def test_an_error_that_nobody_foresaw_is_that_letters_alone(
+    box: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.send(bad(), bad(event_id="visit-2"))
+    sound, odd = (letter.dead_letter_id for letter in box.waiting())
+    for letter_id in (sound, odd):
+        box.desk.edit(letter_id, MEND, *ANN)
+
+    def replayed(codec: Codec, topic: str, limits: Limits, message: Message, now: datetime) -> bytes:
+        if b"visit-1" in raw(message):
+            raise ZeroDivisionError("Jane Roe")
+        return replayable(codec, topic, limits, message, now)
+
+    def seen(topic: str, content: Content) -> None:
+        raise ZeroDivisionError("Jane Roe")
+
+    def raw(message: Message) -> bytes:
+        return cast(str, box.codec.decode(RAW, message.value or b"")["event_id"]).encode()
+
+    monkeypatch.setattr("pipeline.dead_letters.desk.replayable", replayed)
+    monkeypatch.setattr("pipeline.dead_letters.desk.shown", seen)
+    told = box.desk.show(odd)
+    assert (told.message, told.unread, told.unreplayable) == (None, *["refused: ZeroDivisionError"] * 2)
+    done = box.desk.replay(EVERY, *ANN)
+    assert (done.done, done.untouched) == (1, (Untouched(odd, "refused", "refused: ZeroDivisionError"),))
+    assert box.one() == odd
+    assert box.desk.drop([odd], *ANN).done == 1
+
+
+def test_a_replay_whose_key_version_is_missing_does_not_stop_the_relay(box: Letterbox) -> None:
+    box.send(bad())
+    box.desk.edit(box.one(), MEND, *ANN)
+    box.desk.replay(EVERY, *ANN)
+    with box.database.transaction() as tx:
+        write_outbox(tx, "profiles.updates", [b"k"], [b"v"])
+    other = key_ring(KeyFile(current=2, keys={2: bytes(32)}, development=True))
+    relay = Relay(box.stages.settings, box.database, box.publisher, threading.Event(), other)
+    while relay.publish_some():
+        pass
+    assert [(m.topic, m.value) for m in box.publisher.log] == [("profiles.updates", b"v")]
 
 
 def test_nothing_is_told_of_letters_that_are_not_there(box: Letterbox) -> None:
