@@ -47,7 +47,7 @@ class LetterMessage(View):
 class LetterAction(View):
     """What somebody did with a letter."""
 
-    action: Literal["edited", "replayed", "dropped"]
+    action: Literal["edited", "replayed", "dropped", "reopened"]
     at: datetime
     actor: str
     reason: str

@@ -46,7 +46,8 @@ _COLUMNS = (
 
 
 class LettersStage:
-    """The handler of the letters loop: a letter is filed once, however often it comes.
+    """The handler of the letters loop: a letter is filed once, however often it comes. One that was replayed or
+    dropped is reopened where its message was refused anew since.
 
     What is no letter is filed as one of this stage's own, sealed; it goes to no topic, so that it cannot come again.
     """

@@ -19,7 +19,7 @@ from pipeline.dead_letters.bulk import Refusals, Untouched, act_on
 from pipeline.dead_letters.changes import Changes
 from pipeline.dead_letters.content import Content
 from pipeline.dead_letters.desk import desk
-from pipeline.errors import BadInput, BadMessage, Conflict, NotFound
+from pipeline.errors import BadInput, BadMessage, Conflict, NotFound, SealBroken
 from pipeline.events import Limits
 from pipeline.identity.ids import Id
 from pipeline.ids import new_id
@@ -31,7 +31,7 @@ from pipeline.settings import Settings
 from pipeline.store.database import Database, Transaction
 from pipeline.store.dead_letters import Choice
 from pipeline.stream.batch import Message
-from pipeline.stream.deadletter import REPLAY_HEADER, TOPIC
+from pipeline.stream.deadletter import REPLAY_HEADER, TOPIC, sealed_context
 from pipeline.stream.outbox import write_outbox
 from pipeline.stream.publish import MemoryPublisher, Outgoing
 from pipeline.stream.relay import Relay
@@ -110,7 +110,7 @@ def test_a_letter_that_comes_again_is_filed_once_and_stays_as_it_is(box: Letterb
     box.send(b"hello")
     letter_id = box.one()
     box.desk.drop([letter_id], *ANN)
-    (payload,) = box.rows("SELECT sealed_value FROM dead_letter")
+    ((payload, failed_at),) = box.rows("SELECT sealed_value, failed_at FROM dead_letter")
     told = {
         "dead_letter_id": str(letter_id),
         "stage": "normalize",
@@ -120,9 +120,9 @@ def test_a_letter_that_comes_again_is_filed_once_and_stays_as_it_is(box: Letterb
         "partition": 0,
         "offset": 0,
         "timestamp": datetime.now(UTC),
-        "failed_at": datetime.now(UTC),
+        "failed_at": failed_at,
         "sealed_key": None,
-        "sealed_value": payload[0],
+        "sealed_value": payload,
         "truncated": False,
         "replay_of": None,
     }
@@ -131,6 +131,75 @@ def test_a_letter_that_comes_again_is_filed_once_and_stays_as_it_is(box: Letterb
     assert box.rows("SELECT count(*), min(status), min(detail) FROM dead_letter") == [
         (1, "dropped", "neither Confluent-framed Avro nor a JSON object")
     ]
+
+
+def refuse(box: Letterbox, message: Message) -> list[Outgoing]:
+    """Normalize refuses a message; returns the letter as it is published."""
+    batch = box.stages.batch("normalize", [message])
+    box.stages.normalize.bury(message, batch.positions[0], ValueError("x"))
+    box.relay.publish_some()
+    sent, box.publisher.log = box.publisher.log, []
+    return sent
+
+
+@pytest.mark.parametrize("done", ["replayed", "dropped"])
+def test_what_is_refused_anew_waits_again(box: Letterbox, done: str) -> None:
+    message = Message(RAW, 0, 0, datetime(2026, 1, 1, tzinfo=UTC), None, bad())
+    first = refuse(box, message)
+    box.deliver(first)
+    letter_id = box.one()
+    before = box.rows("SELECT sealed_value, failed_at FROM dead_letter")
+    box.desk.edit(letter_id, MEND, *ANN)
+    if done == "dropped":
+        box.desk.drop([letter_id], *ANN)
+    else:
+        assert box.desk.replay([letter_id], *ANN).done == 1
+        box.rows("DELETE FROM outbox RETURNING 1")
+    box.deliver(first)
+    assert not box.waiting(), "the same letter again opens nothing"
+    assert box.rows("SELECT sealed_value, failed_at FROM dead_letter") == before
+    again = refuse(box, message)
+    box.deliver([*first, *again, *again])
+    (letter,) = box.waiting()
+    assert letter.dead_letter_id == letter_id
+    assert letter.failed_at > before[0][1]
+    assert not letter.edited, "what was mended is past: the message came as it was"
+    shown = box.desk.show(letter_id)
+    assert shown.message is not None
+    assert shown.message.fields is not None
+    assert shown.message.fields["source"] == "pos"
+    assert [(a.action, a.actor) for a in shown.actions] == [
+        ("edited", "ann"),
+        (done, "ann"),
+        ("reopened", "normalize"),
+    ]
+    assert box.desk.drop(EVERY, *ANN).done == 1
+    box.deliver([*again, *first])
+    assert not box.waiting()
+    assert box.rows("SELECT count(*) FROM data_key") == [(0,)]
+
+
+def test_what_a_dropped_letter_held_stays_unreadable_when_it_is_reopened(box: Letterbox) -> None:
+    message = Message(RAW, 0, 0, datetime(2026, 1, 1, tzinfo=UTC), None, bad())
+    box.deliver(refuse(box, message))
+    letter_id = box.one()
+    box.desk.edit(letter_id, MEND, *ANN)
+    sealed = box.rows(
+        "SELECT 'value', sealed_value FROM dead_letter UNION ALL "
+        "SELECT 'edit', sealed_value FROM dead_letter_action WHERE action = 'edited'"
+    )
+    under_way = refuse(box, message)
+    box.desk.drop(EVERY, *ANN)
+    box.deliver(under_way)
+    assert box.one() == letter_id
+    assert "data key was destroyed" in str(box.desk.show(letter_id).unread), "refused before it was dropped"
+    box.desk.drop(EVERY, *ANN)
+    box.deliver(refuse(box, message))
+    ((wrapped, version),) = box.rows("SELECT wrapped, key_version FROM data_key")
+    key = ring().unwrap(wrapped, version, letter_id)
+    for part, value in sealed:
+        with pytest.raises(SealBroken):
+            open_sealed(key, value, sealed_context(part, letter_id))
 
 
 def test_what_is_no_letter_is_filed_sealed_and_comes_to_an_end(box: Letterbox) -> None:

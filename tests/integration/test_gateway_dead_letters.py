@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +11,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.integration.test_dead_letters import bad
+from pipeline.stream.batch import Message
+from tests.integration.test_dead_letters import bad, refuse
 from tests.support.gateway import gateway_over
 from tests.support.letters import Letterbox
 
@@ -64,6 +65,17 @@ async def test_a_letter_is_read_mended_and_replayed(client: httpx.AsyncClient, b
     ]
     assert (actions[0]["actor"], actions[0]["reason"]) == ("ann", "the till sent numbers")
     assert actions[1]["actor"].startswith("api-key:")
+
+
+async def test_a_reopened_letter_says_so(client: httpx.AsyncClient, box: Letterbox) -> None:
+    message = Message("events.raw", 0, 0, datetime(2026, 1, 1, tzinfo=UTC), None, bad())
+    for _ in range(2):
+        box.deliver(refuse(box, message))
+        path = f"/v1/dead-letters/{box.one()}"
+        dropped = await client.post(f"{path}/drop", json={"reason": "a test"})
+        assert dropped.json()["done"] == 1
+    actions = (await client.get(path)).json()["actions"]
+    assert [a["action"] for a in actions] == ["dropped", "reopened", "dropped"]
 
 
 async def test_letters_are_chosen_and_paged(client: httpx.AsyncClient, box: Letterbox) -> None:

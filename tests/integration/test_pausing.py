@@ -174,7 +174,7 @@ def test_while_postgres_is_away_what_was_seen_counts(house: Settings) -> None:
 def test_a_look_that_takes_long_in_vain_is_not_taken_again_at_once(
     house: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A look at a Postgres that answers nothing takes as long as one stays fresh: consumers must not wait all the time."""
+    """A look at a Postgres that answers nothing takes as long as one stays fresh: else consumers only wait for it."""
     now, looks = [100.0], 0
 
     def nobody(*_: object) -> Database:

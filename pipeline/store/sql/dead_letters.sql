@@ -1,10 +1,28 @@
 -- name: file_dead_letters
--- Files dead letters; one that is filed already stays as it is. A batch may hold one twice.
-INSERT INTO dead_letter (dead_letter_id, stage, reason, detail, topic, partition, "offset", message_at, failed_at,
-                         sealed_key, sealed_value, truncated, replay_of)
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bigint[],
-                     %s::timestamptz[], %s::timestamptz[], %s::bytea[], %s::bytea[], %s::boolean[], %s::uuid[])
-ON CONFLICT (dead_letter_id) DO NOTHING
+-- Files dead letters. One that waits stays as it is, and so does one that came before, which has the same failed_at or
+-- an older one; where the message was refused anew since, a replayed or dropped letter waits again with what came now.
+-- A batch may hold one twice. Rows are locked in the order in which everybody locks them.
+WITH came AS (
+    SELECT DISTINCT ON (dead_letter_id) *
+    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bigint[], %s::timestamptz[],
+                %s::timestamptz[], %s::bytea[], %s::bytea[], %s::boolean[], %s::uuid[])
+         AS c (dead_letter_id, stage, reason, detail, topic, partition, "offset", message_at, failed_at, sealed_key,
+               sealed_value, truncated, replay_of)
+    ORDER BY dead_letter_id, failed_at DESC
+), filed AS (
+    INSERT INTO dead_letter AS d (dead_letter_id, stage, reason, detail, topic, partition, "offset", message_at,
+                                  failed_at, sealed_key, sealed_value, truncated, replay_of)
+    SELECT * FROM came ORDER BY failed_at, dead_letter_id
+    ON CONFLICT (dead_letter_id) DO UPDATE
+    SET status = 'waiting', reason = excluded.reason, detail = excluded.detail, failed_at = excluded.failed_at,
+        sealed_key = excluded.sealed_key, sealed_value = excluded.sealed_value, truncated = excluded.truncated,
+        replay_of = excluded.replay_of
+    WHERE d.status <> 'waiting' AND excluded.failed_at > d.failed_at
+    RETURNING d.dead_letter_id, d.stage, d.failed_at
+)
+INSERT INTO dead_letter_action (dead_letter_id, action, at, actor, reason)
+SELECT f.dead_letter_id, 'reopened', f.failed_at, f.stage, 'its message was refused again'
+FROM filed f JOIN dead_letter before USING (dead_letter_id)  -- as it was when the statement began
 
 -- name: waiting_dead_letters
 -- How many wait, by stage and reason.
@@ -14,8 +32,9 @@ SELECT stage, reason, count(*) FROM dead_letter WHERE status = 'waiting' GROUP B
 -- Dead letters without their messages, the newest failure first; those chosen, where something is.
 SELECT d.dead_letter_id, d.stage, d.reason, d.detail, d.topic, d.partition, d."offset", d.message_at, d.failed_at,
        d.truncated, d.replay_of, d.status,
-       EXISTS (SELECT FROM dead_letter_action a
-               WHERE a.dead_letter_id = d.dead_letter_id AND a.action = 'edited') AS edited
+       coalesce((SELECT a.action = 'edited' FROM dead_letter_action a
+                 WHERE a.dead_letter_id = d.dead_letter_id AND a.action IN ('edited', 'reopened')
+                 ORDER BY a.action_id DESC LIMIT 1), false) AS edited
 FROM dead_letter d
 WHERE (%(status)s::text IS NULL OR d.status = %(status)s) AND (%(stage)s::text IS NULL OR d.stage = %(stage)s)
   AND (%(reason)s::text IS NULL OR d.reason = %(reason)s) AND (%(topic)s::text IS NULL OR d.topic = %(topic)s)
@@ -37,20 +56,21 @@ WHERE (%(status)s::text IS NULL OR d.status = %(status)s) AND (%(stage)s::text I
 -- One of them.
 SELECT d.dead_letter_id, d.stage, d.reason, d.detail, d.topic, d.partition, d."offset", d.message_at, d.failed_at,
        d.truncated, d.replay_of, d.status,
-       EXISTS (SELECT FROM dead_letter_action a
-               WHERE a.dead_letter_id = d.dead_letter_id AND a.action = 'edited') AS edited
+       coalesce((SELECT a.action = 'edited' FROM dead_letter_action a
+                 WHERE a.dead_letter_id = d.dead_letter_id AND a.action IN ('edited', 'reopened')
+                 ORDER BY a.action_id DESC LIMIT 1), false) AS edited
 FROM dead_letter d WHERE d.dead_letter_id = %s
 
 -- name: dead_letter_messages
 -- What letters hold: message key, message and newest edit, all sealed, and the wrapped data key that opens them (null
--- where it was destroyed, or there was never anything to seal).
+-- where it was destroyed, or there was never anything to seal). What was mended before a letter was reopened is past.
 SELECT d.dead_letter_id, d.topic, d.partition, d."offset", d.message_at, d.truncated, d.sealed_key, d.sealed_value,
        e.sealed_value, k.wrapped, k.key_version
 FROM dead_letter d
 LEFT JOIN data_key k ON k.owner_id = d.dead_letter_id
 LEFT JOIN LATERAL (
     SELECT a.sealed_value FROM dead_letter_action a
-    WHERE a.dead_letter_id = d.dead_letter_id AND a.action = 'edited'
+    WHERE a.dead_letter_id = d.dead_letter_id AND a.action IN ('edited', 'reopened')
     ORDER BY a.action_id DESC LIMIT 1
 ) e ON true
 WHERE d.dead_letter_id = ANY(%s::uuid[])
