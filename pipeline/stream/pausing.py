@@ -53,9 +53,8 @@ class StoredPauses:
             get_logger().warning("pauses could not be looked at", stage=self._stage, error=str(exc))
         else:
             self._seen = found.get(self._stage)
-        self._looked = (
-            time.monotonic()
-        )  # behind the attempt: one that waits for its timeout is not due again at once
+        # behind the attempt: one that waits for its timeout is not due again at once
+        self._looked = time.monotonic()
         return self._seen
 
     def pause(self, reason: str) -> None:

@@ -35,10 +35,11 @@ _POLL_S = 0.2  # should a notification get lost, or another relay have gone
 _MEASURE_S = 1.0
 
 
-def outgoing(rows: Sequence[TupleRow], data_keys: Mapping[Id, bytes]) -> Iterator[Outgoing]:
+def outgoing(rows: Sequence[TupleRow], data_keys: Mapping[Id, bytes], unsent: set[Id]) -> Iterator[Outgoing]:
     """The messages of outbox rows (outbox_id, topic, keys, payloads, owners), in order.
 
-    An empty payload is a tombstone. Those with an owner are opened by its data key and name it in a header.
+    An empty payload is a tombstone. Those with an owner are opened by its data key and name it in a header; owners
+    whose message does not open are put into `unsent`, for what is behind it must go out.
     """
     for _, topic, keys, payloads, owners in rows:
         if owners is None:
@@ -46,19 +47,12 @@ def outgoing(rows: Sequence[TupleRow], data_keys: Mapping[Id, bytes]) -> Iterato
                 yield Outgoing(topic, key, payload or None)
         else:
             for key, sealed, owner in zip(keys, payloads, owners, strict=True):
-                yield from _replayed(topic, key, sealed, owner, data_keys.get(owner))
-
-
-def _replayed(topic: str, key: bytes, sealed: bytes, owner: Id, data_key: bytes | None) -> Iterator[Outgoing]:
-    """Nothing where it does not open: its data key was destroyed meanwhile, and what is behind it must go out."""
-    try:
-        if data_key is None:
-            raise SealBroken("its data key is gone")
-        value = open_payload(owner, data_key, sealed)
-    except SealBroken as exc:
-        get_logger().error("a replayed dead letter is left out", dead_letter_id=str(owner), error=str(exc))
-        return
-    yield Outgoing(topic, key, value, ((REPLAY_HEADER, str(owner).encode()),))
+                try:
+                    value = open_payload(owner, data_keys[owner], sealed)
+                except (KeyError, SealBroken):
+                    unsent.add(owner)
+                else:
+                    yield Outgoing(topic, key, value, ((REPLAY_HEADER, str(owner).encode()),))
 
 
 class Relay:
@@ -106,11 +100,19 @@ class Relay:
             self._measure(tx)
             rows = tx.rows("read_outbox", {"limit": _ROWS})
             if rows:
-                self._publisher.publish(list(outgoing(rows, self._data_keys(tx, rows))))
+                unsent: set[Id] = set()
+                self._publisher.publish(list(outgoing(rows, self._data_keys(tx, rows), unsent)))
+                self._wait_again(tx, unsent)
                 # a delete that a crash of the database takes back only publishes twice: no need to wait for the disk
                 tx.run("commit_lazily")
                 tx.run("delete_outbox", {"ids": [row[0] for row in rows]})
             return len(rows)
+
+    def _wait_again(self, tx: Transaction, unsent: set[Id]) -> None:
+        """Replayed letters that could not go out wait again, so that none is lost."""
+        if unsent:
+            get_logger().error("replayed dead letters do not open", dead_letters=sorted(map(str, unsent)))
+            tx.run("reopen_dead_letters", {"letters": sorted(unsent), "actor": STAGE})
 
     def _data_keys(self, tx: Transaction, rows: Sequence[TupleRow]) -> Mapping[Id, bytes]:
         owners = [owner for row in rows for owner in row[4] or ()]
@@ -120,7 +122,7 @@ class Relay:
         for owner, wrapped, version in tx.rows("data_keys", (owners,)):
             try:
                 found[owner] = self._ring.unwrap(wrapped, version, owner)
-            except (SealBroken, ConfigurationError) as exc:  # its message is left out: all else must go out
+            except (SealBroken, ConfigurationError) as exc:
                 get_logger().error("a data key does not unwrap", dead_letter_id=str(owner), error=str(exc))
         return found
 

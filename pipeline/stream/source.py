@@ -246,9 +246,8 @@ class KafkaSource:
         """See `Source`."""
         stored = self._load(self._group.client, list(self._held))
         self._empty_hand()
-        if (
-            self._unplaced
-        ):  # a seek so soon after it came may be overtaken by where it was first to be read from
+        if self._unplaced:
+            # a seek so soon after a partition came may be overtaken by where it was first to be read from
             self._group.rejoin()
             self._held, self._unplaced = {}, set()
             return

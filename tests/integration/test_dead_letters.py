@@ -538,6 +538,12 @@ def test_a_replay_whose_key_version_is_missing_does_not_stop_the_relay(box: Lett
     while relay.publish_some():
         pass
     assert [(m.topic, m.value) for m in box.publisher.log] == [("profiles.updates", b"v")]
+    # it is not lost: it waits again, and goes out once the key is there
+    assert box.desk.show(box.one()).actions[-1].action == "reopened"
+    box.desk.edit(box.one(), MEND, *ANN)
+    box.desk.replay(EVERY, *ANN)
+    box.pump()
+    assert len(box.events()) == 1
 
 
 def test_nothing_is_told_of_letters_that_are_not_there(box: Letterbox) -> None:

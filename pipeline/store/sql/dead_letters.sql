@@ -101,6 +101,18 @@ LIMIT %(limit)s FOR UPDATE
 -- Locked letters are replayed or dropped now.
 UPDATE dead_letter SET status = %s WHERE dead_letter_id = ANY(%s::uuid[])
 
+-- name: reopen_dead_letters
+-- Replayed letters whose message does not open, so that it could not be sent, wait again.
+WITH locked AS (
+    SELECT dead_letter_id FROM dead_letter WHERE dead_letter_id = ANY(%(letters)s::uuid[]) AND status = 'replayed'
+    ORDER BY failed_at, dead_letter_id FOR UPDATE
+), reopened AS (
+    UPDATE dead_letter d SET status = 'waiting' FROM locked WHERE d.dead_letter_id = locked.dead_letter_id
+    RETURNING d.dead_letter_id
+)
+INSERT INTO dead_letter_action (dead_letter_id, action, at, actor, reason)
+SELECT dead_letter_id, 'reopened', now(), %(actor)s, 'its message does not open, so it was not sent' FROM reopened
+
 -- name: note_dead_letter_actions
 -- Writes down who did what.
 INSERT INTO dead_letter_action (dead_letter_id, action, at, actor, reason)
