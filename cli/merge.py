@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 if TYPE_CHECKING:
+    from pipeline.unmerge.asked import Asked
     from pipeline.unmerge.bulk import Chosen
     from pipeline.unmerge.outcome import Unmerged
 
@@ -58,55 +59,45 @@ def rollback(
     from pipeline.unmerge.bulk import Chosen
 
     chosen = Chosen(_utc(since), _utc(until), policy_version, model_version, by)
+    asked = _asked(actor, reason, dry_run, plan)
     if merge_log_id is None:
-        _rollback_many(chosen, reason, actor, dry_run, plan, as_json)
+        _rollback_many(chosen, asked, as_json)
     elif chosen != Chosen():
         raise typer.BadParameter("name one merge, or choose many by options: not both")
     else:
-        _rollback_one(merge_log_id, reason, actor, dry_run, plan, as_json)
+        _rollback_one(merge_log_id, asked, as_json)
 
 
-def _rollback_one(
-    merge_log_id: UUID, reason: str, actor: str, dry_run: bool, plan: str | None, as_json: bool
-) -> None:
+def _asked(actor: str, reason: str, dry_run: bool, plan: str | None) -> Asked:
     from datetime import UTC
 
+    from pipeline.unmerge.asked import Asked
+
+    return Asked(actor, reason, datetime.now(UTC), dry_run, plan)
+
+
+def _rollback_one(merge_log_id: UUID, asked: Asked, as_json: bool) -> None:
     from cli.steward import stewardship
     from pipeline.identity.ids import Id
     from pipeline.unmerge.rollback import rollback_merge
 
     with stewardship() as by:
-        _tell(
-            rollback_merge(
-                by, Id(merge_log_id.bytes), actor, reason, datetime.now(UTC), rehearse=dry_run, plan=plan
-            ),
-            as_json,
-        )
+        done = rollback_merge(by, Id(merge_log_id.bytes), asked)
+    _tell(done, as_json)
 
 
-def _rollback_many(
-    chosen: Chosen, reason: str, actor: str, dry_run: bool, plan: str | None, as_json: bool
-) -> None:
-    from datetime import UTC
-
+def _rollback_many(chosen: Chosen, asked: Asked, as_json: bool) -> None:
     from cli.progress import steps
     from cli.steward import stewardship
-    from pipeline.unmerge.bulk import Chosen, rehearse_many, rollback_many
+    from pipeline.unmerge.bulk import Chosen, rollback_many
 
     if chosen == Chosen():
         raise typer.BadParameter("name a merge, or choose many by --since, --policy-version, ...")
-    if not dry_run and plan is None:
+    if not asked.rehearse and asked.plan is None:
         raise typer.BadParameter("many are undone as planned: make a --dry-run first, then give its --plan")
-    with stewardship() as by, steps("groups of merges", quiet=as_json) as shown:
-
-        def told(done: int, of: int) -> None:
-            shown("groups of merges", done, of)
-
-        now = datetime.now(UTC)
-        if dry_run:
-            found = rehearse_many(by, chosen, actor, reason, now, told)
-        else:
-            found = rollback_many(by, chosen, plan, actor, reason, now, told)
+    what = "groups of merges"
+    with stewardship() as by, steps(what, quiet=as_json) as shown:
+        found = rollback_many(by, chosen, asked, lambda done, of: shown(what, done, of))
     _tell_many(found, as_json)
 
 
@@ -126,25 +117,13 @@ def split(
     as_json: AsJson = False,
 ) -> None:
     """Take records out of a profile, for good: they make a customer of their own, or join the one they belong to."""
-    from datetime import UTC
-
     from cli.steward import stewardship
     from pipeline.identity.ids import Id
     from pipeline.unmerge.taking_out import take_out
 
     records, events = ([Id(i.bytes) for i in given or ()] for given in (record, event))
     with stewardship() as by:
-        done = take_out(
-            by,
-            Id(profile_id.bytes),
-            records,
-            events,
-            actor,
-            reason,
-            datetime.now(UTC),
-            rehearse=dry_run,
-            plan=plan,
-        )
+        done = take_out(by, Id(profile_id.bytes), records, events, _asked(actor, reason, dry_run, plan))
     _tell(done, as_json)
 
 

@@ -26,19 +26,10 @@ from pipeline.identity.policy import Policy
 from pipeline.privacy.keyring import KeyRing
 from pipeline.remembered import Remembered
 from pipeline.settings import Settings
+from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen
 from pipeline.unmerge.outcome import Unmerged
 from schemas.codec import Codec
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Who asks for an unmerge, why, whether only to rehearse it, and the plan that a rehearsal named."""
-
-    actor: str
-    reason: str
-    rehearse: bool
-    plan: str | None
 
 
 class Steward(Protocol):

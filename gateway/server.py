@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from gateway.app import create_app
 from gateway.auth import ApiKeys
 from gateway.limiter import Limiter, NoLimiter, RedisLimiter
-from gateway.ports import Asked, Ports
+from gateway.ports import Ports
 from gateway.producer import KafkaSender, Sender
 from gateway.store import Store
 from gateway.waiters import Waiters
@@ -38,7 +38,8 @@ from pipeline.remembered import Remembered
 from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
-from pipeline.unmerge.bulk import Chosen, rehearse_many, rollback_many
+from pipeline.unmerge.asked import Asked
+from pipeline.unmerge.bulk import Chosen, rollback_many
 from pipeline.unmerge.outcome import Unmerged
 from pipeline.unmerge.rollback import rollback_merge
 from pipeline.unmerge.taking_out import take_out
@@ -60,40 +61,19 @@ class _Steward:
     def rollback(self, merge_log_id: Id, asked: Asked) -> Unmerged:
         """Undo one merge."""
         with self._acting() as by:
-            return rollback_merge(
-                by,
-                merge_log_id,
-                asked.actor,
-                asked.reason,
-                datetime.now(UTC),
-                rehearse=asked.rehearse,
-                plan=asked.plan,
-            )
+            return rollback_merge(by, merge_log_id, asked)
 
     def rollback_many(self, chosen: Chosen, asked: Asked) -> list[Unmerged]:
         """Undo all merges that were chosen."""
-        now = datetime.now(UTC)
         with self._acting() as by:
-            if asked.rehearse:
-                return rehearse_many(by, chosen, asked.actor, asked.reason, now)
-            return rollback_many(by, chosen, asked.plan, asked.actor, asked.reason, now)
+            return rollback_many(by, chosen, asked)
 
     def take_out(
         self, profile: Id, records: Collection[Id], events: Collection[Id], asked: Asked
     ) -> Unmerged:
         """Take records out of a profile."""
         with self._acting() as by:
-            return take_out(
-                by,
-                profile,
-                records,
-                events,
-                asked.actor,
-                asked.reason,
-                datetime.now(UTC),
-                rehearse=asked.rehearse,
-                plan=asked.plan,
-            )
+            return take_out(by, profile, records, events, asked)
 
     def answer(self, review_id: Id, answer: Answer, actor: str, reason: str) -> Answered:
         """Answer one review."""

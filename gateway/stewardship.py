@@ -24,10 +24,11 @@ from gateway.models import (
     UnmergeRequest,
 )
 from gateway.paging import Paged
-from gateway.ports import Asked, ports_of
+from gateway.ports import ports_of
 from pipeline.answer import Answer
 from pipeline.errors import BadInput, NotFound
 from pipeline.identity.ids import Id
+from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen, plan_of_all
 
 router = APIRouter(prefix="/v1", tags=["stewardship"])
@@ -151,7 +152,8 @@ async def _answer(request: Request, review_id: UUID, answer: Answer, body: Stewa
 
 
 def _asked(request: Request, body: UnmergeRequest) -> Asked:
-    return Asked(_actor(request, body), body.reason, body.dry_run, body.plan)
+    now = ports_of(request).clock()
+    return Asked(_actor(request, body), body.reason, now, body.dry_run, body.plan)
 
 
 def _actor(request: Request, body: StewardRequest) -> str:

@@ -5,7 +5,6 @@ Merges whose records stand in the same profiles by now are undone together, each
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -17,7 +16,8 @@ from pipeline.identity.graph import connected
 from pipeline.identity.ids import Id
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
-from pipeline.unmerge.outcome import UndoneMerge, Unmerged
+from pipeline.unmerge.asked import Asked
+from pipeline.unmerge.outcome import UndoneMerge, Unmerged, name_of
 from pipeline.unmerge.rollback import rollback_merges
 
 
@@ -52,60 +52,44 @@ def groups(database: Database, chosen: Chosen) -> list[Group]:
     return [tuple(sorted(group)) for group in connected(homes, by_profile.values())]
 
 
-def rehearse_many(
-    stewardship: Stewardship,
-    chosen: Chosen,
-    actor: str,
-    reason: str,
-    now: datetime,
-    told: Told = lambda done, of: None,
-) -> list[Unmerged]:
-    """What undoing them would do, group by group; nothing is done. Raises what `rollback_merges` raises."""
-    found = groups(stewardship.database, chosen)
-    return list(
-        _each(found, told, lambda g: rollback_merges(stewardship, g, actor, reason, now, rehearse=True))
-    )
-
-
 def rollback_many(
-    stewardship: Stewardship,
-    chosen: Chosen,
-    plan: str | None,
-    actor: str,
-    reason: str,
-    now: datetime,
-    told: Told = lambda done, of: None,
+    stewardship: Stewardship, chosen: Chosen, asked: Asked, told: Told = lambda done, of: None
 ) -> list[Unmerged]:
     """Undo them as rehearsed, group by group; what is done stays done should a later group fail.
 
-    They are rehearsed first: nothing is done where that is not what `plan` says. A group that has come to mean
+    They are rehearsed first: nothing is done where that is not what the plan says. A group that has come to mean
     something else meanwhile, or kept moving, is left alone and blocked. Raises Conflict (another plan), and what
     `rollback_merges` raises.
     """
-    rehearsed = rehearse_many(stewardship, chosen, actor, reason, now, lambda done, of: told(done, 2 * of))
-    if plan is not None and plan != plan_of_all(rehearsed):
-        raise Conflict(
-            f"what would happen is no longer what plan {plan} says: events or stewards came in between. Nothing was "
-            "done; rehearse it again"
-        )
+    rounds = 1 if asked.rehearse else 2
+
+    def rehearse(group: Group) -> Unmerged:
+        return rollback_merges(stewardship, group, replace(asked, rehearse=True, plan=None))
 
     def undo(one: Unmerged) -> Unmerged:
         ids = [m.merge_log_id for m in one.merges]
         try:
-            return rollback_merges(stewardship, ids, actor, reason, now, plan=one.plan)
+            return rollback_merges(stewardship, ids, replace(asked, plan=one.plan))
         except (Conflict, TransactionConflict) as exc:
             blocked = tuple(UndoneMerge(i, blocked=str(exc)) for i in ids)
             return replace(one, merges=blocked, moves=(), asked=0, retired=0, rehearsed=False)
 
-    return list(_each(rehearsed, lambda done, of: told(of + done, 2 * of), undo))
+    found = groups(stewardship.database, chosen)
+    rehearsed = _each(found, lambda done, of: told(done, rounds * of), rehearse)
+    if asked.rehearse:
+        return rehearsed
+    asked.must_come_to(plan_of_all(rehearsed))
+    return _each(rehearsed, lambda done, of: told(of + done, rounds * of), undo)
 
 
 def plan_of_all(rehearsed: Iterable[Unmerged]) -> str:
     """A name for the plans of all groups."""
-    return hashlib.sha256("\n".join(sorted(one.plan for one in rehearsed)).encode()).hexdigest()[:16]
+    return name_of(one.plan for one in rehearsed)
 
 
-def _each(things: Sequence[_T], told: Told, do: Callable[[_T], Unmerged]) -> Iterable[Unmerged]:
-    for n, thing in enumerate(things, start=1):
-        yield do(thing)
-        told(n, len(things))
+def _each(things: Sequence[_T], told: Told, do: Callable[[_T], Unmerged]) -> list[Unmerged]:
+    found = []
+    for thing in things:
+        found.append(do(thing))
+        told(len(found), len(things))
+    return found

@@ -12,6 +12,7 @@ from pipeline.identity.ids import Id
 from pipeline.identity.settle import Settlement
 from pipeline.matching import Found
 from pipeline.store.database import Transaction
+from pipeline.store.review_writer import ReviewChange
 
 
 class Destination(StrEnum):
@@ -63,6 +64,19 @@ class Unmerged:
     plan: str
     rehearsed: bool
 
+    @classmethod
+    def of(
+        cls,
+        merges: tuple[UndoneMerge, ...],
+        moves: tuple[Move, ...],
+        reviews: Sequence[ReviewChange],
+        plan: str,
+        rehearsed: bool,
+    ) -> Unmerged:
+        """What came of it, with the reviews counted."""
+        asked = sum(review.status == "pending" for review in reviews)
+        return cls(merges, moves, asked, len(reviews) - asked, plan, rehearsed)
+
 
 def moves_of(found: Found, settlement: Settlement) -> tuple[Move, ...]:
     """What a settlement moves, by the profiles it leaves and comes to."""
@@ -101,4 +115,9 @@ def plan_of(named: Iterable[Id], moves: Iterable[Move]) -> str:
         f"{m.source}>{'new' if m.destination is Destination.NEW else m.target}:{','.join(map(str, m.records))}"
         for m in moves
     ]
+    return name_of(told)
+
+
+def name_of(told: Iterable[str]) -> str:
+    """A short name for what is told, in whatever order."""
     return hashlib.sha256("\n".join(sorted(told)).encode()).hexdigest()[:16]

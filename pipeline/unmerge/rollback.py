@@ -6,7 +6,6 @@ Events and identifiers follow their records, also those that came after the merg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import partial
 
 from pipeline.errors import Conflict, NotFound, TransactionConflict
@@ -17,67 +16,50 @@ from pipeline.matching import Found
 from pipeline.ports import IdentityStore
 from pipeline.steward import Act, Carried, Deciding, Stewardship
 from pipeline.store.database import Transaction
-from pipeline.unmerge.outcome import Move, UndoneMerge, Unmerged, moves_of, plan_of, weighed
+from pipeline.unmerge.asked import Asked
+from pipeline.unmerge.outcome import UndoneMerge, Unmerged, moves_of, plan_of, weighed
 
 
-def rollback_merge(
-    stewardship: Stewardship,
-    merge_log_id: Id,
-    actor: str,
-    reason: str,
-    now: datetime,
-    *,
-    rehearse: bool = False,
-    plan: str | None = None,
-) -> Unmerged:
-    """Undo one merge, however long ago, in one transaction; only say what it would do if it is to `rehearse`.
+def rollback_merge(stewardship: Stewardship, merge_log_id: Id, asked: Asked) -> Unmerged:
+    """Undo one merge, however long ago, in one transaction.
 
-    Raises NotFound (no such merge), Conflict (no merge, undone before, nothing to undo, or not what the `plan` of a
-    rehearsal says), BadInput (a blank reason), StoreUnavailable, TransactionConflict (the neighbourhood kept moving
-    under several attempts).
+    Raises NotFound (no such merge), Conflict (no merge, undone before, nothing to undo, or not what the plan says),
+    BadInput (a blank reason), StoreUnavailable, TransactionConflict (the neighbourhood kept moving under several
+    attempts).
     """
-    found = rollback_merges(stewardship, [merge_log_id], actor, reason, now, rehearse=rehearse, plan=plan)
+    found = rollback_merges(stewardship, [merge_log_id], asked)
     (merge,) = found.merges
     if merge.blocked is not None:
         raise Conflict(merge.blocked)
     return found
 
 
-def rollback_merges(
-    stewardship: Stewardship,
-    merge_log_ids: Sequence[Id],
-    actor: str,
-    reason: str,
-    now: datetime,
-    *,
-    rehearse: bool = False,
-    plan: str | None = None,
-) -> Unmerged:
+def rollback_merges(stewardship: Stewardship, merge_log_ids: Sequence[Id], asked: Asked) -> Unmerged:
     """Undo merges that hang together, as one decision: the order they were made in does not matter.
 
     A merge that cannot be undone blocks itself alone. Raises what `rollback_merge` raises, but for those.
     """
-    undo = partial(_undo, ids=merge_log_ids, now=now, rehearse=rehearse, plan=plan)
-    return stewardship.act(undo, actor, reason, now, rehearse=rehearse)
+    undo = partial(_undo, ids=merge_log_ids, asked=asked)
+    return stewardship.act(undo, asked.actor, asked.reason, asked.now, rehearse=asked.rehearse)
 
 
-def _undo(act: Act, ids: Sequence[Id], now: datetime, rehearse: bool, plan: str | None) -> Unmerged:
-    asked, blocked = _to_undo(act.tx, ids)
-    undos, found, settlement = undo_all(act, asked)
+def _undo(act: Act, ids: Sequence[Id], asked: Asked) -> Unmerged:
+    merges, blocked = _to_undo(act.tx, ids)
+    undos, found, settlement = undo_all(act, merges)
     blocked |= dict.fromkeys(
-        (u.merge_log_id for u in asked if u not in undos),
+        (u.merge_log_id for u in merges if u not in undos),
         "the records of this merge no longer stand together: there is nothing to undo",
     )
     moves = moves_of(found, settlement)
-    planned = plan_of((u.merge_log_id for u in undos), moves)
-    must_be(plan, planned)
+    plan = plan_of((u.merge_log_id for u in undos), moves)
+    asked.must_come_to(plan)
     carried = act.carry_out(found, settlement, split_kind="rolled_back", change="rolled_back")
     home = homes(act.store, undos)
     done = {u.merge_log_id: _undone(u, home, carried) for u in undos}
     if undos:
-        act.tx.run("mark_rolled_back", (now, [*done], [d.rollback_log_id for d in done.values()]))
+        act.tx.run("mark_rolled_back", (asked.now, [*done], [d.rollback_log_id for d in done.values()]))
     told = tuple(done.get(i) or UndoneMerge(i, blocked=blocked[i]) for i in dict.fromkeys(ids))
-    return unmerged(act.tx, told, moves, carried, planned, rehearse)
+    return Unmerged.of(told, weighed(act.tx, moves), carried.reviews, plan, asked.rehearse)
 
 
 def _to_undo(tx: Transaction, ids: Sequence[Id]) -> tuple[list[Undo], dict[Id, str]]:
@@ -128,25 +110,3 @@ def _undone(undo: Undo, home: Mapping[Id, Id], carried: Carried) -> UndoneMerge:
 
 def _of(records: frozenset[Id], home: Mapping[Id, Id]) -> Id | None:
     return next((home[r] for r in sorted(records) if r in home), None)
-
-
-def must_be(planned: str | None, plan: str) -> None:
-    """Raises Conflict where something else than planned would happen."""
-    if planned is not None and planned != plan:
-        raise Conflict(
-            f"what would happen is no longer what plan {planned} says: events or stewards came in between. Nothing was "
-            "done; rehearse it again"
-        )
-
-
-def unmerged(
-    tx: Transaction,
-    merges: tuple[UndoneMerge, ...],
-    moves: Sequence[Move],
-    carried: Carried,
-    plan: str,
-    rehearsed: bool,
-) -> Unmerged:
-    """What came of an unmerge, put together."""
-    came = sum(c.status == "pending" for c in carried.reviews)
-    return Unmerged(merges, weighed(tx, moves), came, len(carried.reviews) - came, plan, rehearsed)

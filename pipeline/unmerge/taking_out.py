@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
 from functools import partial
 
 from pipeline.errors import BadInput, Conflict, NotFound, TransactionConflict
@@ -12,8 +11,8 @@ from pipeline.identity.settle import Settlement
 from pipeline.identity.undo import taken_out
 from pipeline.matching import Found
 from pipeline.steward import Act, Deciding, Stewardship
-from pipeline.unmerge.outcome import Unmerged, moves_of, plan_of
-from pipeline.unmerge.rollback import must_be, unmerged
+from pipeline.unmerge.asked import Asked
+from pipeline.unmerge.outcome import Unmerged, moves_of, plan_of, weighed
 
 
 def take_out(
@@ -21,34 +20,30 @@ def take_out(
     profile: Id,
     records: Collection[Id],
     events: Collection[Id],
-    actor: str,
-    reason: str,
-    now: datetime,
-    *,
-    rehearse: bool = False,
-    plan: str | None = None,
+    asked: Asked,
 ) -> Unmerged:
     """Take these records, and those that these events speak of, out of a profile, which keeps its id and the rest.
 
     They make a customer of their own, several if nothing holds them together, or join one they belong to. Raises
     NotFound (no such profile), BadInput (a record or event that the profile does not have, nothing chosen, nothing
-    left, a blank reason), Conflict (merged away; not what the `plan` of a rehearsal says), StoreUnavailable,
+    left, a blank reason), Conflict (merged away; not what the plan says), StoreUnavailable,
     TransactionConflict.
     """
-    act = partial(_take_out, profile=profile, records=records, events=events, rehearse=rehearse, plan=plan)
-    return stewardship.act(act, actor, reason, now, rehearse=rehearse)
+    act = partial(_take_out, profile=profile, records=records, events=events, asked=asked)
+    return stewardship.act(act, asked.actor, asked.reason, asked.now, rehearse=asked.rehearse)
 
 
 def _take_out(
-    act: Act, profile: Id, records: Collection[Id], events: Collection[Id], rehearse: bool, plan: str | None
+    act: Act, profile: Id, records: Collection[Id], events: Collection[Id], asked: Asked
 ) -> Unmerged:
     members = _members(act, profile)
     chosen = _chosen(act, members, records, events)
     found, settlement = part(act, profile, members, chosen)
     moves = moves_of(found, settlement)
-    planned = plan_of(chosen, moves)
-    must_be(plan, planned)
-    return unmerged(act.tx, (), moves, act.carry_out(found, settlement), planned, rehearse)
+    plan = plan_of(chosen, moves)
+    asked.must_come_to(plan)
+    carried = act.carry_out(found, settlement)
+    return Unmerged.of((), weighed(act.tx, moves), carried.reviews, plan, asked.rehearse)
 
 
 def part(

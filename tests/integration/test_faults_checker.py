@@ -34,6 +34,7 @@ from pipeline.store.database import Database
 from pipeline.stream.kafka import producer_config
 from pipeline.stream.publish import KafkaPublisher, Outgoing
 from pipeline.stream.relay import Relay
+from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.rollback import rollback_merge
 from schemas.codec import load_codec
 from tests.servers import TestStack, flushed_redis, fresh_database, remove_topics
@@ -101,7 +102,9 @@ def undo_a_merge(settings: Settings, keys: KeyRing) -> Act:
                 "SELECT merge_log_id FROM identity_merge_log WHERE kind = 'merged' ORDER BY decided_at LIMIT 1"
             ).fetchall()
         stewardship = stewardship_of(settings, database, keys)
-        (done,) = rollback_merge(stewardship, merge, "steward", "wrong person", datetime.now(UTC)).merges
+        (done,) = rollback_merge(
+            stewardship, merge, Asked("steward", "wrong person", datetime.now(UTC))
+        ).merges
     return Act(ActKind.ROLLBACK, str(done.merge_log_id), "wrong person", (str(done.rollback_log_id),))
 
 

@@ -13,6 +13,7 @@ from pipeline.errors import BadInput, Conflict, TransactionConflict
 from pipeline.identity.ids import Id
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
+from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.rollback import rollback_merge
 from pipeline.unmerge.taking_out import take_out
 from pipeline.verify.verification import verify
@@ -59,12 +60,12 @@ class Steward:
     def _act(self, kind: str, thing: Id, record: Id | None) -> None:
         who = ("ann", "I know them", datetime.now(UTC))
         if kind == "merge":
-            rollback_merge(self._by, thing, *who)
+            rollback_merge(self._by, thing, Asked(*who))
         elif kind == "review":
             answer_review(self._by, thing, self._draw.choice(list(Answer)), *who)
         else:
             assert record is not None
-            take_out(self._by, thing, [record], [], *who)
+            take_out(self._by, thing, [record], [], Asked(*who))
 
 
 def test_stewards_among_four_workers_leave_one_truth_and_no_deadlock(database: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -16,12 +17,13 @@ from pipeline.errors import BadInput, Conflict, NotFound
 from pipeline.identity.ids import Id
 from pipeline.ids import new_id
 from pipeline.store.database import Database
-from pipeline.unmerge.bulk import Chosen, plan_of_all, rehearse_many, rollback_many
+from pipeline.unmerge.asked import Asked
+from pipeline.unmerge.bulk import Chosen, plan_of_all, rollback_many
 from pipeline.unmerge.outcome import Destination, Unmerged
 from pipeline.unmerge.rollback import rollback_merge, rollback_merges
 from pipeline.unmerge.taking_out import take_out
 from pipeline.verify.verification import verify
-from tests.integration.test_answers import RULES, doubt
+from tests.integration.test_answers import RULES, doubt, home_of
 from tests.servers import TestStack, fresh_database
 from tests.support.people import model, ring
 from tests.support.pipeline import StagesOnPostgres, event
@@ -36,15 +38,6 @@ def stages(database: str) -> Iterator[StagesOnPostgres]:
     yield opened
     assert not verify(opened.database, ring(), model(), opened.rules).faults
     opened.close()
-
-
-def home(stages: StagesOnPostgres, number: int) -> Id:
-    ((found,),) = stages.rows(
-        "SELECT r.profile_id FROM event JOIN identity_record r USING (record_id) WHERE event_id::text LIKE %s",
-        f"%{number:012d}",
-    )
-    profile: Id = found
-    return profile
 
 
 def record(stages: StagesOnPostgres, number: int) -> Id:
@@ -92,25 +85,16 @@ def take(stages: StagesOnPostgres, *records: Id, profile: Id | None = None, **mo
     assert isinstance(events, tuple)
     rehearse, plan = bool(more.get("rehearse")), more.get("plan")
     assert plan is None or isinstance(plan, str)
-    return take_out(
-        stages.stewardship(),
-        profile or home(stages, 1),
-        records,
-        events,
-        "ann",
-        "not theirs",
-        NOW,
-        rehearse=rehearse,
-        plan=plan,
-    )
+    asked = Asked("ann", "not theirs", NOW, rehearse, plan)
+    return take_out(stages.stewardship(), profile or home_of(stages, 1), records, events, asked)
 
 
 def test_a_rehearsal_says_what_would_move_and_changes_nothing(stages: StagesOnPostgres) -> None:
     stages.send(event(1, MAIL))
     stages.send(event(2, PHONE))
-    younger = home(stages, 2)
+    younger = home_of(stages, 2)
     stages.send(event(3, MAIL | PHONE), event(4, PHONE))
-    older, before = home(stages, 1), all_of_it(stages)
+    older, before = home_of(stages, 1), all_of_it(stages)
     told = stages.rollback(merges(stages)[0], rehearse=True)
     assert all_of_it(stages) == before
     (merge,), (move,) = told.merges, told.moves
@@ -124,61 +108,61 @@ def test_a_rehearsal_says_what_would_move_and_changes_nothing(stages: StagesOnPo
 
 def test_what_is_planned_is_done_or_nothing(stages: StagesOnPostgres) -> None:
     first, _ = chain(stages)
-    by, why = stages.stewardship(), ("ann", "two people", NOW)
-    plan = rollback_merge(by, first, *why, rehearse=True).plan
+    by, why = stages.stewardship(), Asked("ann", "two people", NOW)
+    plan = rollback_merge(by, first, replace(why, rehearse=True)).plan
     stages.send(event(6, PHONE | {"cookie_id": "c-6"}))  # goes with the phone's customer
     before = all_of_it(stages)
     with pytest.raises(Conflict, match="rehearse it again"):
-        rollback_merge(by, first, *why, plan=plan)
+        rollback_merge(by, first, replace(why, plan=plan))
     assert all_of_it(stages) == before
-    plan = rollback_merge(by, first, *why, rehearse=True).plan
-    assert rollback_merge(by, first, *why, plan=plan).merges[0].rollback_log_id
-    assert home(stages, 6) == home(stages, 2) != home(stages, 1)
+    plan = rollback_merge(by, first, replace(why, rehearse=True)).plan
+    assert rollback_merge(by, first, replace(why, plan=plan)).merges[0].rollback_log_id
+    assert home_of(stages, 6) == home_of(stages, 2) != home_of(stages, 1)
 
 
 def test_the_old_merge_of_a_chain_whose_target_was_merged_away(stages: StagesOnPostgres) -> None:
     stages.send(event(1, CARD))
     stages.send(event(2, MAIL))
     stages.send(event(3, PHONE))
-    oldest, target, source = (home(stages, n) for n in (1, 2, 3))
+    oldest, target, source = (home_of(stages, n) for n in (1, 2, 3))
     stages.send(event(4, MAIL | PHONE))
     stages.send(event(5, CARD | MAIL))  # the target is merged away in turn
     first, second = merges(stages)
-    assert {home(stages, n) for n in range(1, 6)} == {oldest}
+    assert {home_of(stages, n) for n in range(1, 6)} == {oldest}
     undone = stages.rollback(first)
-    assert undone.merges[0].restored == source == home(stages, 3)
-    assert home(stages, 1) == home(stages, 2) == oldest
+    assert undone.merges[0].restored == source == home_of(stages, 3)
+    assert home_of(stages, 1) == home_of(stages, 2) == oldest
     stages.rollback(second)
-    assert (home(stages, 1), home(stages, 2), home(stages, 3)) == (oldest, target, source)
+    assert (home_of(stages, 1), home_of(stages, 2), home_of(stages, 3)) == (oldest, target, source)
 
 
 def test_merges_of_one_decision_are_undone_one_by_one_or_together(stages: StagesOnPostgres) -> None:
     for n, identifiers in enumerate((MAIL, PHONE, CARD), start=1):
         stages.send(event(n, identifiers))
-    ids = [home(stages, n) for n in (1, 2, 3)]
+    ids = [home_of(stages, n) for n in (1, 2, 3)]
     stages.send(event(4, MAIL | PHONE | CARD))
     one, other = merges(stages)
-    by, why = stages.stewardship(), ("ann", "three people", NOW)
-    alone = rollback_merges(by, [one], *why, rehearse=True)
+    by, why = stages.stewardship(), Asked("ann", "three people", NOW)
+    alone = rollback_merges(by, [one], replace(why, rehearse=True))
     assert [len(m.records) for m in alone.moves] == [1]
-    both = rollback_merges(by, [one, other], *why)
+    both = rollback_merges(by, [one, other], why)
     assert {m.restored for m in both.merges} == set(ids[1:])
-    assert [home(stages, n) for n in (1, 2, 3)] == ids
-    again = rollback_merges(by, [one, other], *why)
+    assert [home_of(stages, n) for n in (1, 2, 3)] == ids
+    again = rollback_merges(by, [one, other], why)
     assert {m.blocked for m in again.merges} == {f"{m} was rolled back before" for m in (one, other)}
 
 
 def test_what_cannot_be_undone_says_why_and_blocks_nothing_else(stages: StagesOnPostgres) -> None:
     first, second = chain(stages)
     take(stages, record(stages, 2))  # the first merge's records are apart by now
-    by, why = stages.stewardship(), ("ann", "two people", NOW)
+    by, why = stages.stewardship(), Asked("ann", "two people", NOW)
     with pytest.raises(Conflict, match="no longer stand together"):
-        rollback_merge(by, first, *why)
-    both = rollback_merges(by, [first, second], *why)
+        rollback_merge(by, first, why)
+    both = rollback_merges(by, [first, second], why)
     assert [m.merge_log_id for m in both.merges if m.blocked] == [first]
-    assert home(stages, 4) != home(stages, 1)
+    assert home_of(stages, 4) != home_of(stages, 1)
     with pytest.raises(NotFound):
-        rollback_merges(by, [first, new_id()], *why)
+        rollback_merges(by, [first, new_id()], why)
 
 
 def test_many_are_chosen_by_time_and_version_and_undone_as_planned(stages: StagesOnPostgres) -> None:
@@ -188,7 +172,8 @@ def test_many_are_chosen_by_time_and_version_and_undone_as_planned(stages: Stage
         stages.send(event(n, mail))
         stages.send(event(n + 1, phone))
         stages.send(event(n + 2, mail | phone))
-    by, why = stages.stewardship(), ("ann", "a bad deploy", NOW)
+    by, why = stages.stewardship(), Asked("ann", "a bad deploy", NOW)
+    dry = replace(why, rehearse=True)
     standing = stages.rows("SELECT merge_log_id, decided_at, policy_version, reason FROM identity_merge_log")
     automatic = {m for m, _, _, reason in standing if reason == AUTOMATIC}
     (policy,) = {p for _, _, p, _ in standing}
@@ -200,48 +185,49 @@ def test_many_are_chosen_by_time_and_version_and_undone_as_planned(stages: Stage
         (Chosen(until=max(at for _, at, _, reason in standing if reason == AUTOMATIC)), None),
         (Chosen(actor="steward"), {m for m, *_ in standing} - automatic),
     ):
-        found = {m.merge_log_id for one in rehearse_many(by, chosen, *why) for m in one.merges}
+        found = {m.merge_log_id for one in rollback_many(by, chosen, dry) for m in one.merges}
         assert found == expected if expected is not None else len(found) == 2
     chosen = Chosen(policy_version=policy)
-    rehearsed = rehearse_many(by, chosen, *why)
+    rehearsed = rollback_many(by, chosen, dry)
     assert len(rehearsed) == 3
     with pytest.raises(Conflict):
-        rollback_many(by, chosen, "0" * 16, *why)
-    done = rollback_many(by, chosen, plan_of_all(rehearsed), *why)
+        rollback_many(by, chosen, replace(why, plan="0" * 16))
+    done = rollback_many(by, chosen, replace(why, plan=plan_of_all(rehearsed)))
     assert {m.merge_log_id for one in done for m in one.merges if m.blocked is None} == automatic
-    assert all(home(stages, n) != home(stages, n + 1) for n in (100, 200, 300))
-    assert not rehearse_many(by, chosen, *why)
+    assert all(home_of(stages, n) != home_of(stages, n + 1) for n in (100, 200, 300))
+    assert not rollback_many(by, chosen, dry)
 
 
 def test_a_group_that_came_to_mean_something_else_is_left_alone(
     stages: StagesOnPostgres,
 ) -> None:
     chain(stages)
-    by, why = stages.stewardship(), ("ann", "a bad deploy", NOW)
-    plan = plan_of_all(rehearse_many(by, Chosen(since=NOW - timedelta(days=1000)), *why))
+    by, why = stages.stewardship(), Asked("ann", "a bad deploy", NOW)
+    dry = replace(why, rehearse=True)
+    plan = plan_of_all(rollback_many(by, Chosen(since=NOW - timedelta(days=1000)), dry))
 
     def between(done: int, of: int) -> None:
         if done == 1:  # rehearsed again, not undone yet
             stages.send(event(6, PHONE | {"cookie_id": "c-6"}))
 
-    (one,) = rollback_many(by, Chosen(since=NOW - timedelta(days=1000)), plan, *why, told=between)
+    (one,) = rollback_many(by, Chosen(since=NOW - timedelta(days=1000)), replace(why, plan=plan), between)
     assert all("rehearse it again" in str(m.blocked) for m in one.merges)
     assert not stages.rows("SELECT FROM identity_merge_log WHERE rolled_back")
-    assert home(stages, 1) == home(stages, 2)
+    assert home_of(stages, 1) == home_of(stages, 2)
 
 
 def test_records_are_taken_out_and_do_not_come_back(stages: StagesOnPostgres) -> None:
     chain(stages)
-    kept = home(stages, 1)
+    kept = home_of(stages, 1)
     told = take(stages, record(stages, 2), rehearse=True)
     (move,) = told.moves
     assert take(stages, record(stages, 2), record(stages, 3), rehearse=True).plan != told.plan
     assert (move.source, move.destination, move.events) == (kept, Destination.NEW, 1)
     take(stages, record(stages, 2), plan=told.plan)
-    apart = home(stages, 2)
-    assert apart != kept == home(stages, 1)
+    apart = home_of(stages, 2)
+    assert apart != kept == home_of(stages, 1)
     stages.send(event(6, PHONE), event(7, MAIL), event(8, MAIL | PHONE | CARD))
-    assert (home(stages, 6), home(stages, 7)) == (apart, kept)
+    assert (home_of(stages, 6), home_of(stages, 7)) == (apart, kept)
     ((kind, actor, reason),) = stages.rows(
         "SELECT kind, actor, reason FROM identity_merge_log WHERE kind <> 'merged'"
     )
@@ -250,10 +236,10 @@ def test_records_are_taken_out_and_do_not_come_back(stages: StagesOnPostgres) ->
 
 def test_the_rest_keeps_the_id_even_where_the_oldest_record_is_taken_out(stages: StagesOnPostgres) -> None:
     chain(stages)
-    kept = home(stages, 1)
+    kept = home_of(stages, 1)
     oldest = Id(uuid.UUID("00000000-0000-4000-8000-000000000001").bytes)
     take(stages, events=(oldest,))
-    assert home(stages, 1) != kept == home(stages, 2) == home(stages, 4)
+    assert home_of(stages, 1) != kept == home_of(stages, 2) == home_of(stages, 4)
 
 
 def test_what_cannot_be_taken_out_names_the_field(stages: StagesOnPostgres) -> None:
@@ -310,7 +296,9 @@ def test_a_stream_with_merges_undone_ends_as_one_that_never_made_them(
             )
         ]
         if standing and draw.random() < 0.3:
-            rollback_merges(stages.stewardship(), [draw.choice(sorted(standing))], "ann", "two people", NOW)
+            rollback_merges(
+                stages.stewardship(), [draw.choice(sorted(standing))], Asked("ann", "two people", NOW)
+            )
     constraints = stages.rows("SELECT kind, left_records, right_records FROM identity_constraint")
     assert len(constraints) > 4
     other = StagesOnPostgres(another, rules=RULES)

@@ -12,12 +12,12 @@ from pipeline.identity.ids import Id
 from pipeline.identity.model import Merged
 from pipeline.identity.policy import Policy
 from pipeline.identity.scratch import resolve_all
-from pipeline.identity.settle import settle
 from pipeline.identity.undo import Undo, claims
 from pipeline.inprocess import resolve_batch
-from pipeline.matching import gather
 from pipeline.store.memory import MemoryIdentityStore
+from pipeline.unmerge.rollback import undo_all
 from tests.property.test_order_does_not_matter import golden, limits, people, reviews
+from tests.support.concurrent import ActInMemory
 from tests.support.ids import numbered
 from tests.support.people import START, Person, model, narrow, person, policy, ring
 
@@ -56,12 +56,8 @@ class Stream:
         return self.store.records[record].activity.first_seen, record
 
     def undo(self, undos: Sequence[Undo]) -> None:
-        self.store.rules += [u.constraint for u in undos]
-        records = frozenset().union(*(u.left | u.right | u.siblings for u in undos))
-        home = {r: s.profile_id for r, s in self.store.standing(records).items()}
-        also = frozenset(home.values()) | {p for u in undos for p in (u.source, u.target)}
-        found = gather({}, {}, {}, self.store, model(), self.rules, also=also)
-        settlement = settle(found.neighbourhood, model(), self.rules, self._new_id, START, claims(undos))
+        act = ActInMemory(self.store, self.store.rules, self.rules, self._new_id)
+        _, found, settlement = undo_all(act, undos)
         self.store.write(found, settlement, {}, {})
 
 
@@ -85,7 +81,7 @@ def test_undone_merges_leave_what_a_history_without_them_leaves(
     undone.arrive(arrivals[at:])
 
     without = Stream(rules)
-    without.store.rules += [u.constraint for u in chosen]
+    without.store.rules += undone.store.rules
     without.arrive(arrivals)
     content = {p.record_id: (p.arrival.record, p.arrival.keys) for p in arrivals}
     records = {r: (s.record.sharing(()), content[r][1]) for r, s in undone.store.records.items()}
@@ -145,6 +141,6 @@ def test_an_id_comes_back_in_one_place_and_never_where_its_profile_does_not_stan
     assert len(set(apart.values())) > 2
     stream.undo([undo])
     without = Stream(stream.rules)
-    without.store.rules.append(undo.constraint)
+    without.store.rules += stream.store.rules
     without.arrive(arrivals)
     assert stream.store.partition() == without.store.partition()

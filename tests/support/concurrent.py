@@ -165,21 +165,18 @@ class InTransaction:
 
 @dataclass(slots=True)
 class ActInMemory:
-    """What an act decides with (`pipeline.steward.Deciding`)."""
+    """What an act decides with (`pipeline.steward.Deciding`); constraints go to `_put`."""
 
-    _store: InTransaction
+    store: IdentityStore
+    _put: list[Constraint]
     _rules: Policy
     _new_id: Callable[[], Id]
 
-    @property
-    def store(self) -> IdentityStore:
-        return self._store
-
     def constrain(self, constraint: Constraint, review_id: Id | None = None) -> None:
-        self._store.put.append(constraint)
+        self._put.append(constraint)
 
     def gather(self, profiles: frozenset[Id]) -> Found:
-        return gather({}, {}, {}, self._store, model(), self._rules, also=profiles)
+        return gather({}, {}, {}, self.store, model(), self._rules, also=profiles)
 
     def settle(
         self,
@@ -214,7 +211,7 @@ class World:
         """A steward's act."""
 
         def attempt(store: InTransaction) -> None:
-            found, settlement = decide(ActInMemory(store, self.rules, self.new_id))
+            found, settlement = decide(ActInMemory(store, store.put, self.rules, self.new_id))
             store.commit(found, settlement, {}, {})
 
         return lambda worker: self._until_done(worker, attempt)

@@ -19,6 +19,7 @@ from pipeline.store.database import Database
 from pipeline.stream.batch import Batch, Message, batch_of
 from pipeline.stream.positions import load_positions
 from pipeline.stream.publish import MemoryPublisher
+from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.outcome import Unmerged
 from pipeline.unmerge.rollback import rollback_merge
 from schemas.codec import load_codec
@@ -102,7 +103,7 @@ class StagesOnPostgres:
     def rollback(self, merge_log_id: Id, reason: str = "wrong person", *, rehearse: bool = False) -> Unmerged:
         """Undo a merge."""
         now = datetime.now(UTC)
-        return rollback_merge(self.stewardship(), merge_log_id, "steward", reason, now, rehearse=rehearse)
+        return rollback_merge(self.stewardship(), merge_log_id, Asked("steward", reason, now, rehearse))
 
     def answer(self, review_id: Id, answer: Answer, reason: str = "I know them") -> Answered:
         """Answer a review."""

@@ -1,0 +1,28 @@
+"""What every unmerge is asked with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for it, why and when; whether only to `rehearse` it; and the `plan` that a rehearsal named, if just that
+    is to be done."""
+
+    actor: str
+    reason: str
+    now: datetime
+    rehearse: bool = False
+    plan: str | None = None
+
+    def must_come_to(self, plan: str) -> None:
+        """Raises Conflict where something else than planned would happen."""
+        if self.plan is not None and self.plan != plan:
+            raise Conflict(
+                f"what would happen is no longer what plan {self.plan} says: events or stewards came in between. "
+                "Nothing was done; rehearse it again"
+            )
