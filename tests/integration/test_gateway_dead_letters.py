@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from pipeline.stream.batch import Message
 from tests.integration.test_dead_letters import bad, refuse
-from tests.support.gateway import gateway_over
 from tests.support.letters import Letterbox
 
 MEND = {"set": {"identifiers.phone": "+14155552671"}, "reason": "the till sent numbers"}
-
-
-@pytest_asyncio.fixture
-async def client(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[httpx.AsyncClient]:
-    async with gateway_over(database, tmp_path, monkeypatch) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import uuid4
 from xml.etree import ElementTree as Xml
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from tests.support.gateway import gateway_over
 from tests.support.pipeline import StagesOnPostgres, event
 
 ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
-
-
-@pytest_asyncio.fixture
-async def client(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[httpx.AsyncClient]:
-    async with gateway_over(database, tmp_path, monkeypatch) as opened:
-        yield opened
 
 
 @pytest.fixture

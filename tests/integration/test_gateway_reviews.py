@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from uuid import uuid4
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from tests.integration.test_answers import RULES, doubt, home_of, proposal
-from tests.support.gateway import gateway_over
 from tests.support.pipeline import StagesOnPostgres, event
 
 WHY = {"reason": "I know them"}
-
-
-@pytest_asyncio.fixture
-async def client(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[httpx.AsyncClient]:
-    async with gateway_over(database, tmp_path, monkeypatch) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
-import pytest_asyncio
 from typer.testing import CliRunner
 
 from cli.main import app
 from pipeline.settings import settings
 from tests.integration.test_answers import RULES, home_of
 from tests.integration.test_unmerge import chain, record
-from tests.support.gateway import gateway_over
 from tests.support.people import ring
 from tests.support.pipeline import StagesOnPostgres
 
 WHY = {"reason": "two people", "actor": "ann"}
-
-
-@pytest_asyncio.fixture
-async def client(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[httpx.AsyncClient]:
-    async with gateway_over(database, tmp_path, monkeypatch) as opened:
-        yield opened
 
 
 @pytest.fixture
