@@ -10,21 +10,16 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 
 from gateway.documentation import errors
-from gateway.models import (
-    Answered,
+from gateway.models import Answered, MergeLog, MergeLogDetail, Page, Review, StewardRequest
+from gateway.paging import Paged
+from gateway.ports import ports_of
+from gateway.unmerge_models import (
     BulkRollbackRequest,
-    MergeLog,
-    MergeLogDetail,
-    Page,
-    Review,
     SplitRequest,
-    StewardRequest,
     Unmerged,
     UnmergedMany,
     UnmergeRequest,
 )
-from gateway.paging import Paged
-from gateway.ports import ports_of
 from pipeline.answer import Answer
 from pipeline.errors import BadInput, NotFound
 from pipeline.identity.ids import Id

@@ -1,0 +1,80 @@
+"""Unmerges as the gateway takes and answers them."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from gateway.models import StewardRequest, Text, View
+
+
+class UnmergeRequest(StewardRequest):
+    """An unmerge, to be rehearsed first."""
+
+    dry_run: bool = Field(False, description="Only say what would move, and what blocks it.")
+    plan: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{16}$",
+        description="What a dry run named: just that happens, or nothing (409).",
+    )
+
+
+class SplitRequest(UnmergeRequest):
+    """Records to be taken out of a profile."""
+
+    records: list[UUID] = Field([], max_length=1_000, description="Its records that are somebody else's.")
+    events: list[UUID] = Field([], max_length=1_000, description="Its events whose records are.")
+
+
+class BulkRollbackRequest(UnmergeRequest):
+    """Which merges to undo. At least one of the conditions; without `by` those that the pipeline decided by itself."""
+
+    since: AwareDatetime | None = Field(None, description="Decided from then on.")
+    until: AwareDatetime | None = Field(None, description="Decided before.")
+    policy_version: Text | None = Field(None, max_length=200)
+    model_version: Text | None = Field(None, max_length=200)
+    by: Text | None = Field(None, max_length=100, description="Approved by this steward.")
+
+
+class Move(View):
+    """Records, and with them events and identifiers, that leave a profile. `restored`: the target comes back under its
+    old id."""
+
+    source: UUID
+    target: UUID
+    destination: Literal["restored", "new", "standing"]
+    records: list[UUID]
+    events: int
+    identifiers: int
+
+
+class UndoneMerge(View):
+    """A merge undone: `restored` holds the source's records again, `kept` the target's; no later event joins them.
+    `blocked` says why it is not."""
+
+    merge_log_id: UUID
+    restored: UUID | None
+    kept: UUID | None
+    rollback_log_id: UUID | None = Field(description="The entry in the merge log; none in a dry run.")
+    blocked: str | None
+
+
+class Unmerged(View):
+    """What an unmerge did, or would do where it is `rehearsed`: then send `plan` to have just this done. `asked` and
+    `retired` are how many reviews came and went. New profiles get other ids when it is done."""
+
+    merges: list[UndoneMerge]
+    moves: list[Move]
+    asked: int
+    retired: int
+    plan: str
+    rehearsed: bool
+
+
+class UnmergedMany(View):
+    """Merges that hang together are undone together: a group each. `plan` names the plans of all."""
+
+    plan: str
+    groups: list[Unmerged]
