@@ -38,6 +38,10 @@ class Undo:
         """What parts the two."""
         return Constraint(ConstraintKind.CANNOT_LINK, self.left, self.right | self.siblings)
 
+    def is_of(self, home: Mapping[Id, Id]) -> bool:
+        """Whether both sides still have a record, so that there is something to keep apart."""
+        return not (home.keys().isdisjoint(self.left) or home.keys().isdisjoint(self.right | self.siblings))
+
     def stands(self, home: Mapping[Id, Id]) -> bool:
         """Whether records of both sides are in one profile, so that there is something to undo."""
         return not {home[r] for r in self.left if r in home}.isdisjoint(

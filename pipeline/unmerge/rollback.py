@@ -81,9 +81,10 @@ def _to_undo(tx: Transaction, ids: Sequence[Id]) -> tuple[list[Undo], dict[Id, s
 
 
 def undo_all(act: Deciding, asked: Sequence[Undo]) -> tuple[list[Undo], Found, Settlement]:
-    """Decide those afresh whose records still stand together. Raises TransactionConflict."""
+    """Decide them afresh, if records of any still stand together: one that came apart by itself is undone with the
+    others, or parting those could bring it back. Raises TransactionConflict."""
     home = homes(act.store, asked)
-    undos = [u for u in asked if u.stands(home)]
+    undos = [u for u in asked if u.is_of(home)] if any(u.stands(home) for u in asked) else []
     for undo in undos:
         act.constrain(undo.constraint)
     profiles = {p for u in undos for p in (u.source, u.target)}
@@ -100,8 +101,8 @@ def homes(store: IdentityStore, undos: Sequence[Undo]) -> dict[Id, Id]:
 
 
 def _undone(undo: Undo, home: Mapping[Id, Id], carried: Carried) -> UndoneMerge:
-    """What became of it: its records were together before, so some entry moved part of them."""
-    entries = [e for e in carried.logged if not undo.records.isdisjoint(e.records)]
+    """What became of it. Some entry moved part of its records, unless they had come apart before."""
+    entries = [e for e in carried.logged if not undo.records.isdisjoint(e.records)] or carried.logged
     entry = next((e for e in entries if e.target == undo.source), entries[0])
     restored = undo.source if undo.source in {home.get(r) for r in undo.left} else _of(undo.left, home)
     kept = undo.target if undo.target in {home.get(r) for r in undo.right} else _of(undo.right, home)

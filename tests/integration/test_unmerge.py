@@ -158,9 +158,14 @@ def test_what_cannot_be_undone_says_why_and_blocks_nothing_else(stages: StagesOn
     by, why = stages.stewardship(), Asked("ann", "two people", NOW)
     with pytest.raises(Conflict, match="no longer stand together"):
         rollback_merge(by, first, why)
-    both = rollback_merges(by, [first, second], why)
-    assert [m.merge_log_id for m in both.merges if m.blocked] == [first]
+    ((split,),) = stages.rows("SELECT merge_log_id FROM identity_merge_log WHERE kind = 'split'")
+    mixed = rollback_merges(by, [split, first, second], why)
+    assert [(m.merge_log_id, m.blocked) for m in mixed.merges if m.blocked] == [
+        (split, f"{split} is a split entry: only merges are rolled back")
+    ], "and the first is undone with the second, which could have brought it back"
     assert home_of(stages, 4) != home_of(stages, 1)
+    again = rollback_merges(by, [first, second], why)
+    assert all(m.blocked is not None and "rolled back before" in m.blocked for m in again.merges)
     with pytest.raises(NotFound):
         rollback_merges(by, [first, new_id()], why)
 

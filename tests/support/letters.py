@@ -81,8 +81,9 @@ class Letterbox:
         return Message(sent.topic, 0, offset, now, sent.key or None, sent.value, sent.headers)
 
     def waiting(self) -> tuple[StoredLetter, ...]:
-        """Letters that wait, the newest first."""
-        return self.desk.listed(EVERY, "waiting", 1_000).letters
+        """Letters that wait, the newest first; of one moment, the last in the log."""
+        letters = self.desk.listed(EVERY, "waiting", 1_000).letters
+        return tuple(sorted(letters, key=lambda letter: (letter.failed_at, letter.offset), reverse=True))
 
     def one(self) -> Id:
         """The one letter that waits."""
