@@ -135,11 +135,13 @@ class Subject(View):
 
 
 class Meeting(View):
-    """The kinds of match keys the best pair shares, the over-full ones, and whether the others bring it together."""
+    """The kinds of match keys the best pair shares, the over-full ones, and whether the others bring it together; or
+    whether it shares an identifier with many and both were compared with those who represent it."""
 
     shared: list[str]
     overfull: list[str]
     candidates: bool
+    represented: bool
 
 
 class PairExplained(View):

@@ -19,6 +19,7 @@ from pipeline.identity.blocking import identifier_key
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Identifier, IdentityRecord, MatchKey, MatchKeyKind
 from pipeline.identity.policy import Policy
+from pipeline.identity.representatives import representatives
 from pipeline.identity.scratch import KeyedRecords
 from pipeline.identity.sharing import (
     OVERFULL,
@@ -60,17 +61,28 @@ class WornKey:
         return self.identifier.type.value if self.identifier else self.key.kind.name.lower()
 
 
+@dataclass(frozen=True, slots=True)
+class Displaced:
+    """Who represents an identifier no longer, since new records do; `standing` are those who represent it now."""
+
+    key: MatchKey
+    gone: frozenset[Id]
+    standing: frozenset[Id]
+    holders: tuple[Holder, ...]
+
+
 @dataclass(slots=True)
 class Blocks:
     """What blocking makes of the new records.
 
-    `pairs` are candidates, each with the keys the two share. `lost` are the bits that agreement on identifiers of new
+    `pairs` are candidates, each with the keys the two meet by. `lost` are the bits that agreement on identifiers of new
     records has lost by now.
     """
 
     pairs: dict[Pair, tuple[MatchKey, ...]] = field(default_factory=dict)
     overfull: defaultdict[Id, list[MatchKey]] = field(default_factory=lambda: defaultdict(list))
     crossed: list[WornKey] = field(default_factory=list)
+    displaced: list[Displaced] = field(default_factory=list)
     lost: dict[Identifier, float] = field(default_factory=dict)
     shared: list[tuple[Id, int]] = field(default_factory=list)
     """Records and the keys of identifiers that are shared, where the store does not know of it yet."""
@@ -96,7 +108,14 @@ def blocks_of(new: KeyedRecords, store: IdentityStore, policy: Policy) -> Blocks
         if judged is not None:
             _note(found, judged)
             meeting[n] = judged.step < OVERFULL
-    found.pairs = meet(filed, [one.holders for one in standing], meeting)
+    many = meeting & (kinds == _IDENTIFIER) & (holding > policy.representatives)
+    represented = {}
+    for n in np.flatnonzero(many).tolist():
+        chosen = limits.chosen(filed.keys[filed.places(n)[0]], standing[n], filed.mine(n))
+        represented[n] = chosen.standing
+        if chosen.gone:
+            found.displaced.append(chosen)
+    found.pairs = meet(filed, [one.holders for one in standing], meeting, represented)
     return found
 
 
@@ -114,7 +133,7 @@ def _note(found: Blocks, worn: WornKey) -> None:
 
 
 class _Limits:
-    """Judges keys by the policy's limits."""
+    """Judges keys by the policy's limits, and tells who represents them."""
 
     def __init__(self, new: KeyedRecords, policy: Policy, secret: bytes) -> None:
         self._new, self._policy, self._secret = new, policy, secret
@@ -145,6 +164,16 @@ class _Limits:
             return None
         lost = lost if step == before else bits_lost(step, limit)
         return worn(step, lost=lost, people=named, identifier=identifier, reason=reason)
+
+    def chosen(self, key: MatchKey, standing: Held, mine: Iterable[Id]) -> Displaced:
+        """Who represents an identifier from now on, and who does so no longer."""
+        most = self._policy.representatives
+        holders = unpack(standing.holders)
+        tags = {holder.record: holder.person for holder in holders}
+        before = representatives(tags.items(), most)
+        tags |= {r: self._tag(r) for r in mine}
+        after = representatives(((r, tags[r]) for r in (*before, *mine)), most)
+        return Displaced(key, before - after, after, holders)
 
     def _identifier(self, key: int, record: IdentityRecord) -> Identifier | None:
         return next((meeting(i) for i in record.identifiers if identifier_key(i, self._secret) == key), None)

@@ -29,6 +29,8 @@ Count = Annotated[int, Field(ge=1)]
 
 MOST_SHARED = 1000
 """The highest block cap: a key that crosses it calls up to half as many pairs times itself into question at once."""
+MOST_HOLDERS = 5000
+"""The highest of identifiers, whose holders are compared with a few who represent them."""
 
 
 def _like(pattern: str, mend: str) -> AfterValidator:
@@ -113,8 +115,9 @@ class _PolicyFile(_File):
     review: Share
     neighbourhood_limit: Annotated[int, Field(ge=2)]
     split_limit: Count = 20
+    representatives: Annotated[int, Field(ge=1)] = 5
     identifiers: dict[IdentifierType, _IdentifierFile]
-    block_caps: dict[str, Annotated[int, Field(ge=2, le=MOST_SHARED)]]
+    block_caps: dict[str, Annotated[int, Field(ge=2, le=MOST_HOLDERS)]]
     source_trust: dict[str, int]
     source_trust_of: dict[GoldenName, dict[str, int]] = {}
     survivorship: dict[GoldenNameOrDefault, Criteria] = {}
@@ -223,6 +226,11 @@ def _complete(name: str, field: str, needed: set[str], given: set[str]) -> None:
 
 def _within_caps(name: str, file: _PolicyFile) -> None:
     """What could never come to be, and an alias of an alias, is a slip of whoever wrote it."""
+    for kind, most in file.block_caps.items():
+        if most > MOST_SHARED and kind != MatchKeyKind.IDENTIFIER.name.lower():
+            raise ConfigurationError(
+                f"{name}: block_caps.{kind}: {most} is too many; write at most {MOST_SHARED}"
+            )
     cap = file.block_caps[MatchKeyKind.IDENTIFIER.name.lower()]
     for kind, identifier in file.identifiers.items():
         if identifier.customers_per_identifier >= cap:
@@ -245,6 +253,7 @@ def _policy(file: _PolicyFile, auto: float, review: float, version: str) -> Poli
         review=review,
         neighbourhood_limit=file.neighbourhood_limit,
         split_limit=file.split_limit,
+        representatives=file.representatives,
         identifiers={t: IdentifierPolicy(**p.model_dump()) for t, p in file.identifiers.items()},
         block_caps={kind: file.block_caps[kind.name.lower()] for kind in MatchKeyKind},
         source_trust=file.source_trust,

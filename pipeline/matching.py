@@ -87,16 +87,18 @@ def gather(
     blocks = blocks_of(keyed, store, policy)
     if blocks.lost:
         new = {r: replace(new[r], record=_marked(record, blocks.lost)) for r, (record, _) in keyed.items()}
-    judged = judge(blocks.crossed, store, policy) if blocks.crossed else Judged()
+    questioned = bool(blocks.crossed or blocks.displaced)
+    judged = judge(blocks, store, policy) if questioned else Judged()
     grown = store.new_products({r: a.products for r, a in known.items() if a.products})
-    pairs = {*blocks.pairs, *judged.rescored, *(store.open_pairs(grown) if grown else ())} - judged.dropped
+    again = judged.rescored | judged.unveiled
+    pairs = {*blocks.pairs, *again, *(store.open_pairs(grown) if grown else ())} - judged.dropped
     edges, bought, faded = _compare(pairs, new, known, blocks.lost, store, model, policy)
     dropped = judged.dropped | (faded & judged.rescored)
     scope = _lock(new, edges, seen, judged, also, store, policy)
     if grown and not (pairs | dropped).issuperset(store.open_pairs(grown)):
         raise TransactionConflict("evidence came for a record whose purchases grew")
-    if blocks.crossed and judge(blocks.crossed, store, policy) != judged:
-        raise TransactionConflict("what rests on a key that crossed a limit moved before its locks were had")
+    if questioned and judge(blocks, store, policy) != judged:
+        raise TransactionConflict("what rests on a key that is judged again moved before its locks were had")
     if bought and any(content.products != bought[r] for r, content in store.contents(bought).items()):
         raise TransactionConflict("purchases came for a record while it was compared")
     standing_known = store.known({r: a.activity for r, a in known.items()})
@@ -104,10 +106,11 @@ def gather(
         raise TransactionConflict("a profile came to be contested before its lock was had")
     context = _Context(new, known, edges, dropped, judged, blocks.lost, also)
     neighbourhood, refreshed = _load(scope, context, store, model, policy)
+    via = {**blocks.pairs, **judged.via}
     return Found(
         neighbourhood,
         (*edges.values(), *refreshed),
-        {pair: blocks.pairs[pair] for pair in edges if pair in blocks.pairs},
+        {pair: via[pair] for pair in edges if pair in via},
         dropped,
         tuple(blocks.crossed),
         tuple(blocks.shared),
@@ -278,7 +281,8 @@ def _load(
     dirty = set(new)
     # what was loaded for its golden record alone came without its evidence: it is not to be clustered
     dirty |= {r for e in edges.values() for r in (e.low, e.high)}.intersection(inner_members)
-    dirty |= {r for r in inner_members if standing[r].profile_id in context.also or r in judged.reasons}
+    afresh = context.also | judged.profiles
+    dirty |= {r for r in inner_members if standing[r].profile_id in afresh}
     neighbourhood = Neighbourhood(
         profiles={p: row for p, row in scope.rows.items() if p in scope.loaded},
         records=records,

@@ -6,7 +6,7 @@ record and holder, what a pair shares stands together; only the pairs that are l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from pipeline.holders import HOLDER_BYTES, Holder, pack
 from pipeline.identity.candidates import all_worth_comparing, kinds_of
 from pipeline.identity.ids import Id
-from pipeline.identity.model import MatchKey
+from pipeline.identity.model import MatchKey, MatchKeyKind
 from pipeline.identity.scratch import KeyedRecords
 
 Pair = tuple[Id, Id]
 Numbers = NDArray[np.int64]
 
+_MEETS = 1 << MatchKeyKind.IDENTIFIER
+_REPRESENTED = 1 << max(MatchKeyKind) + 1
+"""Where a key's bit would be: an identifier in common that neither represents."""
 _HOLDER = np.dtype([("high", ">u8"), ("low", ">u8"), ("kinds", ">i4"), ("person", ">i4")])
 
 
@@ -74,31 +77,56 @@ class Filed:
 
 
 def meet(
-    filed: Filed, stored: Sequence[bytes], meeting: NDArray[np.bool_]
+    filed: Filed,
+    stored: Sequence[bytes],
+    meeting: NDArray[np.bool_],
+    represented: Mapping[int, frozenset[Id]],
 ) -> dict[Pair, tuple[MatchKey, ...]]:
-    """Candidate pairs, the lower id first, of a new record and another one, with the keys they share.
+    """Candidate pairs, the lower id first, of a new record and another one, with the keys they meet by.
 
-    `stored` are the packed holders of each block, `meeting` the blocks whose records meet.
+    `stored` are the packed holders of each block, `meeting` the blocks whose records meet, `represented` those of
+    identifiers that some of their records stand for, with these (pipeline/identity/representatives.py).
     """
     place, rows = _met(filed, stored, meeting)
     if not len(place):
         return {}
     owner = filed.owner[place]
     order, starts = _grouped(owner, rows)
-    of_key = np.array([1 << key.kind for key in filed.keys], np.int64)
-    shared: Numbers = np.bitwise_or.reduceat(of_key[place[order]], starts)
+    bits = np.array([1 << key.kind for key in filed.keys], np.int64)[place]
+    if represented:
+        bits[_unmet(filed, place, rows, represented)] = _REPRESENTED
+    shared: Numbers = np.bitwise_or.reduceat(bits[order], starts)
     heads = order[starts]
     both = filed.kinds[owner[heads]] & rows["kinds"][heads]
-    worth = np.flatnonzero(all_worth_comparing(shared, both))
+    by_keys = all_worth_comparing(shared & ~_REPRESENTED, both)
+    worth = np.flatnonzero(by_keys & ((shared & _REPRESENTED == 0) | (shared & _MEETS != 0)))
     ends = np.append(starts[1:], len(order))
     pairs: dict[Pair, tuple[MatchKey, ...]] = {}
     for head, start, end in zip(
         heads[worth].tolist(), starts[worth].tolist(), ends[worth].tolist(), strict=True
     ):
         r, o = filed.ids[owner[head]], Id(rows[head].tobytes()[:16])
-        via = tuple([filed.keys[n] for n in sorted(place[order[start:end]].tolist())])
+        by = order[start:end]
+        if represented:
+            by = by[bits[by] != _REPRESENTED]
+        via = tuple([filed.keys[n] for n in sorted(place[by].tolist())])
         pairs[(r, o) if r < o else (o, r)] = via
     return pairs
+
+
+def _unmet(
+    filed: Filed, place: Numbers, rows: NDArray[np.void], represented: Mapping[int, frozenset[Id]]
+) -> Numbers:
+    """The rows of two records that share an identifier which neither represents."""
+    found = []
+    for block, standing in represented.items():
+        mine = np.array([r in standing for r in filed.ids], np.bool_)
+        at = np.flatnonzero(filed.block[place] == block)
+        at = at[~mine[filed.owner[place[at]]]]
+        likely = at[np.isin(rows["high"][at], [int.from_bytes(r[:8]) for r in standing])]
+        others = [n for n in likely.tolist() if rows[n].tobytes()[:16] in standing]
+        found.append(np.setdiff1d(at, others, assume_unique=True))
+    return np.concatenate(found)
 
 
 def _met(

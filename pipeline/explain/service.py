@@ -16,9 +16,10 @@ from pipeline.identity.explain.story import story
 from pipeline.identity.explain.tree import path, spanning_tree
 from pipeline.identity.explain.weighing import Configuration
 from pipeline.identity.ids import Id
-from pipeline.identity.model import Constraint, ConstraintKind, IdentityRecord
+from pipeline.identity.model import Constraint, ConstraintKind, IdentityRecord, MatchKeyKind
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.mask import masked
+from pipeline.representing import representing
 from pipeline.store.configurations import Configurations
 from pipeline.store.database import Database, Transaction
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
@@ -75,6 +76,8 @@ class Explainer:
         first, second = found.best_pair
         common = shared_keys(records[first], records[second], store.secret)
         overfull = store.overfull_among([key.key for key in common])
+        identifiers = {key.key for key in common if key.kind is MatchKeyKind.IDENTIFIER} - overfull
+        standing = representing(identifiers, store, by.policy)
         return PairReport(
             left=left,
             right=right,
@@ -82,7 +85,7 @@ class Explainer:
             decisions=story((), read.between(log, left, right), ()),
             explanation=found,
             chain=self._chain(tx, left, right, first, second, constraints, by),
-            meeting=meeting(records[first], records[second], store.secret, overfull),
+            meeting=meeting(records[first], records[second], store.secret, overfull, standing),
             was_compared=bool(kept),
         )
 

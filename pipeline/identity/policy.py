@@ -25,7 +25,7 @@ GROUPS: Mapping[str, frozenset[Trait]] = {"name": NAME, "address": ADDRESS}
 _GROUP_OF = {trait.value: group for group, traits in GROUPS.items() for trait in traits}
 _CRITERIA = (Criterion.TRUST, Criterion.COMPLETENESS, Criterion.RECENCY)
 
-_LOADED = 10
+_LOADED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Policy:
 
     `neighbourhood_limit`: two customers of more than one record each, who together have more, are not merged without a
     steward. `split_limit`: a customer of more records, whose merges no longer hold, is not split without one.
+    `representatives`: so many records a person stand for all that share an identifier.
     `survivorship` and `source_trust_of` name attributes or groups (`GROUPS`), the former `default` as well.
     """
 
@@ -69,6 +70,7 @@ class Policy:
     dotless_domains: frozenset[str]
     domain_aliases: Mapping[str, str]
     split_limit: int = 20
+    representatives: int = 5
     placeholder_phones: frozenset[str] = frozenset()
     dash_tag_domains: frozenset[str] = frozenset()
     survivorship: Mapping[str, tuple[Criterion, ...]] = field(default_factory=dict)

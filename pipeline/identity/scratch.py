@@ -27,6 +27,7 @@ from pipeline.identity.model import (
     Partition,
 )
 from pipeline.identity.policy import Policy
+from pipeline.identity.representatives import representatives
 from pipeline.identity.score import Model
 from pipeline.identity.sharing import (
     OVERFULL,
@@ -120,17 +121,50 @@ def overfull(records: KeyedRecords, policy: Policy) -> frozenset[Block]:
 
 
 def candidate_pairs(records: KeyedRecords, policy: Policy) -> frozenset[tuple[Id, Id]]:
-    """Every pair (low, high) of `weighed` records that share keys which are not over-full, and enough of them."""
+    """Every pair (low, high) of `weighed` records that share keys which are not over-full, and enough of them.
+
+    Two that share identifiers meet by these alone: where one of them represents one.
+    """
     shared: defaultdict[tuple[Id, Id], int] = defaultdict(int)
+    represented: defaultdict[Id, set[Identifier]] = defaultdict(set)
+    loose: list[tuple[MatchKey, list[Id]]] = []
     for block, members in blocks(records).items():
-        if len(members) > 1 and not is_overfull(block, members, records, policy):
-            kind = MatchKeyKind.IDENTIFIER if isinstance(block, Identifier) else block.kind
-            for pair in combinations(members, 2):
-                shared[pair] |= 1 << kind
+        if len(members) < 2 or is_overfull(block, members, records, policy):
+            continue
+        if not isinstance(block, Identifier):
+            loose.append((block, members))
+            continue
+        standing = members
+        if len(members) > policy.representatives:
+            named = ((r, person(records[r][0].traits)) for r in members)
+            standing = sorted(representatives(named, policy.representatives))
+            if len(standing) < len(members):
+                for r in members:
+                    represented[r].add(block)
+        for pair in _with_one_of(standing, members):
+            shared[pair] |= 1 << MatchKeyKind.IDENTIFIER
+    for key, members in loose:
+        for low, high in combinations(members, 2):
+            if low not in represented or represented[low].isdisjoint(represented.get(high, ())):
+                shared[low, high] |= 1 << key.kind
     held = {record_id: kinds_of(keys) for record_id, (_, keys) in records.items()}
     return frozenset(
         (low, high) for (low, high), kinds in shared.items() if worth_comparing(kinds, held[low] & held[high])
     )
+
+
+def _with_one_of(few: Sequence[Id], members: Sequence[Id]) -> Iterator[tuple[Id, Id]]:
+    """The pairs of sorted `members` of which one is among the `few`."""
+    if len(few) == len(members):
+        yield from combinations(members, 2)
+        return
+    chosen = frozenset(few)
+    for one in few:
+        for other in members:
+            if one < other:
+                yield one, other
+            elif other < one and other not in chosen:
+                yield other, one
 
 
 def evidence(

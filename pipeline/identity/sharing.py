@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from math import inf, log2
+from string import ascii_lowercase
 from typing import NamedTuple
 
 from pipeline.identity.blocking import sound
-from pipeline.identity.hashing import keyed_numbers
+from pipeline.identity.hashing import keyed_number
 from pipeline.identity.model import Identifier, IdentifierType, Trait
 from pipeline.identity.policy import Policy
 
@@ -44,13 +46,23 @@ def person(traits: Mapping[Trait, str]) -> Person:
 def person_tag(traits: Mapping[Trait, str], secret: bytes) -> int:
     """The same as a keyed hash of 31 bits: 23 of the surname, 8 of the initial. 0 names nobody.
 
-    Two people may have one tag (one time in 8 million for surnames): then an identifier counts as shared by one less.
+    Two people may have one tag (one time in 8 million for surnames; two letters from a to z never): then an identifier
+    counts as shared by one less.
     """
     surname, initial = person(traits)
     if not surname and not initial:
         return 0
-    first, last = keyed_numbers(secret, (("surname", f"{surname}"), ("initial", f"{initial}")))
-    return ((first % 0x7FFFFF + 1) << 8 if surname else 0) | (last % 0xFF + 1 if initial else 0)
+    family = keyed_number(secret, "surname", f"{surname}") % 0x7FFFFF + 1 if surname else 0
+    return family << 8 | (_initial(f"{initial}", secret) if initial else 0)
+
+
+@lru_cache(maxsize=4096)
+def _initial(initial: str, secret: bytes) -> int:
+    """Letters a to z are dealt 1 to 26 in an order that the secret tells; any other is hashed to 27 to 255."""
+    if initial in ascii_lowercase:
+        dealt = sorted(ascii_lowercase, key=lambda letter: keyed_number(secret, "initial", letter))
+        return dealt.index(initial) + 1
+    return 27 + keyed_number(secret, "initial", initial) % 229
 
 
 def of_tag(tag: int) -> Person:

@@ -129,6 +129,7 @@ def _comparing(policy: Policy) -> Policy:
         review=0.0,
         neighbourhood_limit=0,
         split_limit=0,
+        representatives=0,
         source_trust={},
         default_source_trust=0,
     )

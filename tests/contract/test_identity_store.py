@@ -26,6 +26,7 @@ from pipeline.store.identity_store import OverfullKeys, PostgresIdentityStore, R
 from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter
 from pipeline.store.memory import MemoryIdentityStore
 from pipeline.store.review_writer import ReviewWriter
+from tests.support.evidence import evidence_from_scratch, evidence_stored
 from tests.support.people import START, Person, model, narrow, person, policy, ring
 
 ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
@@ -301,6 +302,20 @@ def test_whoever_crosses_limits_the_stores_end_where_scratch_ends(filled: Filled
     assert all(p.arrival.record for p in people)
     keyed = {p.record_id: (p.arrival.record, p.arrival.keys) for p in people if p.arrival.record}
     assert found == set(resolve_all(keyed, (), model(), rules).clusters)
+
+
+def test_of_many_who_share_an_identifier_a_few_are_compared_with_all(filled: Filled) -> None:
+    mail = {"email": "anna@mailbox.net"}
+    crowd = [person({**mail, "phone": "+14155550101", "cookie_id": f"d-{n}"}) for n in range(4)]
+    crowd += [person({**mail, "cookie_id": f"c-{n}"}, **(ANNA if n % 3 == 0 else {})) for n in range(12)]
+    rules = narrow(cap=14, limit=2)
+    for n, upto in enumerate((12, 14, 16)):  # the e-mail falls with the last two
+        for who in crowd[(0, 12, 14)[n] : upto]:
+            filled.arrive(who, rules=rules)
+        came = crowd[:upto]
+        found = evidence_stored(filled.ask(), [p.record_id for p in came], rules)
+        assert found == evidence_from_scratch(came, rules)
+        assert len(found) < upto * (upto - 1) // 2
 
 
 def test_a_profile_too_large_to_split_is_held_until_its_evidence_holds_again(filled: Filled) -> None:

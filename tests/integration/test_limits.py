@@ -72,6 +72,28 @@ def test_those_who_come_later_see_that_it_is_shared(stages: StagesOnPostgres) ->
     ]
 
 
+@pytest.mark.parametrize("stages", [policy()], indirect=True)
+def test_a_customer_of_a_thousand_identifiers(stages: StagesOnPostgres) -> None:
+    mail, phone = {"email": "anna@mailbox.net"}, {"phone": "+14155550101"}
+    for start in range(0, 1000, 250):
+        stages.send(*(event(n, {**mail, "cookie_id": f"c-{n}"}, minute=0) for n in range(start, start + 250)))
+    stages.send(event(1000, {**mail, **phone}, minute=0), event(1001, phone, minute=0))
+    assert stages.rows(
+        "SELECT count(DISTINCT r.profile_id), count(DISTINCT (i.type, i.value_hash)) "
+        "FROM identity_record r JOIN record_identifier i USING (record_id)"
+    ) == [(1, 1002)]
+    ((evidence,),) = stages.rows("SELECT count(*) FROM identity_evidence")
+    assert evidence < 1002 * 2 * policy().representatives
+    stages.send(event(1002, {"cookie_id": "c-7"}, minute=0))
+    assert stages.rows("SELECT count(DISTINCT profile_id) FROM identity_record") == [(1,)]
+    # one cookie more than a customer may gather asks a steward
+    stages.send(event(1003, {**mail, "cookie_id": "c-1003"}, minute=0))
+    assert stages.rows("SELECT count(DISTINCT profile_id) FROM identity_record") == [(2,)]
+    assert stages.rows("SELECT reason FROM review_queue WHERE status = 'pending'") == [
+        (ReasonCode.TOO_MANY_FOR_ONE,)
+    ]
+
+
 @pytest.mark.parametrize("stages", [rules(split_limit=1)], indirect=True)
 def test_a_split_that_is_too_large_is_proposed_and_told(stages: StagesOnPostgres) -> None:
     stages.send(named(1, PEOPLE[0]))

@@ -43,10 +43,11 @@ def policy() -> Policy:
 
 def narrow(cap: int, limit: int) -> Policy:
     """The shipped policy with limits that a handful of records cross: `cap` records a match key, `limit` people an
-    identifier."""
+    identifier, which one record a person represents."""
     shipped = policy()
     return replace(
         shipped,
+        representatives=1,
         block_caps=dict.fromkeys(MatchKeyKind, cap),
         identifiers={
             kind: replace(p, customers_per_identifier=limit) for kind, p in shipped.identifiers.items()

@@ -16,13 +16,22 @@ from pipeline.identity.model import IdentityRecord, MatchKey, MatchKeyKind
 from pipeline.identity.scratch import KeyedRecords
 from pipeline.meet import Filed, Pair, meet
 
-KINDS = [MatchKeyKind.PHONE_TAIL, MatchKeyKind.NAME_CITY, MatchKeyKind.NAME, MatchKeyKind.DATE_OF_BIRTH]
+IDENTIFIER = MatchKeyKind.IDENTIFIER
+KINDS = [
+    IDENTIFIER,
+    MatchKeyKind.PHONE_TAIL,
+    MatchKeyKind.NAME_CITY,
+    MatchKeyKind.NAME,
+    MatchKeyKind.DATE_OF_BIRTH,
+]
 ids = st.integers(0, 7).map(lambda n: Id(bytes([n * 31]) * 16))
 keys = st.builds(
     lambda kind, n: MatchKey(kind, n * 32 + kind - 90), st.sampled_from(KINDS), st.integers(0, 5)
 )
 held = st.lists(keys, unique=True, max_size=6).map(lambda found: tuple(sorted(found)))
-stored = st.dictionaries(st.integers(8, 15).map(lambda n: Id(bytes([n * 17]) * 16)), held, max_size=6)
+others = st.integers(8, 15).map(lambda n: Id(bytes([n * 17]) * 16))
+everybody = ids | others
+stored = st.dictionaries(others, held, max_size=6)
 
 
 def file(records: Mapping[Id, tuple[MatchKey, ...]]) -> KeyedRecords:
@@ -30,15 +39,21 @@ def file(records: Mapping[Id, tuple[MatchKey, ...]]) -> KeyedRecords:
 
 
 def one_by_one(
-    new: KeyedRecords, stood: Mapping[Id, Sequence[MatchKey]], closed: set[int]
+    new: KeyedRecords,
+    stood: Mapping[Id, Sequence[MatchKey]],
+    closed: set[int],
+    standing: Mapping[int, frozenset[Id]],
 ) -> dict[Pair, tuple[MatchKey, ...]]:
     found = {}
     before = dict(stood)
     for r, (_, mine) in new.items():
         for o, its in before.items():
             shared = tuple(k for k in mine if k in set(its) and k.key not in closed)
+            by = tuple(k for k in shared if k.key not in standing or {r, o} & standing[k.key])
+            if len(by) < len(shared) and all(k.kind is not IDENTIFIER for k in by):
+                continue  # they share an identifier and are compared by way of those who represent it
             if shared and worth_comparing(kinds_of(shared), kinds_of(mine) & kinds_of(its)):
-                found[min(r, o), max(r, o)] = shared
+                found[min(r, o), max(r, o)] = by
         before[r] = mine
     return found
 
@@ -47,9 +62,15 @@ def one_by_one(
     st.dictionaries(ids, held, max_size=6),
     stored,
     st.sets(st.integers(0, 5).map(lambda n: n * 32 - 75), max_size=3),
+    st.dictionaries(
+        st.integers(0, 5).map(lambda n: n * 32 + IDENTIFIER - 90), st.frozensets(everybody, max_size=4)
+    ),
 )
 def test_the_pairs_worth_a_comparison_are_those_found_one_by_one(
-    new: dict[Id, tuple[MatchKey, ...]], stood: dict[Id, tuple[MatchKey, ...]], closed: set[int]
+    new: dict[Id, tuple[MatchKey, ...]],
+    stood: dict[Id, tuple[MatchKey, ...]],
+    closed: set[int],
+    standing: dict[int, frozenset[Id]],
 ) -> None:
     holders: defaultdict[int, bytes] = defaultdict(bytes)
     for o, its in stood.items():
@@ -58,7 +79,9 @@ def test_the_pairs_worth_a_comparison_are_those_found_one_by_one(
     filed = Filed.of(file(new))
     numbers = filed.distinct.tolist()
     meeting = np.array([n not in closed for n in numbers], np.bool_)
-    assert meet(filed, [holders[n] for n in numbers], meeting) == one_by_one(file(new), stood, closed)
+    represented = {n: standing[key] for n, key in enumerate(numbers) if key in standing}
+    found = meet(filed, [holders[n] for n in numbers], meeting, represented)
+    assert found == one_by_one(file(new), stood, closed, standing)
 
 
 def test_who_is_new_holds_keys_in_the_order_they_came() -> None:

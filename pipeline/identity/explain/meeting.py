@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
+from types import MappingProxyType
 
 from pipeline.identity.blocking import match_keys
 from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.explain.explanation import Meeting
-from pipeline.identity.model import CanonicalRecord, IdentityRecord, MatchKey
+from pipeline.identity.ids import Id
+from pipeline.identity.model import CanonicalRecord, IdentityRecord, MatchKey, MatchKeyKind
 
 
 def shared_keys(left: IdentityRecord, right: IdentityRecord, secret: bytes) -> frozenset[MatchKey]:
@@ -16,14 +18,25 @@ def shared_keys(left: IdentityRecord, right: IdentityRecord, secret: bytes) -> f
 
 
 def meeting(
-    left: IdentityRecord, right: IdentityRecord, secret: bytes, overfull: Container[int] = ()
+    left: IdentityRecord,
+    right: IdentityRecord,
+    secret: bytes,
+    overfull: Container[int] = (),
+    standing: Mapping[int, frozenset[Id]] = MappingProxyType({}),
 ) -> Meeting:
-    """The kinds of match keys two records share, and whether those that are not over-full make them candidates."""
+    """The kinds of match keys two records share, and whether those that are not over-full make them candidates.
+
+    `standing` are the records that represent identifiers, by their keys; of one that is missing everybody does.
+    """
     mine, other = _keys(left, secret), _keys(right, secret)
     shared = mine & other
     usable = {key for key in shared if key.key not in overfull}
+    pair = frozenset((left.record_id, right.record_id))
+    unmet = {key for key in usable if key.key in standing and pair.isdisjoint(standing[key.key])}
+    represented = bool(unmet) and all(key.kind is not MatchKeyKind.IDENTIFIER for key in usable - unmet)
     both = kinds_of(mine) & kinds_of(other)
-    return Meeting(_kinds(shared), _kinds(shared - usable), worth_comparing(kinds_of(usable), both))
+    candidates = not represented and worth_comparing(kinds_of(usable - unmet), both)
+    return Meeting(_kinds(shared), _kinds(shared - usable), candidates, represented)
 
 
 def _kinds(keys: Iterable[MatchKey]) -> tuple[str, ...]:

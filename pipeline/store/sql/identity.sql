@@ -207,13 +207,14 @@ WHERE r.record_id = t.record_id
        OR NOT r.sources @> string_to_array(t.sources, ','))
 
 -- name: upsert_evidence
--- What is weighed again was found by the keys it was found by.
+-- What is weighed again was found by the keys it was found by, unless others are told.
 INSERT INTO identity_evidence (low, high, weight, confidence, levels, veto, via, model_version, policy_version)
 SELECT e.low, e.high, e.weight, e.confidence, e.levels::jsonb, e.veto, e.via, %(model)s, %(policy)s
 FROM unnest(%(low)s::uuid[], %(high)s::uuid[], %(weight)s::float8[], %(confidence)s::float8[], %(levels)s::text[],
             %(veto)s::text[], %(via)s::bytea[]) e(low, high, weight, confidence, levels, veto, via)
 ON CONFLICT (low, high) DO UPDATE
 SET weight = excluded.weight, confidence = excluded.confidence, levels = excluded.levels, veto = excluded.veto,
+    via = CASE WHEN excluded.via = '' THEN identity_evidence.via ELSE excluded.via END,
     model_version = excluded.model_version, policy_version = excluded.policy_version
 
 -- name: drop_evidence

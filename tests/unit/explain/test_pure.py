@@ -36,6 +36,7 @@ from pipeline.identity.model import (
     Identifier,
     IdentifierType,
     IdentityRecord,
+    MatchKeyKind,
 )
 from tests.support.ids import number_of, numbered
 from tests.support.people import model, person, policy
@@ -176,6 +177,18 @@ def test_what_brings_two_together_is_told_and_what_is_over_full() -> None:
     assert (worn.candidates, worn.overfull) == (False, met.shared)
     stranger = record(3, first_name="Bert", cookie_id="c-9")
     assert meeting(one, stranger, b"secret") == Meeting((), (), candidates=False)
+
+
+def test_who_shares_an_identifier_with_many_is_said_to_be_represented() -> None:
+    one, twin = record(1, email="ada@lovelace.org", **ADA), record(2, email="ada@lovelace.org", **ADA)
+    keys = {key for key in shared_keys(one, twin, b"secret") if key.kind is MatchKeyKind.IDENTIFIER}
+    (mail,) = {key.key for key in keys}
+    mine = meeting(one, twin, b"secret", (), {mail: frozenset((one.record_id,))})
+    assert (mine.candidates, mine.represented) == (True, False)
+    others = meeting(one, twin, b"secret", (), {mail: frozenset((numbered(3),))})
+    assert (others.candidates, others.represented) == (False, True), "whatever else they have in common"
+    fallen = meeting(one, twin, b"secret", {mail})
+    assert (fallen.candidates, fallen.represented) == (True, False)
 
 
 def test_what_may_come_or_be_mended_is_likelier_than_that_a_difference_is_none() -> None:

@@ -130,7 +130,8 @@ def test_thresholds_of_the_environment_take_precedence() -> None:
         ({"block_caps": {"names": 5}}, "block_caps lacks address"),
         ({"neighbourhood_limit": "many"}, "neighbourhood_limit"),
         ({"split_limit": 0}, "split_limit: .*greater than or equal to 1"),
-        ({"block_caps": {"names": 100_000}}, r"block_caps\.names: .*less than or equal to 1000"),
+        ({"block_caps": {"names": 100_000}}, r"block_caps\.names: .*less than or equal to 5000"),
+        ({"representatives": 0}, "representatives: .*greater than or equal to 1"),
         ({"placeholder_dates": ["01.01.1900"]}, r"placeholder_dates\.0: .*write a day as YYYY-MM-DD"),
         ({"placeholder_emails": ["nobody"]}, r"placeholder_emails\.0: .*write user@domain, user@ or @domain"),
         ({"role_mailboxes": ["info@"]}, r"role_mailboxes\.0: .*the part before the @"),
@@ -162,13 +163,22 @@ def test_a_wrong_policy_names_the_field(tmp_path: Path, change: dict[str, object
         load_policy(Settings(policy_file=file))
 
 
+def test_only_identifiers_may_be_shared_by_thousands_of_records(tmp_path: Path) -> None:
+    content = yaml.safe_load(shipped("policy.yaml"))
+    content["block_caps"] |= {"identifier": 5000, "names": 1001}
+    file = tmp_path / "policy.yaml"
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigurationError, match=r"block_caps\.names: 1001 is too many; write at most 1000"):
+        load_policy(Settings(policy_file=file))
+
+
 def test_a_sharing_limit_beyond_the_block_cap_is_refused(tmp_path: Path) -> None:
     content = yaml.safe_load(shipped("policy.yaml"))
     content["identifiers"]["email"]["customers_per_identifier"] = content["block_caps"]["identifier"]
     file = tmp_path / "policy.yaml"
     file.write_text(yaml.safe_dump(content))
     with pytest.raises(
-        ConfigurationError, match=r"email\.customers_per_identifier .500. has to lie below block_caps"
+        ConfigurationError, match=r"email\.customers_per_identifier .2000. has to lie below block_caps"
     ):
         load_policy(Settings(policy_file=file))
 
