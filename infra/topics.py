@@ -41,13 +41,16 @@ def ensure_topics(settings: Settings) -> TopicReport:
     )
 
 
-def check_topics(settings: Settings) -> tuple[str, ...]:
-    """What is missing or differs, as sentences, without changing anything. Raises BrokerUnavailable."""
+def check_topics(settings: Settings, timeout_s: float = TIMEOUT_S) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The topics that are missing, and what differs, as sentences; nothing is changed.
+
+    Raises BrokerUnavailable where the broker does not answer for `timeout_s`.
+    """
     client = _client(settings)
     wanted = {settings.topic(name): topic for name, topic in topics().items()}
-    standing = _partitions(client)
-    missing = tuple(f"{name} is missing: retail-brain topics" for name in wanted if name not in standing)
-    return missing + tuple(_differences(client, {n: t for n, t in wanted.items() if n in standing}))
+    standing = _partitions(client, timeout_s)
+    missing = tuple(name for name in wanted if name not in standing)
+    return missing, tuple(_differences(client, {n: t for n, t in wanted.items() if n in standing}))
 
 
 def _client(settings: Settings) -> AdminClient:
@@ -82,9 +85,9 @@ def _create(client: AdminClient, missing: dict[str, Topic]) -> tuple[str, ...]:
     return tuple(created)
 
 
-def _partitions(client: AdminClient) -> dict[str, int]:
+def _partitions(client: AdminClient, timeout_s: float = TIMEOUT_S) -> dict[str, int]:
     try:
-        metadata = client.list_topics(timeout=TIMEOUT_S)
+        metadata = client.list_topics(timeout=timeout_s)
     except KafkaException as exc:
         raise BrokerUnavailable(exc.args[0].str()) from exc
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}

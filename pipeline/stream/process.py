@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import signal
 import threading
+from functools import cache
 
 
+@cache
 def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set. Call once, in the main thread."""
+    """An event that SIGTERM and SIGINT set, the same one each time. Call it in the main thread."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -39,7 +39,8 @@ def test_topics_are_made_once_and_as_declared(house: Settings) -> None:
     report = ensure_topics(house)
     assert report.created == ()
     assert set(report.standing) == {house.topic(name) for name in topics()}
-    assert report.differences == check_topics(house) == ()
+    assert report.differences == ()
+    assert check_topics(house) == ((), ())
 
 
 def test_a_missing_topic_is_named_and_mended(house: Settings) -> None:
@@ -49,5 +50,5 @@ def test_a_missing_topic_is_named_and_mended(house: Settings) -> None:
     deadline = time.monotonic() + 10  # the broker tells of it a moment later
     while name in admin.list_topics().topics and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert check_topics(house) == (f"{name} is missing: retail-brain topics",)
+    assert check_topics(house) == ((name,), ())
     assert ensure_topics(house).created == (name,)

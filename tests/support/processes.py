@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
@@ -60,22 +60,31 @@ def free_port() -> int:
 def gateway(settings: Settings, log: Path) -> Iterator[httpx.Client]:
     """A gateway that answers, and a client that holds its first key."""
     settings = settings.model_copy(update={"gateway_port": free_port()})
-    with (
-        process("gateway.server", settings, log) as running,
-        httpx.Client(
-            base_url=f"http://127.0.0.1:{settings.gateway_port}",
-            headers={"Authorization": f"Bearer {next(iter(settings.api_key_list()), '')}"},
-            timeout=PATIENCE_S,
-            trust_env=False,
-        ) as client,
-    ):
+    with process("gateway.server", settings, log) as running:
+
+        def still_runs() -> None:
+            assert running.poll() is None, log.read_text()[-3000:]
+
+        with answering(settings, still_runs) as client:
+            yield client
+
+
+@contextmanager
+def answering(settings: Settings, meanwhile: Callable[[], None] = lambda: None) -> Iterator[httpx.Client]:
+    """A client of the gateway at these settings' port, once it answers, that holds its first key."""
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{settings.gateway_port}",
+        headers={"Authorization": f"Bearer {next(iter(settings.api_key_list()), '')}"},
+        timeout=PATIENCE_S,
+        trust_env=False,
+    ) as client:
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 client.get("/healthz").raise_for_status()
                 break
             except httpx.TransportError:
-                assert running.poll() is None, log.read_text()[-3000:]
+                meanwhile()
                 assert time.monotonic() < deadline, "the gateway does not answer"
                 time.sleep(0.05)
         yield client

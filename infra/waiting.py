@@ -1,0 +1,66 @@
+"""A process that starts before its servers waits for them, and says for which, and what would mend it.
+
+The gateway does not wait: it answers at once, with 503 where it needs a server that is away.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+
+from infra.doctor import Finding, Look, kafka, postgres, redis_server
+from pipeline.log import get_logger
+from pipeline.settings import Settings
+
+_LOOK_S = 1.0
+_REMIND_S = 10.0
+
+_STAGE = (kafka, postgres)
+_CONSUMER = (kafka, redis_server)
+NEEDS: Mapping[str, tuple[Look, ...]] = {
+    "normalize": _STAGE,
+    "resolve": _STAGE,
+    "relay": _STAGE,
+    "cache": _CONSUMER,
+    "recommendations": _CONSUMER,
+    "insights": _CONSUMER,
+}
+"""What each process cannot begin without, by its name."""
+
+
+def await_servers(
+    process: str,
+    settings: Settings,
+    stop: threading.Event,
+    look_s: float = _LOOK_S,
+    remind_s: float = _REMIND_S,
+) -> bool:
+    """Returns True once everything the process needs is there, False where it is stopped before.
+
+    What is missing is logged when it changes, and every `remind_s` seconds.
+    """
+    told: tuple[Finding, ...] = ()
+    told_at = began = time.monotonic()
+    while not stop.is_set():
+        missing = _missing(NEEDS.get(process, ()), settings)
+        if not missing:
+            if told:
+                get_logger().info("everything is there", waited_s=round(time.monotonic() - began, 1))
+            return True
+        if missing != told or time.monotonic() - told_at >= remind_s:
+            _tell(missing)
+            told, told_at = missing, time.monotonic()
+        stop.wait(look_s)
+    return False
+
+
+def _missing(looks: Iterable[Look], settings: Settings) -> tuple[Finding, ...]:
+    return tuple(f for look in looks for f in look(settings) if f.blocks and not f.ok)
+
+
+def _tell(missing: Iterable[Finding]) -> None:
+    for finding in missing:
+        get_logger().warning(
+            f"waiting for {finding.what}", found=finding.found.strip().splitlines()[0], mend=finding.mend
+        )

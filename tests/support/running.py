@@ -1,0 +1,63 @@
+"""Retail Brain's processes as the supervisor starts them, without a supervisor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from pipeline.settings import Settings
+from tests.support.processes import environment
+
+PATIENCE_S = 10.0
+"""As long as an orderly end may take."""
+
+
+class Running:
+    """A process as the supervisor starts it, and what it says."""
+
+    def __init__(self, name: str, settings: Settings, log: Path) -> None:
+        self._log = log
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cli", "run", name], env=environment(settings), stdout=out, stderr=out
+            )
+
+    def says(self, *words: str) -> bool:
+        """Whether it runs, and one line says all of these."""
+        lines = self._log.read_text().splitlines()
+        assert self._process.poll() is None, lines[-20:]
+        return any(all(word in line for word in words) for line in lines)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self._process.terminate()
+
+    def status(self) -> int:
+        """Its exit status. Raises TimeoutExpired."""
+        return self._process.wait(PATIENCE_S)
+
+    def kill(self) -> None:
+        """As a power cut would, if it runs still."""
+        self._process.kill()
+        self._process.wait()
+
+
+@contextmanager
+def running(names: Sequence[str], settings: Settings, folder: Path) -> Iterator[dict[str, Running]]:
+    """Processes by their names, with a log each in `folder`; killed at the end of the block if they still run."""
+    with ExitStack() as ends:
+        found = {}
+        for name in names:
+            found[name] = Running(name, settings, folder / f"{name}.log")
+            ends.callback(found[name].kill)
+        yield found
+
+
+def ended(processes: Mapping[str, Running]) -> dict[str, int]:
+    """The exit statuses of processes that are told to end, all at once. Raises TimeoutExpired."""
+    for process in processes.values():
+        process.terminate()
+    return {name: process.status() for name, process in processes.items()}
