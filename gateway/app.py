@@ -23,6 +23,7 @@ from gateway import (
 )
 from gateway.edge import Edge
 from gateway.ports import Ports
+from gateway.under_way import UnderWay
 
 ABOUT = (
     "Events in, one trustworthy profile per customer out. Every error has the form "
@@ -65,6 +66,10 @@ def create_app(ports: Ports) -> FastAPI:
         app.include_router(room.router)
     envelope.install(app)
     app.add_middleware(
-        Edge, keys=ports.keys, limiter=ports.limiter, max_body_bytes=ports.settings.max_body_bytes
+        Edge,
+        keys=ports.keys,
+        limiter=ports.limiter,
+        max_body_bytes=ports.settings.max_body_bytes,
+        under_way=UnderWay(ports.settings.max_under_way_bytes),
     )
     return app

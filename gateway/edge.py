@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.auth import ApiKeys
 from gateway.envelope import error_response
 from gateway.limiter import Limiter
+from gateway.under_way import LEAST_BYTES, UnderWay
 from pipeline import metrics
 from pipeline.codes import ErrorCode
 
@@ -39,14 +40,52 @@ class BodyTooLarge(Exception):
     """A body without Content-Length went over the limit."""
 
 
+class TooMuchUnderWay(Exception):
+    """There is no room for a body beside those of other requests."""
+
+
+class _Body:
+    """A request's body as it is read: bounded, and held against what all requests may hold."""
+
+    def __init__(self, receive: Receive, most: int, under_way: UnderWay) -> None:
+        self._receive = receive
+        self._most = most
+        self._under_way = under_way
+        self._read = self._held = 0
+
+    def hold(self, count: int) -> None:
+        """Hold so many bytes in all. Raises TooMuchUnderWay."""
+        if not self._under_way.take(count - self._held, self._held):
+            raise TooMuchUnderWay
+        self._held = count
+
+    def let_go(self) -> None:
+        """The request is answered."""
+        self._under_way.give(self._held)
+
+    async def receive(self) -> Message:
+        """The next part. Raises BodyTooLarge, TooMuchUnderWay."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._read += len(message.get("body", b""))
+            if self._read > self._most:
+                raise BodyTooLarge
+            if self._read > self._held:  # its length was not told
+                self.hold(self._read)
+        return message
+
+
 class Edge:
     """ASGI middleware. Puts `request_id`, `correlation_id` and `caller` into the request's state."""
 
-    def __init__(self, app: ASGIApp, keys: ApiKeys, limiter: Limiter, max_body_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: ApiKeys, limiter: Limiter, max_body_bytes: int, under_way: UnderWay
+    ) -> None:
         self._app = app
         self._keys = keys
         self._limiter = limiter
         self._max_body_bytes = max_body_bytes
+        self._under_way = under_way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -84,21 +123,19 @@ class Edge:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        read = 0
-
-        async def receive_bounded() -> Message:
-            nonlocal read
-            message = await receive()
-            if message["type"] == "http.request":
-                read += len(message.get("body", b""))
-                if read > self._max_body_bytes:
-                    raise BodyTooLarge
-            return message
-
+        if not scope["path"].startswith(_PROTECTED):  # whoever looks after us is always answered
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive, self._max_body_bytes, self._under_way)
         try:
-            await self._app(scope, receive_bounded, send)
+            body.hold(max(int(headers.get(b"content-length", b"0")), LEAST_BYTES))
+            await self._app(scope, body.receive, send)
         except BodyTooLarge:
             await self._too_large(trace)(scope, receive, send)
+        except TooMuchUnderWay:
+            await self._too_much(trace)(scope, receive, send)
+        finally:
+            body.let_go()
 
     async def _refusal(self, scope: Scope, headers: dict[bytes, bytes], trace: _Trace) -> Response | None:
         if scope["path"].startswith(_PROTECTED):
@@ -132,6 +169,15 @@ class Edge:
         if not length.isdigit() or int(length) > self._max_body_bytes:
             return self._too_large(trace)
         return None
+
+    def _too_much(self, trace: _Trace) -> Response:
+        return error_response(
+            503,
+            ErrorCode.UNAVAILABLE,
+            "too much is under way; send it again later",
+            trace.request_id,
+            headers={"Connection": "close"},
+        )
 
     def _too_large(self, trace: _Trace) -> Response:
         return error_response(

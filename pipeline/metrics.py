@@ -20,6 +20,9 @@ HTTP_SECONDS = Histogram(
     ("method", "route", "status"),
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+HTTP_UNDER_WAY_BYTES = Gauge(
+    "rb_http_under_way_bytes", "Held by requests that are not answered yet: 4 KiB each, or the body."
+)
 EVENTS_TAKEN = Counter("rb_gateway_events_total", "Events over HTTP, by outcome.", ("outcome",))
 PRODUCE_SECONDS = Histogram(
     "rb_gateway_produce_seconds", "From producing a request's events to the last ack."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -45,6 +46,18 @@ def test_no_202_without_the_broker(tmp_path: Path, prefer: dict[str, str]) -> No
         assert_unavailable(batch)
         assert [r["status"] for r in batch.json()["results"]] == [503, 400]
         assert batch.json()["results"][0]["event_id"] == one.json()["event_id"]
+
+
+def test_while_the_broker_is_away_no_more_is_taken_in_than_fits(tmp_path: Path) -> None:
+    """Requests wait for the broker: the first of them fill what may be under way, and the others are told at once."""
+    settings = nowhere(tmp_path, produce_timeout_ms=3_000, max_under_way_bytes=8_192)
+    with gateway(settings, tmp_path / "log") as client, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: client.post("/v1/events", json=EVENT), range(8)))
+        for answer in answers:
+            assert_unavailable(answer)
+        said = [answer.json()["error"]["message"] for answer in answers]
+        assert "too much is under way; send it again later" in said
+        assert client.get("/healthz").status_code == 200
 
 
 def test_reads_without_servers_are_typed_refusals(tmp_path: Path) -> None:
