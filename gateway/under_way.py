@@ -21,7 +21,7 @@ class UnderWay:
         return self._held
 
     def take(self, count: int, own: int = 0) -> bool:
-        """Whether a request that holds `own` bytes may hold so many more; then it does. A single one may hold anything."""
+        """Whether a request that holds `own` bytes may hold so many more; then it does. One alone may hold anything."""
         if self._held > own and self._held + count > self._most:
             return False
         self._held += count

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pipeline.identity.ids import Id
+from pipeline.identity.model import MatchKey
 from pipeline.identity.policy import Policy
 from pipeline.identity.scratch import resolve_all
 from pipeline.identity.settle import Settlement
@@ -62,6 +63,7 @@ def one_truth(
             assert golden(made.store) == golden(again.store)
             assert reviews(made.store) == reviews(again.store)
             assert between(made.store) == between(again.store)
+            assert meeting_by(made.store) == meeting_by(again.store)
             lost.append(made.conflicts)
 
         return bodies(made), check
@@ -75,6 +77,15 @@ def between(store: MemoryIdentityStore) -> dict[tuple[Id, Id], float]:
     return {
         (e.edge.low, e.edge.high): e.edge.comparison.weight for e in found if e.low_profile != e.high_profile
     }
+
+
+def meeting_by(store: MemoryIdentityStore) -> dict[tuple[Id, Id], tuple[MatchKey, ...]]:
+    """The keys that each pair with evidence meets by."""
+    found = {}
+    for grounds in store.grounds(store.records):
+        overfull = store.overfull_among([k.key for k in grounds.via])
+        found[grounds.edge.low, grounds.edge.high] = tuple(k for k in grounds.via if k.key not in overfull)
+    return found
 
 
 def merge_of(made: World, one: Person, other: Person) -> Undo:
@@ -197,3 +208,32 @@ def test_an_identifier_comes_to_be_shared_while_who_rests_on_it_is_merged() -> N
     people = [person(A, **one), person(A | COOKIE), person(C), person(A, **other), person(COOKIE | C)]
     one_truth(people, 3, lambda w: [w.resolving(p) for p in people[3:]], narrow(5, 1))
     one_truth(people, 3, lambda w: [w.resolving(p) for p in people[3:]], narrow(2, 2))
+
+
+def by_id(identifiers: dict[str, str], **traits: str) -> list[Person]:
+    """Ten people who share these, in the order of their ids."""
+    made = (person(identifiers | {"cookie_id": f"c-{n}"}, **traits) for n in range(10))
+    return sorted(made, key=lambda p: p.record_id)
+
+
+def test_who_represents_a_pair_is_displaced_for_both_that_it_shares() -> None:
+    """Each of the new records takes one identifier's representative away: only both together part the pair."""
+    first, second = by_id(A | B)[-2:]
+    people = [first, second, by_id(A)[0], by_id(B)[0]]
+    assert max(p.record_id for p in people[2:]) < first.record_id
+    one_truth(people, 2, lambda w: [w.resolving(p) for p in people[2:]], narrow(50, 5))
+
+
+def test_an_identifier_falls_while_who_represents_another_is_displaced() -> None:
+    """Who was represented by the one meets again by the other, unless others represent that by now."""
+    name = {"first_name": "Anna", "last_name": "Kowalski"}
+    first, second = by_id(A | B, **name)[-2:]
+    people = [
+        first,
+        second,
+        person(A, **name),
+        person(A, minute=1, **name, city="Berlin"),
+        by_id(B, **name)[0],
+    ]
+    assert people[-1].record_id < first.record_id
+    one_truth(people, 3, lambda w: [w.resolving(p) for p in people[3:]], narrow(3, 5))
