@@ -14,6 +14,7 @@ from pipeline.identity.ids import Id
 from pipeline.identity.model import RecordActivity
 from pipeline.match_keys import unpack_match_keys
 from pipeline.matching import Arrival
+from pipeline.raw_event import EARLIEST_ACCEPTED, in_time
 from pipeline.store.identity_writer import HashedContent
 from pipeline.stream.batch import Message
 from schemas.codec import Codec
@@ -40,6 +41,8 @@ def decode_event(codec: Codec, message: Message) -> Event:
     """The event in a message of events.normalized, its identifiers unopened. Raises BadMessage."""
     assert message.value is not None
     fields = codec.decode(_TOPIC, message.value, _KEPT)
+    accepted_at = cast(datetime, fields["accepted_at"])
+    in_time("accepted_at", accepted_at, EARLIEST_ACCEPTED, message.timestamp)
     record = cast(Mapping[str, object] | None, fields["record"])
     order = cast(Mapping[str, object] | None, fields["order"])
     items = cast(Sequence[Mapping[str, object]], order["items"]) if order else ()
@@ -50,7 +53,7 @@ def decode_event(codec: Codec, message: Message) -> Event:
             record_id=Id.parse(cast(str, record["record_id"])) if record else None,
             source=cast(str, fields["source"]),
             occurred_at=cast(datetime, fields["occurred_at"]),
-            accepted_at=cast(datetime, fields["accepted_at"]),
+            accepted_at=accepted_at,
             products=frozenset(product_number(cast(str, item["sku"])) for item in items),
             fields=fields,
         )

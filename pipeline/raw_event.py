@@ -19,7 +19,7 @@ from schemas.compiled import Encoded
 CUSTOMER = ("identifiers", "traits")
 Customer = tuple[Mapping[str, Sequence[str]], Mapping[str, str]]
 
-_EARLIEST_ACCEPTED = datetime(2000, 1, 1, tzinfo=UTC)
+EARLIEST_ACCEPTED = datetime(2000, 1, 1, tzinfo=UTC)
 _EARLIEST_OCCURRED = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LOW_62 = (1 << 62) - 1
@@ -73,8 +73,8 @@ def raw_event(message: Message, fields: Mapping[str, object], limits: Limits, no
     source = _matching(fields, "source", _NAME)
     accepted_at = cast(datetime | None, fields["accepted_at"]) or message.timestamp
     occurred_at = cast(datetime | None, fields["occurred_at"]) or accepted_at
-    _in_time("accepted_at", accepted_at, _EARLIEST_ACCEPTED, now)
-    _in_time("occurred_at", occurred_at, _EARLIEST_OCCURRED, now)
+    in_time("accepted_at", accepted_at, EARLIEST_ACCEPTED, now)
+    in_time("occurred_at", occurred_at, _EARLIEST_OCCURRED, now)
     own_id = raw_id(message)
     return RawEvent(
         own_id,
@@ -100,7 +100,8 @@ def _matching(fields: Mapping[str, object], name: str, form: re.Pattern[str]) ->
     raise BadMessage(ReasonCode.SCHEMA_VIOLATION, f"{name}: send text matching {form.pattern}")
 
 
-def _in_time(name: str, at: datetime, earliest: datetime, now: datetime) -> None:
+def in_time(name: str, at: datetime, earliest: datetime, now: datetime) -> None:
+    """Rows are kept by months, so no moment may be far from the others. Raises BadMessage."""
     if not earliest <= at <= now + MAX_FUTURE:
         raise BadMessage(
             ReasonCode.SCHEMA_VIOLATION,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -108,6 +109,20 @@ def test_a_batch_from_a_position_that_is_not_stored_is_fenced(stages: StagesOnPo
     stages.resolve.handle(batch)
     with pytest.raises(PositionFenced):
         stages.resolve.handle(batch)
+
+
+@pytest.mark.parametrize("year", [1999, 9999])
+def test_no_message_makes_a_partition_far_from_now(stages: StagesOnPostgres, year: int) -> None:
+    (value,) = stages.normalized(event(1, {"email": "anna@mailbox.net"}))
+    fields = dict(stages.codec.decode("events.normalized", value))
+    strange = stages.codec.encode(
+        "events.normalized", {**fields, "accepted_at": datetime(year, 1, 1, tzinfo=UTC)}
+    )
+    tables = stages.rows("SELECT count(*) FROM pg_class WHERE relkind = 'r'")
+    with pytest.raises(BadMessage, match="accepted_at: neither before 2000 nor more than a day ahead"):
+        stages.deliver([strange])
+    assert stages.rows("SELECT count(*) FROM pg_class WHERE relkind = 'r'") == tables
+    stages.deliver([value])
 
 
 def test_an_event_that_names_nobody_is_kept_without_a_profile(stages: StagesOnPostgres) -> None:
