@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
@@ -14,8 +15,9 @@ from pipeline.identity.model import MatchKeyKind
 from pipeline.identity.policy import Policy
 from pipeline.verify.verification import verify
 from tests.support.people import model, policy, ring
-from tests.support.pipeline import StagesOnPostgres, event
+from tests.support.pipeline import EventIn, StagesOnPostgres, event
 
+BUSY_EVENTS = int(os.environ.get("RB_TEST_BUSY_EVENTS", "4000"))
 TILL = {"email": "counter7@mailbox.net"}
 PEOPLE = ["Anna Kowalski", "John Smith", "Mary Jones", "Peter Brown", "Susan Miller"]
 
@@ -70,6 +72,31 @@ def test_those_who_come_later_see_that_it_is_shared(stages: StagesOnPostgres) ->
     assert stages.rows("SELECT DISTINCT reason FROM review_queue WHERE status = 'pending'") == [
         (ReasonCode.SCORE_IN_REVIEW_BAND,)
     ]
+
+
+@pytest.mark.parametrize("stages", [policy()], indirect=True)
+def test_a_customer_of_many_events(stages: StagesOnPostgres) -> None:
+    """A new cookie every hundred events, seen with and without the e-mail, and orders: `RB_TEST_BUSY_EVENTS=100000`."""
+    mail = {"email": "anna@mailbox.net"}
+    for start in range(0, BUSY_EVENTS, 1000):
+        stages.send(*(busy(n, mail) for n in range(start, start + 1000)))
+    ((events, records),) = stages.rows("SELECT count(*), count(DISTINCT record_id) FROM event")
+    assert (events, records) == (BUSY_EVENTS, 2 * BUSY_EVENTS // 100 + 1)
+    assert stages.rows("SELECT count(DISTINCT profile_id) FROM identity_record") == [(1,)]
+    ((evidence,),) = stages.rows("SELECT count(*) FROM identity_evidence")
+    assert evidence < 2 * policy().representatives * records
+
+
+def busy(number: int, mail: dict[str, str]) -> EventIn:
+    more: dict[str, object] = {"minute": number % 1440}
+    if number % 50 == 0:
+        item = {"sku": f"s{number % 500}", "quantity": 1, "price": 12.5}
+        order = {"order_id": f"o{number}", "amount": 12.5, "currency": "EUR", "items": [item]}
+        more |= {"event_type": "order", "payload": order}
+    if number % 7 == 0:
+        return event(number, {**mail, "device_id": "d-1"}, **more)
+    seen = mail if number % 3 else {}
+    return event(number, {**seen, "cookie_id": f"c-{number // 100}"}, **more)
 
 
 @pytest.mark.parametrize("stages", [policy()], indirect=True)
