@@ -136,12 +136,12 @@ class Subject(View):
 
 class Meeting(View):
     """The kinds of match keys the best pair shares, the over-full ones, and whether the others bring it together; or
-    whether it shares an identifier with many and both were compared with those who represent it."""
+    whether it shares an identifier with many and is compared by way of others of these."""
 
     shared: list[str]
     overfull: list[str]
     candidates: bool
-    represented: bool
+    by_others: bool
 
 
 class PairExplained(View):

@@ -7,19 +7,20 @@ records that hold it, those of the batch included.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pipeline.circles import records_of, sides_of
 from pipeline.codes import ReasonCode
 from pipeline.holders import Holder, unpack
 from pipeline.identity.blocking import identifier_key
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Identifier, IdentityRecord, MatchKey, MatchKeyKind
 from pipeline.identity.policy import Policy
-from pipeline.identity.representatives import representatives
 from pipeline.identity.scratch import KeyedRecords
 from pipeline.identity.sharing import (
     OVERFULL,
@@ -31,6 +32,7 @@ from pipeline.identity.sharing import (
     sharing_limit,
     step_of,
 )
+from pipeline.identity.twins import Circle, HoldersCompared, Sides, likeness_number
 from pipeline.meet import Filed, Pair, meet
 from pipeline.ports import Held, IdentityStore
 
@@ -62,13 +64,21 @@ class WornKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Displaced:
-    """Who represents an identifier no longer, since new records do; `standing` are those who represent it now."""
+class Parted:
+    """Stored records that do not meet by an identifier any more, since new records came between them; `met` do by now,
+    since new records stand for those who stood between them."""
 
     key: MatchKey
-    gone: frozenset[Id]
-    standing: frozenset[Id]
-    holders: tuple[Holder, ...]
+    pairs: frozenset[Pair]
+    met: frozenset[Pair]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A match key of an identifier whose holders may meet otherwise by now: all their pairs are to be found anew."""
+
+    key: MatchKey
+    holders: frozenset[Id]
 
 
 @dataclass(slots=True)
@@ -76,13 +86,18 @@ class Blocks:
     """What blocking makes of the new records.
 
     `pairs` are candidates, each with the keys the two meet by. `lost` are the bits that agreement on identifiers of new
-    records has lost by now.
+    records has lost by now. `circles` are those of identifiers of new records, by their keys, and `standing` the
+    sides on which those who sit in them stand.
     """
 
     pairs: dict[Pair, tuple[MatchKey, ...]] = field(default_factory=dict)
     overfull: defaultdict[Id, list[MatchKey]] = field(default_factory=lambda: defaultdict(list))
     crossed: list[WornKey] = field(default_factory=list)
-    displaced: list[Displaced] = field(default_factory=list)
+    parted: list[Parted] = field(default_factory=list)
+    unsettled: list[Unsettled] = field(default_factory=list)
+    circles: dict[int, Circle] = field(default_factory=dict)
+    seated: frozenset[Id] = frozenset()
+    standing: Mapping[Id, Sides] = field(default_factory=dict)
     lost: dict[Identifier, float] = field(default_factory=dict)
     shared: list[tuple[Id, int]] = field(default_factory=list)
     """Records and the keys of identifiers that are shared, where the store does not know of it yet."""
@@ -108,14 +123,13 @@ def blocks_of(new: KeyedRecords, store: IdentityStore, policy: Policy) -> Blocks
         if judged is not None:
             _note(found, judged)
             meeting[n] = judged.step < OVERFULL
-    many = meeting & (kinds == _IDENTIFIER) & (holding > policy.representatives)
-    represented = {}
-    for n in np.flatnonzero(many).tolist():
-        chosen = limits.chosen(filed.keys[filed.places(n)[0]], standing[n], filed.mine(n))
-        represented[n] = chosen.standing
-        if chosen.gone:
-            found.displaced.append(chosen)
-    found.pairs = meet(filed, [one.holders for one in standing], meeting, represented)
+            worn[n] |= judged.step > 0
+    many = meeting & (kinds == _IDENTIFIER) & (holding > policy.holders_compared.all)
+    circles = {}
+    if many.any():
+        blocks = np.flatnonzero(many).tolist()
+        circles = _seat(found, filed, blocks, standing, worn, limits.likeness, policy.holders_compared, store)
+    found.pairs = meet(filed, [one.holders for one in standing], meeting, circles)
     return found
 
 
@@ -132,8 +146,37 @@ def _note(found: Blocks, worn: WornKey) -> None:
     found.shared += [(r, worn.key.key) for r in (*known, *worn.mine)]
 
 
+def _seat(
+    found: Blocks,
+    filed: Filed,
+    many: Sequence[int],
+    held: Sequence[Held],
+    worn: NDArray[np.bool_],
+    likeness: Callable[[Id], int],
+    compared: HoldersCompared,
+    store: IdentityStore,
+) -> dict[int, Circle]:
+    """The circles of blocks that many share, and which stored records do not meet there any more."""
+    holders = {n: unpack(held[n].holders) for n in many}
+    mine = {n: filed.mine(n) for n in many}
+    found.seated = records_of(holders.values()).union(*mine.values())
+    found.standing = sides_of(found.seated, store)
+    circles = {}
+    for n in many:
+        key, standing = filed.keys[filed.places(n)[0]], found.standing
+        before = {h.record: (h.likeness, standing.get(h.record)) for h in holders[n]}
+        after = before | {r: (likeness(r), standing.get(r)) for r in mine[n]}
+        circle = Circle(after, compared, speaks=not worn[n])
+        stood = frozenset(Circle(before, compared, speaks=True).pairs())
+        stands = frozenset(pair for pair in circle.pairs() if pair[0] in before and pair[1] in before)
+        if stood != stands:
+            found.parted.append(Parted(key, stood - stands, stands - stood))
+        circles[n] = found.circles[key.key] = circle
+    return circles
+
+
 class _Limits:
-    """Judges keys by the policy's limits, and tells who represents them."""
+    """Judges keys by the policy's limits."""
 
     def __init__(self, new: KeyedRecords, policy: Policy, secret: bytes) -> None:
         self._new, self._policy, self._secret = new, policy, secret
@@ -165,15 +208,9 @@ class _Limits:
         lost = lost if step == before else bits_lost(step, limit)
         return worn(step, lost=lost, people=named, identifier=identifier, reason=reason)
 
-    def chosen(self, key: MatchKey, standing: Held, mine: Iterable[Id]) -> Displaced:
-        """Who represents an identifier from now on, and who does so no longer."""
-        most = self._policy.representatives
-        holders = unpack(standing.holders)
-        tags = {holder.record: holder.person for holder in holders}
-        before = representatives(tags.items(), most)
-        tags |= {r: self._tag(r) for r in mine}
-        after = representatives(((r, tags[r]) for r in (*before, *mine)), most)
-        return Displaced(key, before - after, after, holders)
+    def likeness(self, record: Id) -> int:
+        """What a new record says of a person."""
+        return likeness_number(self._new[record][0].traits, self._secret)
 
     def _identifier(self, key: int, record: IdentityRecord) -> Identifier | None:
         return next((meeting(i) for i in record.identifiers if identifier_key(i, self._secret) == key), None)

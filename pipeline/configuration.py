@@ -20,6 +20,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.identity.model import Criterion, IdentifierType, MatchKeyKind, Trait
 from pipeline.identity.policy import GROUPS, IdentifierPolicy, Policy
 from pipeline.identity.score import Model, NameStatistics, Rates, level_of
+from pipeline.identity.twins import HoldersCompared
 from pipeline.settings import Settings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -110,12 +111,18 @@ class _IdentifierFile(_File):
     priority: Count
 
 
+class _HoldersFile(_File):
+    all: Annotated[int, Field(ge=1, le=100)]
+    alike: Annotated[int, Field(ge=1, le=20)]
+    others: Annotated[int, Field(ge=1, le=100)]
+
+
 class _PolicyFile(_File):
     auto_merge: Share
     review: Share
     neighbourhood_limit: Annotated[int, Field(ge=2)]
     split_limit: Count = 20
-    representatives: Annotated[int, Field(ge=1)] = 5
+    holders_compared: _HoldersFile = _HoldersFile(all=16, alike=3, others=20)
     identifiers: dict[IdentifierType, _IdentifierFile]
     block_caps: dict[str, Annotated[int, Field(ge=2, le=MOST_HOLDERS)]]
     source_trust: dict[str, int]
@@ -253,7 +260,7 @@ def _policy(file: _PolicyFile, auto: float, review: float, version: str) -> Poli
         review=review,
         neighbourhood_limit=file.neighbourhood_limit,
         split_limit=file.split_limit,
-        representatives=file.representatives,
+        holders_compared=HoldersCompared(**file.holders_compared.model_dump()),
         identifiers={t: IdentifierPolicy(**p.model_dump()) for t, p in file.identifiers.items()},
         block_caps={kind: file.block_caps[kind.name.lower()] for kind in MatchKeyKind},
         source_trust=file.source_trust,

@@ -1,7 +1,8 @@
 """Who holds a match key, packed: a record shares its keys with hundreds, and few of them are looked at one by one.
 
-A holder is 24 bytes: the record's id, the kinds of all its keys as a bit set (pipeline/identity/candidates.py), and
-whom it names as a tag (pipeline/identity/sharing.py), the latter two big-endian 32-bit integers.
+A holder is 32 bytes: the record's id, the kinds of all its keys as a bit set (pipeline/identity/candidates.py), whom
+it names as a tag (pipeline/identity/sharing.py), and what it says of a person as a number (pipeline/identity/twins.py),
+big-endian integers of 32, 32 and 64 bits.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from pipeline.identity.ids import Id
 
-_ROW = Struct(">16sii")
+_ROW = Struct(">16siiq")
 HOLDER_BYTES = _ROW.size
 
 
@@ -21,13 +22,14 @@ class Holder(NamedTuple):
     record: Id
     kinds: int
     person: int
+    likeness: int
 
 
 def pack(holder: Holder) -> bytes:
-    """Its 24 bytes."""
+    """Its 32 bytes."""
     return _ROW.pack(*holder)
 
 
 def unpack(packed: bytes) -> tuple[Holder, ...]:
     """The holders of a whole number of rows, in their order."""
-    return tuple([Holder(Id(record), kinds, person) for record, kinds, person in _ROW.iter_unpack(packed)])
+    return tuple([Holder(Id(record), *rest) for record, *rest in _ROW.iter_unpack(packed)])

@@ -5,20 +5,22 @@ Knows no database: it asks an `IdentityStore`. The order of locks is the global 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from pipeline.blocks import WornKey, blocks_of
+from pipeline.circles import sides_of
 from pipeline.errors import TransactionConflict
 from pipeline.identity.compare import Side, compare, side
 from pipeline.identity.ids import Id
-from pipeline.identity.model import Edge, Identifier, IdentityRecord, MatchKey, RecordActivity
+from pipeline.identity.model import Constraint, Edge, Identifier, IdentityRecord, MatchKey, RecordActivity
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model, bits
 from pipeline.identity.settle import Neighbourhood, ProfileRow, StoredRecord
 from pipeline.identity.sharing import shared_of
 from pipeline.judging import Judged, judge
 from pipeline.meet import Pair
+from pipeline.meet_again import unsettled_by
 from pipeline.ports import Evidence, IdentityStore, Known
 
 
@@ -77,8 +79,10 @@ def gather(
     model: Model,
     policy: Policy,
     also: frozenset[Id] = frozenset(),
+    put: Sequence[Constraint] = (),
 ) -> Found:
-    """Find, compare and lock all that a decision on these records may rest on. `also` names profiles to decide afresh.
+    """Find, compare and lock all that a decision on these records may rest on. `also` names profiles to decide afresh,
+    `put` are constraints of this very transaction.
 
     The caller holds the key locks of `new`, and `seen` is what the store said of `known`. Raises TransactionConflict
     where the neighbourhood moved before the locks were had: run the transaction again.
@@ -87,10 +91,11 @@ def gather(
     blocks = blocks_of(keyed, store, policy)
     if blocks.lost:
         new = {r: replace(new[r], record=_marked(record, blocks.lost)) for r, (record, _) in keyed.items()}
-    questioned = bool(blocks.crossed or blocks.displaced)
+    blocks.unsettled += unsettled_by(put, store, policy)
+    questioned = bool(blocks.crossed or blocks.parted or blocks.unsettled)
     judged = judge(blocks, store, policy) if questioned else Judged()
     grown = store.new_products({r: a.products for r, a in known.items() if a.products})
-    again = judged.rescored | judged.unveiled
+    again = judged.rescored | judged.met
     pairs = {*blocks.pairs, *again, *(store.open_pairs(grown) if grown else ())} - judged.dropped
     edges, bought, faded = _compare(pairs, new, known, blocks.lost, store, model, policy)
     dropped = judged.dropped | (faded & judged.rescored)
@@ -99,6 +104,10 @@ def gather(
         raise TransactionConflict("evidence came for a record whose purchases grew")
     if questioned and judge(blocks, store, policy) != judged:
         raise TransactionConflict("what rests on a key that is judged again moved before its locks were had")
+    if blocks.seated and sides_of(blocks.seated, store) != blocks.standing:
+        raise TransactionConflict("a steward told records apart that share an identifier")
+    if put and unsettled_by(put, store, policy) != blocks.unsettled:
+        raise TransactionConflict("a record came to share an identifier of those that are told apart")
     if bought and any(content.products != bought[r] for r, content in store.contents(bought).items()):
         raise TransactionConflict("purchases came for a record while it was compared")
     standing_known = store.known({r: a.activity for r, a in known.items()})

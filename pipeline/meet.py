@@ -6,7 +6,8 @@ record and holder, what a pair shares stands together; only the pairs that are l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -18,14 +19,15 @@ from pipeline.identity.candidates import all_worth_comparing, kinds_of
 from pipeline.identity.ids import Id
 from pipeline.identity.model import MatchKey, MatchKeyKind
 from pipeline.identity.scratch import KeyedRecords
+from pipeline.identity.twins import Circle
 
 Pair = tuple[Id, Id]
 Numbers = NDArray[np.int64]
 
 _MEETS = 1 << MatchKeyKind.IDENTIFIER
-_REPRESENTED = 1 << max(MatchKeyKind) + 1
-"""Where a key's bit would be: an identifier in common that neither represents."""
-_HOLDER = np.dtype([("high", ">u8"), ("low", ">u8"), ("kinds", ">i4"), ("person", ">i4")])
+_HOLDER = np.dtype(
+    [("high", ">u8"), ("low", ">u8"), ("kinds", ">i4"), ("person", ">i4"), ("likeness", ">i8")]
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,78 +82,101 @@ def meet(
     filed: Filed,
     stored: Sequence[bytes],
     meeting: NDArray[np.bool_],
-    represented: Mapping[int, frozenset[Id]],
+    circles: Mapping[int, Circle],
 ) -> dict[Pair, tuple[MatchKey, ...]]:
     """Candidate pairs, the lower id first, of a new record and another one, with the keys they meet by.
 
-    `stored` are the packed holders of each block, `meeting` the blocks whose records meet, `represented` those of
-    identifiers that some of their records stand for, with these (pipeline/identity/representatives.py).
+    `stored` are the packed holders of each block, `meeting` the blocks whose records meet, `circles` those of them in
+    which not everybody meets everybody.
     """
-    place, rows = _met(filed, stored, meeting)
+    place, rows = _met(filed, stored, meeting, circles)
     if not len(place):
         return {}
     owner = filed.owner[place]
     order, starts = _grouped(owner, rows)
-    bits = np.array([1 << key.kind for key in filed.keys], np.int64)[place]
-    if represented:
-        bits[_unmet(filed, place, rows, represented)] = _REPRESENTED
-    shared: Numbers = np.bitwise_or.reduceat(bits[order], starts)
+    bits = np.array([1 << key.kind for key in filed.keys], np.int64)
+    shared: Numbers = np.bitwise_or.reduceat(bits[place[order]], starts)
     heads = order[starts]
     both = filed.kinds[owner[heads]] & rows["kinds"][heads]
-    by_keys = all_worth_comparing(shared & ~_REPRESENTED, both)
-    worth = np.flatnonzero(by_keys & ((shared & _REPRESENTED == 0) | (shared & _MEETS != 0)))
+    worth = np.flatnonzero(all_worth_comparing(shared, both))
     ends = np.append(starts[1:], len(order))
+    speaking = _speaking(filed, circles)
     pairs: dict[Pair, tuple[MatchKey, ...]] = {}
-    for head, start, end in zip(
-        heads[worth].tolist(), starts[worth].tolist(), ends[worth].tolist(), strict=True
+    loose = shared & _MEETS == 0
+    for head, start, end, is_loose in zip(
+        *(found[worth].tolist() for found in (heads, starts, ends, loose)), strict=True
     ):
         r, o = filed.ids[owner[head]], Id(rows[head].tobytes()[:16])
-        by = order[start:end]
-        if represented:
-            by = by[bits[by] != _REPRESENTED]
-        via = tuple([filed.keys[n] for n in sorted(place[by].tolist())])
+        if is_loose and r in speaking and any(o in circle for circle in speaking[r]):
+            continue
+        via = tuple([filed.keys[n] for n in sorted(place[order[start:end]].tolist())])
         pairs[(r, o) if r < o else (o, r)] = via
     return pairs
 
 
-def _unmet(
-    filed: Filed, place: Numbers, rows: NDArray[np.void], represented: Mapping[int, frozenset[Id]]
-) -> Numbers:
-    """The rows of two records that share an identifier which neither represents."""
-    found = []
-    for block, standing in represented.items():
-        mine = np.array([r in standing for r in filed.ids], np.bool_)
-        at = np.flatnonzero(filed.block[place] == block)
-        at = at[~mine[filed.owner[place[at]]]]
-        likely = at[np.isin(rows["high"][at], [int.from_bytes(r[:8]) for r in standing])]
-        others = [n for n in likely.tolist() if rows[n].tobytes()[:16] in standing]
-        found.append(np.setdiff1d(at, others, assume_unique=True))
-    return np.concatenate(found)
+def _speaking(filed: Filed, circles: Mapping[int, Circle]) -> Mapping[Id, Sequence[Circle]]:
+    """For each new record the circles whose identifier speaks for it: it meets the others there by it or not at all."""
+    found: defaultdict[Id, list[Circle]] = defaultdict(list)
+    for block, circle in circles.items():
+        for r in filed.mine(block) if circle.speaks else ():
+            found[r].append(circle)
+    return found
 
 
 def _met(
-    filed: Filed, stored: Sequence[bytes], meeting: NDArray[np.bool_]
+    filed: Filed, stored: Sequence[bytes], meeting: NDArray[np.bool_], circles: Mapping[int, Circle]
 ) -> tuple[Numbers, NDArray[np.void]]:
     """Everybody whom a new record meets under one of its keys: the key's place, and the other.
 
     Of two new records the one that comes first meets the other.
     """
     told = np.array([len(packed) for packed in stored], np.int64) // HOLDER_BYTES
-    places = np.flatnonzero((meeting & (told > 0))[filed.block])
+    freely = meeting.copy()
+    freely[list(circles)] = False
+    places = np.flatnonzero((freely & (told > 0))[filed.block])
     blocks = filed.block[places]
-    own = np.frombuffer(b"".join(map(pack, map(Holder, filed.ids, filed.kinds.tolist(), repeat(0)))), _HOLDER)
+    own = np.frombuffer(
+        b"".join([pack(Holder(r, k, 0, 0)) for r, k in zip(filed.ids, filed.kinds.tolist(), strict=True)]),
+        _HOLDER,
+    )
     firsts: list[int] = []
     others: list[int] = []
-    for b in np.flatnonzero(meeting & (filed.counts > 1)).tolist():
+    for b in np.flatnonzero(freely & (filed.counts > 1)).tolist():
         together = filed.places(b).tolist()
         for n, first in enumerate(together, start=1):
             firsts += repeat(first, len(together) - n)
             others += together[n:]
-    place = np.concatenate((np.repeat(places, told[blocks]), np.array(firsts, np.int64)))
-    met = [*(stored[b] for b in blocks.tolist()), own[filed.owner[np.array(others, np.int64)]].tobytes()]
-    return place, np.frombuffer(
-        b"".join(met), _HOLDER
-    )  # as bytes: numpy would join arrays in its own byte order
+    seated = [row for b, circle in circles.items() for row in _seated(filed, b, stored[b], circle, own)]
+    place = np.concatenate(
+        (
+            np.repeat(places, told[blocks]),
+            np.array(firsts, np.int64),
+            np.array([at for at, _ in seated], np.int64),
+        )
+    )
+    met = [
+        *(stored[b] for b in blocks.tolist()),
+        own[filed.owner[np.array(others, np.int64)]].tobytes(),
+        *(row for _, row in seated),
+    ]
+    # as bytes: numpy would join arrays in its own byte order
+    return place, np.frombuffer(b"".join(met), _HOLDER)
+
+
+def _seated(
+    filed: Filed, block: int, stored: bytes, circle: Circle, own: NDArray[np.void]
+) -> Iterator[tuple[int, bytes]]:
+    """Whom the new records of a circle meet there."""
+    rows = {stored[n : n + 16]: stored[n : n + HOLDER_BYTES] for n in range(0, len(stored), HOLDER_BYTES)}
+    mine = {filed.ids[filed.owner[place]]: place for place in filed.places(block).tolist()}
+    seen: set[Id] = set()
+    for r, place in mine.items():
+        seen.add(r)
+        for other in circle.others(r):
+            if other in rows:
+                yield place, rows[other]
+            elif other in mine and other not in seen:
+                yield place, own[filed.owner[mine[other]]].tobytes()
 
 
 def _grouped(owner: Numbers, rows: NDArray[np.void]) -> tuple[Numbers, Numbers]:

@@ -1,45 +1,55 @@
-"""An identifier says nothing any more: who shared it and was represented meets by what else they have in common."""
+"""The pairs among those who share an identifier, found anew: it is worn now, or a steward told some of them apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
-from pipeline.blocks import Displaced, WornKey
-from pipeline.identity.blocking import match_keys
-from pipeline.identity.model import CanonicalRecord, MatchKey, MatchKeyKind
+from pipeline.blocks import Blocks, Unsettled
+from pipeline.circles import circles, has_circle
+from pipeline.holders import unpack
+from pipeline.identity.blocking import identifier_key, match_keys
+from pipeline.identity.ids import Id
+from pipeline.identity.model import CanonicalRecord, Constraint, ConstraintKind, MatchKey, MatchKeyKind
 from pipeline.identity.policy import Policy
 from pipeline.identity.sharing import OVERFULL
 from pipeline.meet import Filed, Pair, meet
 from pipeline.ports import IdentityStore
-from pipeline.representing import representing
+
+
+def unsettled_by(put: Iterable[Constraint], store: IdentityStore, policy: Policy) -> list[Unsettled]:
+    """The identifiers of which many hold what these constraints part: rows of twins are others now."""
+    named = {r for c in put if c.kind is ConstraintKind.CANNOT_LINK for r in c.left | c.right}
+    contents = store.contents(named) if named else {}
+    keys = {identifier_key(i, store.secret) for content in contents.values() for i in content.identifiers}
+    held = store.holders(keys) if keys else {}
+    return [
+        Unsettled(
+            MatchKey(MatchKeyKind.IDENTIFIER, key), frozenset(holder.record for holder in unpack(h.holders))
+        )
+        for key, h in sorted(held.items())
+        if has_circle(h, policy)
+    ]
 
 
 def meet_again(
-    worn: WornKey,
-    crossed: Iterable[WornKey],
-    displaced: Iterable[Displaced],
-    store: IdentityStore,
-    policy: Policy,
+    holders: Collection[Id], blocks: Blocks, store: IdentityStore, policy: Policy
 ) -> dict[Pair, tuple[MatchKey, ...]]:
-    """The candidates among those who held a key before it was over-full, with the keys they meet by now.
-
-    `crossed` and `displaced` are what the batch changed about keys in general.
-    """
+    """The candidates among stored records, with the keys they meet by, after what `blocks` say the batch changes."""
     filed = Filed.of(
         {
             r: (content, match_keys(CanonicalRecord(content.identifiers, content.traits), store.secret))
-            for r, content in store.contents({r for r, *_ in worn.holders}).items()
+            for r, content in store.contents(holders).items()
         }
     )
     numbers = filed.distinct.tolist()
-    overfull = store.overfull_among(numbers) | {w.key.key for w in crossed if w.step == OVERFULL}
+    overfull = store.overfull_among(numbers) | {w.key.key for w in blocks.crossed if w.step == OVERFULL}
     meeting = np.array([number not in overfull for number in numbers], np.bool_)
-    shared = np.flatnonzero(meeting & (filed.counts > 1)).tolist()
-    keys = {n: filed.keys[filed.places(n)[0]] for n in shared}
-    identifiers = {n: key.key for n, key in keys.items() if key.kind is MatchKeyKind.IDENTIFIER}
-    standing = representing(identifiers.values(), store, policy)
-    standing |= {d.key.key: d.standing for d in displaced}
-    represented = {n: standing[key] for n, key in identifiers.items()}
-    return meet(filed, [b""] * len(numbers), meeting, represented)
+    shared = {
+        n: filed.keys[filed.places(n)[0]] for n in np.flatnonzero(meeting & (filed.counts > 1)).tolist()
+    }
+    identifiers = {n: key.key for n, key in shared.items() if key.kind is MatchKeyKind.IDENTIFIER}
+    known = circles(identifiers.values(), store, policy, {w.key.key for w in blocks.crossed}) | blocks.circles
+    seated = {n: known[key] for n, key in identifiers.items() if key in known}
+    return meet(filed, [b""] * len(numbers), meeting, seated)

@@ -30,7 +30,7 @@ def resolve_records(
     progress: Progress = silent,
 ) -> Resolved:
     """What `scratch.resolve_all` says of `scratch.weighed` records, and what it rests on."""
-    pairs = scratch.candidate_pairs(records, policy)
+    pairs = scratch.candidate_pairs(records, policy, constraints)
     compared = watched(scratch.evidence(pairs, records, model, policy), "compare", len(pairs), progress)
     edges = tuple(edge for edge in compared if edge is not None)
     partition = scratch.partition(records, edges, constraints, model, policy)

@@ -114,9 +114,11 @@ class Act:
         self.store: IdentityStore = PostgresIdentityStore(tx, RecordCache(by.ring, _CACHED_RECORDS))
         self.reviews = ReviewWriter(tx, author)
         self._by, self._author = by, author
+        self._put: list[Constraint] = []
 
     def constrain(self, constraint: Constraint, review_id: Id | None = None) -> None:
         """Put a constraint; `review_id` is the review it answers."""
+        self._put.append(constraint)
         self.tx.run(
             "insert_constraint",
             {
@@ -133,7 +135,8 @@ class Act:
 
     def gather(self, profiles: frozenset[Id]) -> Found:
         """Lock and load what deciding these profiles rests on. Raises TransactionConflict where it moved meanwhile."""
-        return gather({}, {}, {}, self.store, self._by.model, self._by.policy, also=profiles)
+        by = self._by
+        return gather({}, {}, {}, self.store, by.model, by.policy, also=profiles, put=tuple(self._put))
 
     def settle(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, pairwise
 
+from pipeline.circles import circles
 from pipeline.errors import BadInput, NotFound
 from pipeline.explain import read
 from pipeline.explain.report import PairReport, ProfileReport, Subject
@@ -19,7 +20,6 @@ from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, ConstraintKind, IdentityRecord, MatchKeyKind
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.mask import masked
-from pipeline.representing import representing
 from pipeline.store.configurations import Configurations
 from pipeline.store.database import Database, Transaction
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
@@ -77,7 +77,7 @@ class Explainer:
         common = shared_keys(records[first], records[second], store.secret)
         overfull = store.overfull_among([key.key for key in common])
         identifiers = {key.key for key in common if key.kind is MatchKeyKind.IDENTIFIER} - overfull
-        standing = representing(identifiers, store, by.policy)
+        seated = circles(identifiers, store, by.policy)
         return PairReport(
             left=left,
             right=right,
@@ -85,7 +85,7 @@ class Explainer:
             decisions=story((), read.between(log, left, right), ()),
             explanation=found,
             chain=self._chain(tx, left, right, first, second, constraints, by),
-            meeting=meeting(records[first], records[second], store.secret, overfull, standing),
+            meeting=meeting(records[first], records[second], store.secret, overfull, seated),
             was_compared=bool(kept),
         )
 

@@ -228,10 +228,10 @@ def _met(report: PairReport) -> Iterator[str]:
         said = f"They were brought together by what they share: {shared}.{worn}" if shared else ""
     elif met.candidates:
         said = f"They share match keys ({shared}), so they were compared, and agree too little to be remembered.{worn}"
-    elif met.represented:
+    elif met.by_others:
         said = (
             f"They were not compared with each other: many records share what they do ({shared}), "
-            f"and both were compared with those who represent it.{worn}"
+            f"and each is compared with a few of these.{worn}"
         )
     elif shared:
         said = f"They were not compared: the match keys they share ({shared}) are too weak against what differs.{worn}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.identity.model import Criterion, IdentifierType, MatchKeyKind, Trait
+from pipeline.identity.twins import HoldersCompared
 
 NAME = frozenset((Trait.FIRST_NAME, Trait.MIDDLE_NAME, Trait.LAST_NAME, Trait.NAME_SUFFIX))
 ADDRESS = frozenset(
@@ -51,7 +52,7 @@ class Policy:
 
     `neighbourhood_limit`: two customers of more than one record each, who together have more, are not merged without a
     steward. `split_limit`: a customer of more records, whose merges no longer hold, is not split without one.
-    `representatives`: so many records a person stand for all that share an identifier.
+    `holders_compared`: with whom each of many who share an identifier is compared (pipeline/identity/twins.py).
     `survivorship` and `source_trust_of` name attributes or groups (`GROUPS`), the former `default` as well.
     """
 
@@ -70,7 +71,7 @@ class Policy:
     dotless_domains: frozenset[str]
     domain_aliases: Mapping[str, str]
     split_limit: int = 20
-    representatives: int = 5
+    holders_compared: HoldersCompared = field(default_factory=HoldersCompared)
     placeholder_phones: frozenset[str] = frozenset()
     dash_tag_domains: frozenset[str] = frozenset()
     survivorship: Mapping[str, tuple[Criterion, ...]] = field(default_factory=dict)

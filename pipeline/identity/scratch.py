@@ -27,7 +27,6 @@ from pipeline.identity.model import (
     Partition,
 )
 from pipeline.identity.policy import Policy
-from pipeline.identity.representatives import representatives
 from pipeline.identity.score import Model
 from pipeline.identity.sharing import (
     OVERFULL,
@@ -39,6 +38,7 @@ from pipeline.identity.sharing import (
     sharing_limit,
     step_of,
 )
+from pipeline.identity.twins import Circle, Sides, likeness, sides
 
 KeyedRecords = Mapping[Id, tuple[IdentityRecord, tuple[MatchKey, ...]]]
 Block = Identifier | MatchKey
@@ -50,7 +50,7 @@ def resolve_all(
 ) -> Partition:
     """Candidates by match keys under the policy's caps, compared, and clustered component by component."""
     records = weighed(records, policy)
-    found = evidence(candidate_pairs(records, policy), records, model, policy)
+    found = evidence(candidate_pairs(records, policy, constraints), records, model, policy)
     return partition(records, [edge for edge in found if edge is not None], constraints, model, policy)
 
 
@@ -120,32 +120,33 @@ def overfull(records: KeyedRecords, policy: Policy) -> frozenset[Block]:
     return frozenset(b for b, members in blocks(records).items() if is_overfull(b, members, records, policy))
 
 
-def candidate_pairs(records: KeyedRecords, policy: Policy) -> frozenset[tuple[Id, Id]]:
+def candidate_pairs(
+    records: KeyedRecords, policy: Policy, constraints: Iterable[Constraint] = ()
+) -> frozenset[tuple[Id, Id]]:
     """Every pair (low, high) of `weighed` records that share keys which are not over-full, and enough of them.
 
-    Two that share identifiers meet by these alone: where one of them represents one.
+    Who shares an identifier with many meets by it (pipeline/identity/twins.py), and not by other kinds of keys as long
+    as it is not worn.
     """
     shared: defaultdict[tuple[Id, Id], int] = defaultdict(int)
-    represented: defaultdict[Id, set[Identifier]] = defaultdict(set)
+    spoken_for: defaultdict[Id, set[Identifier]] = defaultdict(set)
     loose: list[tuple[MatchKey, list[Id]]] = []
+    standing = sides(constraints)
     for block, members in blocks(records).items():
         if len(members) < 2 or is_overfull(block, members, records, policy):
             continue
         if not isinstance(block, Identifier):
             loose.append((block, members))
             continue
-        standing = members
-        if len(members) > policy.representatives:
-            named = ((r, person(records[r][0].traits)) for r in members)
-            standing = sorted(representatives(named, policy.representatives))
-            if len(standing) < len(members):
-                for r in members:
-                    represented[r].add(block)
-        for pair in _with_one_of(standing, members):
+        circle = circle_of(block, members, records, policy, standing)
+        for pair in circle.pairs() if circle else combinations(members, 2):
             shared[pair] |= 1 << MatchKeyKind.IDENTIFIER
+        if circle and circle.speaks:
+            for r in members:
+                spoken_for[r].add(block)
     for key, members in loose:
         for low, high in combinations(members, 2):
-            if low not in represented or represented[low].isdisjoint(represented.get(high, ())):
+            if low not in spoken_for or spoken_for[low].isdisjoint(spoken_for.get(high, ())):
                 shared[low, high] |= 1 << key.kind
     held = {record_id: kinds_of(keys) for record_id, (_, keys) in records.items()}
     return frozenset(
@@ -153,18 +154,19 @@ def candidate_pairs(records: KeyedRecords, policy: Policy) -> frozenset[tuple[Id
     )
 
 
-def _with_one_of(few: Sequence[Id], members: Sequence[Id]) -> Iterator[tuple[Id, Id]]:
-    """The pairs of sorted `members` of which one is among the `few`."""
-    if len(few) == len(members):
-        yield from combinations(members, 2)
-        return
-    chosen = frozenset(few)
-    for one in few:
-        for other in members:
-            if one < other:
-                yield one, other
-            elif other < one and other not in chosen:
-                yield other, one
+def circle_of(
+    block: Identifier,
+    members: Sequence[Id],
+    records: KeyedRecords,
+    policy: Policy,
+    standing: Mapping[Id, Sides],
+) -> Circle | None:
+    """How the holders of an identifier meet; None where all of them do."""
+    if len(members) <= policy.holders_compared.all:
+        return None
+    alike = {r: (likeness(records[r][0].traits), standing.get(r)) for r in members}
+    worn = any(i == block for i, _ in records[members[0]][0].shared)
+    return Circle(alike, policy.holders_compared, not worn)
 
 
 def evidence(

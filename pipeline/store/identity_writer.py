@@ -24,6 +24,7 @@ from pipeline.identity.model import (
 from pipeline.identity.normalize import serialize
 from pipeline.identity.settle import Neighbourhood, ProfileAfter, ProfileRow, Settlement
 from pipeline.identity.sharing import person_tag
+from pipeline.identity.twins import likeness_number
 from pipeline.match_keys import pack_match_keys
 from pipeline.matching import Arrival, Found
 from pipeline.privacy.keyring import KeyRing
@@ -33,8 +34,8 @@ from pipeline.store.edge_details import edge_details, with_levels
 from pipeline.store.identity_store import record_context
 
 _EVIDENCE_SHOWN = 5
-_KEY_ROW = Struct(">hiqiiiii16s")
-"""A row of `copy_match_keys`: four fields, each behind its length in bytes."""
+_KEY_ROW = Struct(">hiqiiiiiqi16s")
+"""A row of `copy_match_keys`: five fields, each behind its length in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +153,11 @@ class IdentityWriter:
             "copy_match_keys",
             b"".join(
                 [
-                    _KEY_ROW.pack(4, 8, key, 4, kinds, 4, tag, 16, r)
+                    _KEY_ROW.pack(5, 8, key, 4, kinds, 4, tag, 8, likeness, 16, r)
                     for r, c in hashed.items()
                     for kinds in (kinds_of(c.keys),)
                     for tag in (person_tag(records[r].record.traits, self._ring.current.match),)
+                    for likeness in (likeness_number(records[r].record.traits, self._ring.current.match),)
                     for key in {k.key for k in c.keys} - {k.key for k in found.overfull.get(r, ())}
                 ]
             ),

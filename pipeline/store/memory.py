@@ -25,6 +25,7 @@ from pipeline.identity.model import (
 )
 from pipeline.identity.settle import ProfileRow, Settlement, StoredRecord
 from pipeline.identity.sharing import OVERFULL, person_tag, shared_of
+from pipeline.identity.twins import likeness_number
 from pipeline.matching import Arrival, Found, fold_activity, with_products
 from pipeline.ports import Evidence, Grounds, Held, Known, Standing
 
@@ -168,8 +169,9 @@ class MemoryIdentityStore:
             )
         for r, arrival in new.items():
             self.records[r] = found.neighbourhood.records[r]
-            person = person_tag(self.records[r].record.traits, self._secret)
-            holder = pack(Holder(r, kinds_of(arrival.keys), person))
+            traits = self.records[r].record.traits
+            person, likeness = person_tag(traits, self._secret), likeness_number(traits, self._secret)
+            holder = pack(Holder(r, kinds_of(arrival.keys), person, likeness))
             for key in {k.key for k in arrival.keys} - {k.key for k in found.overfull.get(r, ())}:
                 self._keys[key] += holder
         for r, profile in settlement.moves.items():

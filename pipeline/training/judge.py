@@ -18,7 +18,7 @@ from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 from pipeline.identity.training.labels import entities
 from pipeline.progress import Progress, silent, watched
-from pipeline.training.learn import Seen, learn, learn_from
+from pipeline.training.learn import Seen, in_full, learn, learn_from
 
 FOLDS = 5
 
@@ -52,7 +52,7 @@ def by_truth(
     for judged, other in (parts, parts[::-1]):
         model = learn(other, start, policy, seed).model
         kept = scratch.weighed(judged, policy)
-        pairs = sorted(scratch.candidate_pairs(kept, policy))
+        pairs = sorted(scratch.candidate_pairs(kept, in_full(policy)))
         sides = {r: side((record,)) for r, (record, _) in kept.items()}
         for low, high in watched(pairs, "judge", len(pairs), progress):
             found = compare(sides[low], sides[high], model, policy)

@@ -27,6 +27,15 @@ ENOUGH = 100.0
 """Pairs of one person that have to be expected for their rates to be worth learning."""
 
 
+_IN_FULL = 500
+
+
+def in_full(policy: Policy) -> Policy:
+    """The policy with all pairs of those who share an identifier, up to 500 of them: rates are those of all pairs, and
+    not of the few by which large customers are held together."""
+    return replace(policy, holders_compared=replace(policy.holders_compared, all=_IN_FULL))
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """Records compared: all that EM looks at. `start` has the names of the records, `shipped` those it came with."""
@@ -109,7 +118,7 @@ def look(
     kept = scratch.weighed({r: records[r] for r in sorted(records)}, policy)
     known = with_names([record for record, _ in kept.values()], start)
     sides = {r: side((record,)) for r, (record, _) in kept.items()}
-    pairs = sorted(scratch.candidate_pairs(kept, policy) - given.keys())
+    pairs = sorted(scratch.candidate_pairs(kept, in_full(policy)) - given.keys())
     drawn = sample(list(kept), sampled, seed)
     compared = patterns.shown(watched(pairs, "compare", len(pairs), progress), sides, known, policy)
     candidates = patterns.count(compared)

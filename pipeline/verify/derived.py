@@ -16,6 +16,7 @@ from pipeline.identity.normalize import serialize
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 from pipeline.identity.sharing import person_tag
+from pipeline.identity.twins import likeness_number
 from pipeline.privacy.keyring import KeyRing
 from pipeline.store.edge_details import edge_details
 from pipeline.store.stored import Stored
@@ -41,7 +42,8 @@ def record_faults(stored: Stored, ring: KeyRing) -> Iterator[Fault]:
 
 
 class KeyRow(NamedTuple):
-    """A record's match keys, the lowest and highest bit set of kinds beside them, and tags of whom it names."""
+    """A record's match keys, the lowest and highest bit set of kinds beside them, tags of whom it names, and numbers of
+    what it says of a person."""
 
     record: Id
     keys: Sequence[int]
@@ -49,6 +51,8 @@ class KeyRow(NamedTuple):
     most_kinds: int
     least_person: int
     most_person: int
+    least_likeness: int
+    most_likeness: int
 
 
 def match_key_faults(
@@ -64,15 +68,20 @@ def match_key_faults(
         keys = {k.key for k in expected}
         misfiled = len(set(row.keys)) < len(row.keys) or not keys.symmetric_difference(row.keys) <= overfull
         secret = ring.hash_keys(stored.key_versions[row.record]).match
-        person, kinds = person_tag(stored.records[row.record][0].traits, secret), kinds_of(expected)
-        stands = {"keys": sorted(row.keys), "kinds": row.most_kinds, "person": row.most_person}
-        should = {"keys": sorted(keys), "kinds": kinds, "person": person}
-        marked = {(row.least_kinds, row.least_person), (row.most_kinds, row.most_person)}
-        if misfiled or marked != {(kinds, person)}:
+        traits = stored.records[row.record][0].traits
+        marks = kinds_of(expected), person_tag(traits, secret), likeness_number(traits, secret)
+        stands = _filed(row.keys, row.most_kinds, row.most_person, row.most_likeness)
+        should = _filed(keys, *marks)
+        least = row.least_kinds, row.least_person, row.least_likeness
+        if misfiled or not least == marks == (row.most_kinds, row.most_person, row.most_likeness):
             yield Fault(FaultKind.MATCH_KEYS, {"record": str(row.record)}, stands, should)
     for record, missing in left.items():
         should = {"keys": sorted({k.key for k in missing})}
         yield Fault(FaultKind.MATCH_KEYS, {"record": str(record)}, None, should)
+
+
+def _filed(keys: Iterable[int], kinds: int, person: int, likeness: int) -> dict[str, object]:
+    return {"keys": sorted(keys), "kinds": kinds, "person": person, "likeness": likeness}
 
 
 def shared_faults(

@@ -13,6 +13,7 @@ from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, ConstraintKind, Edge, Partition
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import bits
+from pipeline.identity.twins import HoldersCompared
 from pipeline.progress import Progress, watched
 
 Pair = tuple[Id, Id]
@@ -70,7 +71,10 @@ def run_both(
     alike = compare_alike(active, other)
     first = scratch.weighed(records, active.policy)
     weighed = (first, first if alike else scratch.weighed(records, other.policy))
-    pairs = [scratch.candidate_pairs(r, by.policy) for r, by in zip(weighed, (active, other), strict=True)]
+    pairs = [
+        scratch.candidate_pairs(r, by.policy, constraints)
+        for r, by in zip(weighed, (active, other), strict=True)
+    ]
     union = pairs[0] | pairs[1]
     said = stated(decisions)
     least = min(active.policy.review, other.policy.review)
@@ -129,7 +133,7 @@ def _comparing(policy: Policy) -> Policy:
         review=0.0,
         neighbourhood_limit=0,
         split_limit=0,
-        representatives=0,
+        holders_compared=HoldersCompared(),
         source_trust={},
         default_source_trust=0,
     )

@@ -84,7 +84,7 @@ def test_a_customer_of_many_events(stages: StagesOnPostgres) -> None:
     assert (events, records) == (BUSY_EVENTS, 2 * BUSY_EVENTS // 100 + 1)
     assert stages.rows("SELECT count(DISTINCT profile_id) FROM identity_record") == [(1,)]
     ((evidence,),) = stages.rows("SELECT count(*) FROM identity_evidence")
-    assert evidence < 2 * policy().representatives * records
+    assert evidence < 2 * policy().holders_compared.alike * records
 
 
 def busy(number: int, mail: dict[str, str]) -> EventIn:
@@ -110,7 +110,7 @@ def test_a_customer_of_a_thousand_identifiers(stages: StagesOnPostgres) -> None:
         "FROM identity_record r JOIN record_identifier i USING (record_id)"
     ) == [(1, 1002)]
     ((evidence,),) = stages.rows("SELECT count(*) FROM identity_evidence")
-    assert evidence < 1002 * 2 * policy().representatives
+    assert evidence < 1002 * 2 * policy().holders_compared.alike
     stages.send(event(1002, {"cookie_id": "c-7"}, minute=0))
     assert stages.rows("SELECT count(DISTINCT profile_id) FROM identity_record") == [(1,)]
     # one cookie more than a customer may gather asks a steward

@@ -176,6 +176,7 @@ def test_a_record_moved_by_hand_is_found(stages: StagesOnPostgres) -> None:
         ("UPDATE match_key SET key = key + 1", FaultKind.MATCH_KEYS),
         ("UPDATE match_key SET record_kinds = 0", FaultKind.MATCH_KEYS),
         ("UPDATE match_key SET person = person + 1", FaultKind.MATCH_KEYS),
+        ("UPDATE match_key SET likeness = likeness + 1", FaultKind.MATCH_KEYS),
         ("DELETE FROM match_key", FaultKind.MATCH_KEYS),
         ("DELETE FROM record_identifier WHERE type = 'phone'", FaultKind.IDENTIFIERS),
         ("UPDATE record_identifier SET hash_key_version = 7", FaultKind.IDENTIFIERS),

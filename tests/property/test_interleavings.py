@@ -211,29 +211,38 @@ def test_an_identifier_comes_to_be_shared_while_who_rests_on_it_is_merged() -> N
 
 
 def by_id(identifiers: dict[str, str], **traits: str) -> list[Person]:
-    """Ten people who share these, in the order of their ids."""
-    made = (person(identifiers | {"cookie_id": f"c-{n}"}, **traits) for n in range(10))
-    return sorted(made, key=lambda p: p.record_id)
+    """Ten people who share these, and nothing with others who share something else, in the order of their ids."""
+    cookies = ({"cookie_id": f"c-{'-'.join(identifiers)}-{n}"} for n in range(10))
+    return sorted((person(identifiers | c, **traits) for c in cookies), key=lambda p: p.record_id)
 
 
-def test_who_represents_a_pair_is_displaced_for_both_that_it_shares() -> None:
-    """Each of the new records takes one identifier's representative away: only both together part the pair."""
-    first, second = by_id(A | B)[-2:]
-    people = [first, second, by_id(A)[0], by_id(B)[0]]
-    assert max(p.record_id for p in people[2:]) < first.record_id
+def between_ids(low: Person, found: Sequence[Person], high: Person) -> Person:
+    """One whose id lies between two others'."""
+    return next(p for p in found if low.record_id < p.record_id < high.record_id)
+
+
+def test_records_come_between_two_in_both_identifiers_that_they_share() -> None:
+    """Each of the new records comes between them in one: only both together part the pair."""
+    first, *_, last = by_id(A | B)
+    people = [first, last, between_ids(first, by_id(A), last), between_ids(first, by_id(B), last)]
     one_truth(people, 2, lambda w: [w.resolving(p) for p in people[2:]], narrow(50, 5))
 
 
-def test_an_identifier_falls_while_who_represents_another_is_displaced() -> None:
-    """Who was represented by the one meets again by the other, unless others represent that by now."""
+def test_an_identifier_falls_while_a_record_comes_between_two_who_share_another() -> None:
+    """Whom the one brings together no more meets by the other, unless somebody stands between them there by now."""
     name = {"first_name": "Anna", "last_name": "Kowalski"}
-    first, second = by_id(A | B, **name)[-2:]
-    people = [
-        first,
-        second,
-        person(A, **name),
-        person(A, minute=1, **name, city="Berlin"),
-        by_id(B, **name)[0],
-    ]
-    assert people[-1].record_id < first.record_id
+    first, *_, last = by_id(A | B, **name)
+    amid = between_ids(first, by_id(B, **name), last)
+    people = [first, last, person(A, **name), person(A, minute=1, **name, city="Berlin"), amid]
     one_truth(people, 3, lambda w: [w.resolving(p) for p in people[3:]], narrow(3, 5))
+
+
+def test_records_are_told_apart_while_one_comes_between_them() -> None:
+    first, *_, last = by_id(A)
+    people = [first, last, between_ids(first, by_id(A | C), last), between_ids(first, by_id(A | B), last)]
+
+    def bodies(w: World) -> Bodies:
+        home = w.store.standing([first.record_id])[first.record_id].profile_id
+        return [w.acting(taking_out(w, home, first)), w.resolving(people[3])]
+
+    one_truth(people, 3, bodies, narrow(50, 5))

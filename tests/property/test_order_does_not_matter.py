@@ -75,9 +75,11 @@ limits = st.one_of(st.none(), st.tuples(st.sampled_from([2, 3, 5]), st.integers(
 """The shipped ones, or a cap and how many people may share an identifier."""
 
 
-def run(arrivals: Sequence[Person], batch: int, rules: Policy) -> MemoryIdentityStore:
-    ids = count(1)
-    store = MemoryIdentityStore(ring().current.match)
+def run(
+    arrivals: Sequence[Person], batch: int, rules: Policy, store: MemoryIdentityStore | None = None
+) -> MemoryIdentityStore:
+    ids = count(1 + len(store.profiles) if store else 1)
+    store = store or MemoryIdentityStore(ring().current.match)
     for i in range(0, len(arrivals), batch):
         folded = {}
         for p in arrivals[i : i + batch]:

@@ -176,7 +176,7 @@ class ActInMemory:
         self._put.append(constraint)
 
     def gather(self, profiles: frozenset[Id]) -> Found:
-        return gather({}, {}, {}, self.store, model(), self._rules, also=profiles)
+        return gather({}, {}, {}, self.store, model(), self._rules, also=profiles, put=tuple(self._put))
 
     def settle(
         self,

@@ -6,19 +6,19 @@ from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.identity.blocking import identifier_key
 from pipeline.identity.ids import Id
-from pipeline.identity.model import Identifier, MatchKey, MatchKeyKind
+from pipeline.identity.model import Constraint, Identifier, MatchKey, MatchKeyKind
 from pipeline.identity.policy import Policy
-from pipeline.identity.representatives import representatives
 from pipeline.identity.scratch import (
     Block,
     KeyedRecords,
     blocks,
     candidate_pairs,
+    circle_of,
     evidence,
     is_overfull,
     weighed,
 )
-from pipeline.identity.sharing import person
+from pipeline.identity.twins import Circle, sides
 from pipeline.meet import Pair
 from pipeline.ports import IdentityStore
 from tests.support.people import Person, model, ring
@@ -43,32 +43,25 @@ def evidence_stored(
 
 
 def evidence_from_scratch(
-    people: Sequence[Person], rules: Policy
+    people: Sequence[Person], rules: Policy, constraints: Sequence[Constraint] = ()
 ) -> Mapping[Pair, tuple[float, tuple[MatchKey, ...]]]:
     """The same by the pure core."""
     judged = weighed(keyed(people), rules)
-    alive = {
-        _key(block): representatives(
-            ((r, person(judged[r][0].traits)) for r in members), rules.representatives
-        )
+    standing = sides(constraints)
+    alive: dict[MatchKey, Circle | None] = {
+        _key(block): circle_of(block, members, judged, rules, standing)
         if isinstance(block, Identifier)
-        else frozenset(members)
+        else None
         for block, members in blocks(judged).items()
         if not is_overfull(block, members, judged, rules)
     }
-    found = evidence(candidate_pairs(judged, rules), judged, model(), rules)
-    return {
-        (e.low, e.high): (
-            e.comparison.weight,
-            tuple(
-                key
-                for key in judged[e.low][1]
-                if key in judged[e.high][1] and not {e.low, e.high}.isdisjoint(alive.get(key, ()))
-            ),
-        )
-        for e in found
-        if e is not None
-    }
+
+    def by(low: Id, high: Id) -> tuple[MatchKey, ...]:
+        shared = (k for k in judged[low][1] if k in judged[high][1] and k in alive)
+        return tuple(k for k in shared if (circle := alive[k]) is None or circle.meets(low, high))
+
+    found = evidence(candidate_pairs(judged, rules, constraints), judged, model(), rules)
+    return {(e.low, e.high): (e.comparison.weight, by(e.low, e.high)) for e in found if e is not None}
 
 
 def _key(block: Block) -> MatchKey:

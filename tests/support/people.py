@@ -15,6 +15,7 @@ from pipeline.identity.model import CanonicalRecord, IdentityRecord, MatchKeyKin
 from pipeline.identity.normalize import canonicalize, serialize
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
+from pipeline.identity.twins import HoldersCompared
 from pipeline.matching import Arrival
 from pipeline.privacy.keyfile import KeyFile
 from pipeline.privacy.keyring import KeyRing, key_ring
@@ -43,11 +44,11 @@ def policy() -> Policy:
 
 def narrow(cap: int, limit: int) -> Policy:
     """The shipped policy with limits that a handful of records cross: `cap` records a match key, `limit` people an
-    identifier, which one record a person represents."""
+    identifier, of whom no more than two are all compared."""
     shipped = policy()
     return replace(
         shipped,
-        representatives=1,
+        holders_compared=HoldersCompared(all=2, alike=1, others=1),
         block_caps=dict.fromkeys(MatchKeyKind, cap),
         identifiers={
             kind: replace(p, customers_per_identifier=limit) for kind, p in shipped.identifiers.items()

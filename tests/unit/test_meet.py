@@ -14,6 +14,7 @@ from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.ids import Id
 from pipeline.identity.model import IdentityRecord, MatchKey, MatchKeyKind
 from pipeline.identity.scratch import KeyedRecords
+from pipeline.identity.twins import Circle, HoldersCompared
 from pipeline.meet import Filed, Pair, meet
 
 IDENTIFIER = MatchKeyKind.IDENTIFIER
@@ -30,7 +31,6 @@ keys = st.builds(
 )
 held = st.lists(keys, unique=True, max_size=6).map(lambda found: tuple(sorted(found)))
 others = st.integers(8, 15).map(lambda n: Id(bytes([n * 17]) * 16))
-everybody = ids | others
 stored = st.dictionaries(others, held, max_size=6)
 
 
@@ -42,17 +42,18 @@ def one_by_one(
     new: KeyedRecords,
     stood: Mapping[Id, Sequence[MatchKey]],
     closed: set[int],
-    standing: Mapping[int, frozenset[Id]],
+    circles: Mapping[int, Circle],
 ) -> dict[Pair, tuple[MatchKey, ...]]:
     found = {}
     before = dict(stood)
     for r, (_, mine) in new.items():
         for o, its in before.items():
             shared = tuple(k for k in mine if k in set(its) and k.key not in closed)
-            by = tuple(k for k in shared if k.key not in standing or {r, o} & standing[k.key])
-            if len(by) < len(shared) and all(k.kind is not IDENTIFIER for k in by):
-                continue  # they share an identifier and are compared by way of those who represent it
-            if shared and worth_comparing(kinds_of(shared), kinds_of(mine) & kinds_of(its)):
+            by = tuple(k for k in shared if k.key not in circles or circles[k.key].meets(r, o))
+            spoken_for = any(circles[k.key].speaks for k in shared if k not in by)
+            if spoken_for and all(k.kind is not IDENTIFIER for k in by):
+                continue
+            if by and worth_comparing(kinds_of(by), kinds_of(mine) & kinds_of(its)):
                 found[min(r, o), max(r, o)] = by
         before[r] = mine
     return found
@@ -62,26 +63,35 @@ def one_by_one(
     st.dictionaries(ids, held, max_size=6),
     stored,
     st.sets(st.integers(0, 5).map(lambda n: n * 32 - 75), max_size=3),
-    st.dictionaries(
-        st.integers(0, 5).map(lambda n: n * 32 + IDENTIFIER - 90), st.frozensets(everybody, max_size=4)
-    ),
+    st.integers(1, 3),
+    st.booleans(),
 )
 def test_the_pairs_worth_a_comparison_are_those_found_one_by_one(
     new: dict[Id, tuple[MatchKey, ...]],
     stood: dict[Id, tuple[MatchKey, ...]],
     closed: set[int],
-    standing: dict[int, frozenset[Id]],
+    most: int,
+    speaks: bool,
 ) -> None:
     holders: defaultdict[int, bytes] = defaultdict(bytes)
-    for o, its in stood.items():
+    circled: defaultdict[int, dict[Id, int]] = defaultdict(dict)
+    for o, its in {**stood, **new}.items():
         for key in its:
-            holders[key.key] += pack(Holder(o, kinds_of(its), 0))
+            if o in stood:
+                holders[key.key] += pack(Holder(o, kinds_of(its), 0, 0))
+            if key.kind is IDENTIFIER and key.key not in closed:
+                circled[key.key][o] = o[0] % 2
+    circles = {
+        key: Circle(alike, HoldersCompared(most, 1, 1), speaks)
+        for key, alike in circled.items()
+        if len(alike) > most
+    }
     filed = Filed.of(file(new))
     numbers = filed.distinct.tolist()
     meeting = np.array([n not in closed for n in numbers], np.bool_)
-    represented = {n: standing[key] for n, key in enumerate(numbers) if key in standing}
-    found = meet(filed, [holders[n] for n in numbers], meeting, represented)
-    assert found == one_by_one(file(new), stood, closed, standing)
+    seated = {n: circles[key] for n, key in enumerate(numbers) if key in circles}
+    found = meet(filed, [holders[n] for n in numbers], meeting, seated)
+    assert found == one_by_one(file(new), stood, closed, circles)
 
 
 def test_who_is_new_holds_keys_in_the_order_they_came() -> None:
@@ -94,5 +104,5 @@ def test_who_is_new_holds_keys_in_the_order_they_came() -> None:
 
 
 def test_a_packed_holder_is_what_was_packed() -> None:
-    one, other = Holder(Id(bytes(15) + b"x"), 2**20, -5), Holder(Id(b"y" * 16), 0, 2**31 - 1)
+    one, other = Holder(Id(bytes(15) + b"x"), 2**20, -5, 2**63 - 1), Holder(Id(b"y" * 16), 0, 2**31 - 1, -7)
     assert unpack(pack(one) + pack(other)) == (one, other)

@@ -206,9 +206,9 @@ class StoryStep:
 @dataclass(frozen=True, slots=True)
 class Meeting:
     """The kinds of match keys two records share, those of them that are over-full, and whether the others make the two
-    candidates; or whether they share an identifier that others represent (pipeline/identity/representatives.py)."""
+    candidates; or whether they are compared by way of others who share an identifier (pipeline/identity/twins.py)."""
 
     shared: tuple[str, ...]
     overfull: tuple[str, ...]
     candidates: bool
-    represented: bool = False
+    by_others: bool = False

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from pipeline.identity.blocking import match_keys
 from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.explain.explanation import Meeting
-from pipeline.identity.ids import Id
 from pipeline.identity.model import CanonicalRecord, IdentityRecord, MatchKey, MatchKeyKind
+from pipeline.identity.twins import Circle
 
 
 def shared_keys(left: IdentityRecord, right: IdentityRecord, secret: bytes) -> frozenset[MatchKey]:
@@ -22,21 +22,23 @@ def meeting(
     right: IdentityRecord,
     secret: bytes,
     overfull: Container[int] = (),
-    standing: Mapping[int, frozenset[Id]] = MappingProxyType({}),
+    circles: Mapping[int, Circle] = MappingProxyType({}),
 ) -> Meeting:
     """The kinds of match keys two records share, and whether those that are not over-full make them candidates.
 
-    `standing` are the records that represent identifiers, by their keys; of one that is missing everybody does.
+    `circles` are those of identifiers, by their keys; where there is none everybody meets everybody.
     """
     mine, other = _keys(left, secret), _keys(right, secret)
     shared = mine & other
     usable = {key for key in shared if key.key not in overfull}
-    pair = frozenset((left.record_id, right.record_id))
-    unmet = {key for key in usable if key.key in standing and pair.isdisjoint(standing[key.key])}
-    represented = bool(unmet) and all(key.kind is not MatchKeyKind.IDENTIFIER for key in usable - unmet)
+    one, two = left.record_id, right.record_id
+    unmet = {key for key in usable if key.key in circles and not circles[key.key].meets(one, two)}
+    apart = any(circles[key.key].speaks for key in unmet) and all(
+        key.kind is not MatchKeyKind.IDENTIFIER for key in usable - unmet
+    )
     both = kinds_of(mine) & kinds_of(other)
-    candidates = not represented and worth_comparing(kinds_of(usable - unmet), both)
-    return Meeting(_kinds(shared), _kinds(shared - usable), candidates, represented)
+    candidates = not apart and worth_comparing(kinds_of(usable - unmet), both)
+    return Meeting(_kinds(shared), _kinds(shared - usable), candidates, apart)
 
 
 def _kinds(keys: Iterable[MatchKey]) -> tuple[str, ...]:

@@ -49,9 +49,9 @@ SELECT count(pg_advisory_xact_lock(%s, stripe)) FROM unnest(%s::int[]) stripe
 SELECT key, step, lost FROM worn_key WHERE key = ANY(%s::bigint[])
 
 -- name: key_holders
--- The records that hold each key, packed: 24 bytes each, of id, kinds and person. A row a key, for a record shares its keys with
+-- The records that hold each key, packed: 32 bytes each, of id, kinds, person and likeness. A row a key, for a record shares its keys with
 -- hundreds; there are no more than the cap of the key's kind, for under an over-full key nobody is filed.
-SELECT key, string_agg(uuid_send(record_id) || int4send(record_kinds) || int4send(person), '')
+SELECT key, string_agg(uuid_send(record_id) || int4send(record_kinds) || int4send(person) || int8send(likeness), '')
 FROM match_key WHERE key = ANY(%s::bigint[])
 GROUP BY key
 
@@ -183,7 +183,7 @@ FROM STDIN (FORMAT binary)
 COPY record_identifier (record_id, type, value_hash, hash_key_version) FROM STDIN (FORMAT binary)
 
 -- name: copy_match_keys
-COPY match_key (key, record_kinds, person, record_id) FROM STDIN (FORMAT binary)
+COPY match_key (key, record_kinds, person, likeness, record_id) FROM STDIN (FORMAT binary)
 
 -- name: copy_data_keys
 COPY data_key (owner_id, wrapped, key_version) FROM STDIN (FORMAT binary)

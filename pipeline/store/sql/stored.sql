@@ -23,8 +23,8 @@ FROM identity_record r LEFT JOIN data_key k ON k.owner_id = r.record_id
 SELECT record_id, array_agg(product) FROM record_product GROUP BY record_id
 
 -- name: stored_keys
--- Under which match keys each record is found, the kinds of all of them, and whom it names.
-SELECT record_id, array_agg(key), min(record_kinds), max(record_kinds), min(person), max(person)
+-- Under which match keys each record is found, the kinds of all of them, whom it names, and what it says of a person.
+SELECT record_id, array_agg(key), min(record_kinds), max(record_kinds), min(person), max(person), min(likeness), max(likeness)
 FROM match_key GROUP BY record_id
 
 -- name: stored_overfull

@@ -38,6 +38,7 @@ from pipeline.identity.model import (
     IdentityRecord,
     MatchKeyKind,
 )
+from pipeline.identity.twins import Circle, HoldersCompared
 from tests.support.ids import number_of, numbered
 from tests.support.people import model, person, policy
 
@@ -179,16 +180,22 @@ def test_what_brings_two_together_is_told_and_what_is_over_full() -> None:
     assert meeting(one, stranger, b"secret") == Meeting((), (), candidates=False)
 
 
-def test_who_shares_an_identifier_with_many_is_said_to_be_represented() -> None:
-    one, twin = record(1, email="ada@lovelace.org", **ADA), record(2, email="ada@lovelace.org", **ADA)
+def test_who_shares_an_identifier_with_many_is_said_to_meet_others() -> None:
+    one, twin = record(1, email="ada@lovelace.org", **ADA), record(9, email="ada@lovelace.org", **ADA)
     keys = {key for key in shared_keys(one, twin, b"secret") if key.kind is MatchKeyKind.IDENTIFIER}
     (mail,) = {key.key for key in keys}
-    mine = meeting(one, twin, b"secret", (), {mail: frozenset((one.record_id,))})
-    assert (mine.candidates, mine.represented) == (True, False)
-    others = meeting(one, twin, b"secret", (), {mail: frozenset((numbered(3),))})
-    assert (others.candidates, others.represented) == (False, True), "whatever else they have in common"
+
+    def circle(*, speaks: bool) -> Circle:
+        return Circle(dict.fromkeys(map(numbered, range(1, 10)), "Ada"), HoldersCompared(2, 3, 3), speaks)
+
+    near = meeting(one, record(3, email="ada@lovelace.org"), b"secret", (), {mail: circle(speaks=True)})
+    assert (near.candidates, near.by_others) == (True, False)
+    far = meeting(one, twin, b"secret", (), {mail: circle(speaks=True)})
+    assert (far.candidates, far.by_others) == (False, True), "whatever else they have in common"
+    worn = meeting(one, twin, b"secret", (), {mail: circle(speaks=False)})
+    assert (worn.candidates, worn.by_others) == (True, False)
     fallen = meeting(one, twin, b"secret", {mail})
-    assert (fallen.candidates, fallen.represented) == (True, False)
+    assert (fallen.candidates, fallen.by_others) == (True, False)
 
 
 def test_what_may_come_or_be_mended_is_likelier_than_that_a_difference_is_none() -> None:

@@ -131,7 +131,10 @@ def test_thresholds_of_the_environment_take_precedence() -> None:
         ({"neighbourhood_limit": "many"}, "neighbourhood_limit"),
         ({"split_limit": 0}, "split_limit: .*greater than or equal to 1"),
         ({"block_caps": {"names": 100_000}}, r"block_caps\.names: .*less than or equal to 5000"),
-        ({"representatives": 0}, "representatives: .*greater than or equal to 1"),
+        (
+            {"holders_compared": {"all": 500, "alike": 3, "others": 20}},
+            r"holders_compared\.all: .*less than or equal to 100",
+        ),
         ({"placeholder_dates": ["01.01.1900"]}, r"placeholder_dates\.0: .*write a day as YYYY-MM-DD"),
         ({"placeholder_emails": ["nobody"]}, r"placeholder_emails\.0: .*write user@domain, user@ or @domain"),
         ({"role_mailboxes": ["info@"]}, r"role_mailboxes\.0: .*the part before the @"),
