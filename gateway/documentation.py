@@ -18,6 +18,9 @@ _MEANINGS = {
     500: ("INTERNAL_ERROR", "an error of ours; it is logged under this request id"),
     503: ("UNAVAILABLE", "a server is away (StoreUnavailable); try again"),
 }
+BODY = (400, 413, 503)
+"""How reading a body may end."""
+
 _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 Responses = dict[int | str, dict[str, object]]

@@ -22,7 +22,7 @@ class UnderWay:
 
     def take(self, count: int, own: int = 0) -> bool:
         """Whether a request that holds `own` bytes may hold so many more; then it does. One alone may hold anything."""
-        if self._held > own and self._held + count > self._most:
+        if count and self._held > own and self._held + count > self._most:
             return False
         self._held += count
         metrics.HTTP_UNDER_WAY_BYTES.set(self._held)
