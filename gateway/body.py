@@ -1,6 +1,9 @@
-"""A request's body as it is read: within the limit, and beside others no more than there is room for."""
+"""A request's body as it is read: within the limit, in time, and beside others no more than there is room for."""
 
 from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
@@ -32,32 +35,65 @@ class TooMuchUnderWay(BodyRefused):
         super().__init__(503, "too much is under way; send it again later")
 
 
+class BodyTooSlow(BodyRefused):
+    """A body was not there in time."""
+
+    def __init__(self, most_s: float) -> None:
+        super().__init__(408, f"the body did not come within {most_s:g} s; send it again, or smaller batches")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of bodies: how large and how slow one may be, and what all of them hold."""
+
+    most_bytes: int
+    most_s: float
+    under_way: UnderWay
+
+
 class Body:
-    """What one request holds, from when it comes until it is answered."""
+    """What one request holds, from when it comes until it is answered.
 
-    def __init__(self, receive: Receive, most: int, under_way: UnderWay) -> None:
+    It holds what has come, and not what is announced: whoever announces much and sends nothing keeps nobody out.
+    """
+
+    def __init__(self, receive: Receive, bounds: Bounds) -> None:
         self._receive = receive
-        self._most = most
-        self._under_way = under_way
+        self._bounds = bounds
+        self._deadline = asyncio.get_running_loop().time() + bounds.most_s
         self._read = self._held = 0
+        self._complete = False
 
-    def hold(self, count: int) -> None:
-        """Hold so many bytes in all. Raises TooMuchUnderWay."""
-        if not self._under_way.take(count - self._held, self._held):
+    def begin(self, length: int, least: int) -> None:
+        """Hold `least` bytes for a body that is said to be of this length. Raises TooMuchUnderWay if that, or the
+        body, would not fit now."""
+        if not self._bounds.under_way.fits(max(length, least)):
             raise TooMuchUnderWay
-        self._held = count
+        self._hold(least)
 
     def let_go(self) -> None:
         """The request is answered."""
-        self._under_way.give(self._held)
+        self._bounds.under_way.give(self._held)
 
     async def receive(self) -> Message:
-        """The next part. Raises BodyTooLarge, TooMuchUnderWay."""
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._read += len(message.get("body", b""))
-            if self._read > self._most:
-                raise BodyTooLarge(self._most)
-            if self._read > self._held:  # its length was not told
-                self.hold(self._read)
+        """The next part. Raises BodyTooLarge, BodyTooSlow, TooMuchUnderWay."""
+        message = await (self._receive() if self._complete else self._in_time())
+        self._complete = not message.get("more_body", False)
+        self._read += len(message.get("body", b""))
+        if self._read > self._bounds.most_bytes:
+            raise BodyTooLarge(self._bounds.most_bytes)
+        if self._read > self._held:
+            self._hold(self._read)
         return message
+
+    async def _in_time(self) -> Message:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._receive()
+        except TimeoutError as exc:
+            raise BodyTooSlow(self._bounds.most_s) from exc
+
+    def _hold(self, count: int) -> None:
+        if not self._bounds.under_way.take(count - self._held, self._held):
+            raise TooMuchUnderWay
+        self._held = count

@@ -13,10 +13,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.auth import ApiKeys
-from gateway.body import Body, BodyRefused, BodyTooLarge
+from gateway.body import Body, BodyRefused, BodyTooLarge, Bounds
 from gateway.envelope import error_response, http_response
 from gateway.limiter import Limiter
-from gateway.under_way import LEAST_BYTES, UnderWay
+from gateway.under_way import LEAST_BYTES
 from pipeline import metrics
 from pipeline.codes import ErrorCode
 
@@ -40,14 +40,11 @@ def _trace(headers: dict[bytes, bytes]) -> _Trace:
 class Edge:
     """ASGI middleware. Puts `request_id`, `correlation_id` and `caller` into the request's state."""
 
-    def __init__(
-        self, app: ASGIApp, keys: ApiKeys, limiter: Limiter, max_body_bytes: int, under_way: UnderWay
-    ) -> None:
+    def __init__(self, app: ASGIApp, keys: ApiKeys, limiter: Limiter, bounds: Bounds) -> None:
         self._app = app
         self._keys = keys
         self._limiter = limiter
-        self._max_body_bytes = max_body_bytes
-        self._under_way = under_way
+        self._bounds = bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -85,11 +82,10 @@ class Edge:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        body = Body(receive, self._max_body_bytes, self._under_way)
-        length = int(headers.get(b"content-length", b"0"))
+        body = Body(receive, self._bounds)
         try:
-            # whoever looks after us sends no body, and is always answered
-            body.hold(max(length, LEAST_BYTES) if scope["path"].startswith(_PROTECTED) else length)
+            least = LEAST_BYTES if scope["path"].startswith(_PROTECTED) else 0
+            body.begin(int(headers.get(b"content-length", b"0")), least)
             await self._app(scope, body.receive, send)
         except BodyRefused as exc:
             await http_response(exc, trace.request_id)(scope, receive, send)
@@ -125,8 +121,8 @@ class Edge:
                 trace.request_id,
             )
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self._max_body_bytes:
-            return http_response(BodyTooLarge(self._max_body_bytes), trace.request_id)
+        if not length.isdigit() or int(length) > self._bounds.most_bytes:
+            return http_response(BodyTooLarge(self._bounds.most_bytes), trace.request_id)
         return None
 
 
