@@ -155,7 +155,7 @@ def run(
 
     from infra.addresses import effective_settings
     from infra.priority import give_way
-    from infra.waiting import await_servers
+    from infra.waiting import NEEDS, await_servers
     from pipeline.log import configure
     from pipeline.stream.process import stop_on_signals
 
@@ -163,5 +163,6 @@ def run(
     give_way(niceness)
     settings = effective_settings()
     configure(settings, process.value)
-    if await_servers(process.value, settings, stop_on_signals()):
+    # a process that waits for nothing handles signals by itself: until it does, they end it
+    if process.value not in NEEDS or await_servers(process.value, settings, stop_on_signals()):
         main(settings)
