@@ -161,8 +161,10 @@ def run(
 
     main = import_module(MAINS[process]).main
     give_way(niceness)
-    settings = effective_settings()
-    configure(settings, process.value)
-    # a process that waits for nothing handles signals by itself: until it does, they end it
-    if process.value not in NEEDS or await_servers(process.value, settings, stop_on_signals()):
+    first = effective_settings()
+    configure(first, process.value)
+    # who waits for nothing handles signals by itself: until it does, a signal ends it
+    waits = process.value in NEEDS
+    settings = await_servers(process.value, effective_settings, stop_on_signals()) if waits else first
+    if settings is not None:
         main(settings)
