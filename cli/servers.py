@@ -155,13 +155,16 @@ def run(
 
     from infra.addresses import effective_settings
     from infra.priority import give_way
-    from infra.waiting import await_servers
+    from infra.waiting import NEEDS, await_servers
     from pipeline.log import configure
     from pipeline.stream.process import stop_on_signals
 
     main = import_module(MAINS[process]).main
     give_way(niceness)
-    settings = effective_settings()
-    configure(settings, process.value)
-    if await_servers(process.value, settings, stop_on_signals()):
+    first = effective_settings()
+    configure(first, process.value)
+    # who waits for nothing handles signals by itself: until it does, a signal ends it
+    waits = process.value in NEEDS
+    settings = await_servers(process.value, effective_settings, stop_on_signals()) if waits else first
+    if settings is not None:
         main(settings)

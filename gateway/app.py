@@ -21,6 +21,7 @@ from gateway import (
     registry_api,
     stewardship,
 )
+from gateway.body import Bounds
 from gateway.edge import Edge
 from gateway.ports import Ports
 from gateway.under_way import UnderWay
@@ -65,11 +66,7 @@ def create_app(ports: Ports) -> FastAPI:
     for room in (ingest, profiles, explaining, live, stewardship, dead_letters, health, registry_api, docs):
         app.include_router(room.router)
     envelope.install(app)
-    app.add_middleware(
-        Edge,
-        keys=ports.keys,
-        limiter=ports.limiter,
-        max_body_bytes=ports.settings.max_body_bytes,
-        under_way=UnderWay(ports.settings.max_under_way_bytes),
-    )
+    given = ports.settings
+    bounds = Bounds(given.max_body_bytes, given.body_timeout_ms / 1_000, UnderWay(given.max_under_way_bytes))
+    app.add_middleware(Edge, keys=ports.keys, limiter=ports.limiter, bounds=bounds)
     return app

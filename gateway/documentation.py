@@ -12,12 +12,16 @@ _MEANINGS = {
     ),
     401: ("UNAUTHORIZED", "send a known API key as Authorization: Bearer <key>"),
     404: ("NOT_FOUND", "no such profile"),
+    408: ("REQUEST_TIMEOUT", "the body did not come within 30 s; send it again, or smaller batches"),
     409: ("CONFLICT", "the merge was rolled back before"),
     413: ("PAYLOAD_TOO_LARGE", "the body is over 33554432 bytes; send smaller batches"),
     429: ("RATE_LIMIT_EXCEEDED", "too many requests; try again in 12 s"),
     500: ("INTERNAL_ERROR", "an error of ours; it is logged under this request id"),
     503: ("UNAVAILABLE", "a server is away (StoreUnavailable); try again"),
 }
+BODY = (400, 408, 413, 503)
+"""How reading a body may end."""
+
 _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 Responses = dict[int | str, dict[str, object]]

@@ -13,9 +13,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.auth import ApiKeys
-from gateway.envelope import error_response
+from gateway.body import Body, BodyRefused, BodyTooLarge, Bounds
+from gateway.envelope import error_response, http_response
 from gateway.limiter import Limiter
-from gateway.under_way import LEAST_BYTES, UnderWay
+from gateway.under_way import LEAST_BYTES
 from pipeline import metrics
 from pipeline.codes import ErrorCode
 
@@ -36,56 +37,14 @@ def _trace(headers: dict[bytes, bytes]) -> _Trace:
     return _Trace(request_id, given.decode() if _TRACE_ID.fullmatch(given) else request_id)
 
 
-class BodyTooLarge(Exception):
-    """A body without Content-Length went over the limit."""
-
-
-class TooMuchUnderWay(Exception):
-    """There is no room for a body beside those of other requests."""
-
-
-class _Body:
-    """A request's body as it is read: bounded, and held against what all requests may hold."""
-
-    def __init__(self, receive: Receive, most: int, under_way: UnderWay) -> None:
-        self._receive = receive
-        self._most = most
-        self._under_way = under_way
-        self._read = self._held = 0
-
-    def hold(self, count: int) -> None:
-        """Hold so many bytes in all. Raises TooMuchUnderWay."""
-        if not self._under_way.take(count - self._held, self._held):
-            raise TooMuchUnderWay
-        self._held = count
-
-    def let_go(self) -> None:
-        """The request is answered."""
-        self._under_way.give(self._held)
-
-    async def receive(self) -> Message:
-        """The next part. Raises BodyTooLarge, TooMuchUnderWay."""
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._read += len(message.get("body", b""))
-            if self._read > self._most:
-                raise BodyTooLarge
-            if self._read > self._held:  # its length was not told
-                self.hold(self._read)
-        return message
-
-
 class Edge:
     """ASGI middleware. Puts `request_id`, `correlation_id` and `caller` into the request's state."""
 
-    def __init__(
-        self, app: ASGIApp, keys: ApiKeys, limiter: Limiter, max_body_bytes: int, under_way: UnderWay
-    ) -> None:
+    def __init__(self, app: ASGIApp, keys: ApiKeys, limiter: Limiter, bounds: Bounds) -> None:
         self._app = app
         self._keys = keys
         self._limiter = limiter
-        self._max_body_bytes = max_body_bytes
-        self._under_way = under_way
+        self._bounds = bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -123,17 +82,13 @@ class Edge:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        if not scope["path"].startswith(_PROTECTED):  # whoever looks after us is always answered
-            await self._app(scope, receive, send)
-            return
-        body = _Body(receive, self._max_body_bytes, self._under_way)
+        body = Body(receive, self._bounds)
         try:
-            body.hold(max(int(headers.get(b"content-length", b"0")), LEAST_BYTES))
+            least = LEAST_BYTES if scope["path"].startswith(_PROTECTED) else 0
+            body.begin(int(headers.get(b"content-length", b"0")), least)
             await self._app(scope, body.receive, send)
-        except BodyTooLarge:
-            await self._too_large(trace)(scope, receive, send)
-        except TooMuchUnderWay:
-            await self._too_much(trace)(scope, receive, send)
+        except BodyRefused as exc:
+            await http_response(exc, trace.request_id)(scope, receive, send)
         finally:
             body.let_go()
 
@@ -166,27 +121,9 @@ class Edge:
                 trace.request_id,
             )
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self._max_body_bytes:
-            return self._too_large(trace)
+        if not length.isdigit() or int(length) > self._bounds.most_bytes:
+            return http_response(BodyTooLarge(self._bounds.most_bytes), trace.request_id)
         return None
-
-    def _too_much(self, trace: _Trace) -> Response:
-        return error_response(
-            503,
-            ErrorCode.UNAVAILABLE,
-            "too much is under way; send it again later",
-            trace.request_id,
-            headers={"Connection": "close"},
-        )
-
-    def _too_large(self, trace: _Trace) -> Response:
-        return error_response(
-            413,
-            ErrorCode.PAYLOAD_TOO_LARGE,
-            f"the body is over {self._max_body_bytes} bytes; send smaller batches",
-            trace.request_id,
-            headers={"Connection": "close"},
-        )
 
 
 def caller_of(request: Request) -> str:

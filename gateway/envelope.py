@@ -93,6 +93,7 @@ _STATUS_CODES = {
     401: ErrorCode.UNAUTHORIZED,
     404: ErrorCode.NOT_FOUND,
     405: ErrorCode.VALIDATION_ERROR,
+    408: ErrorCode.REQUEST_TIMEOUT,
     409: ErrorCode.CONFLICT,
     413: ErrorCode.PAYLOAD_TOO_LARGE,
     429: ErrorCode.RATE_LIMIT_EXCEEDED,
@@ -133,12 +134,17 @@ def _unforeseen(request: Request, exc: Exception) -> Response:
     return error_response(500, ErrorCode.INTERNAL_ERROR, message, request_id)
 
 
+def http_response(exc: HTTPException, request_id: str) -> Response:
+    """A refusal by status, in the envelope."""
+    code = _STATUS_CODES.get(exc.status_code, ErrorCode.VALIDATION_ERROR)
+    message = "no such path" if exc.status_code == 404 and exc.detail == "Not Found" else str(exc.detail)
+    return error_response(exc.status_code, code, message, request_id, headers=exc.headers)
+
+
 def _http(request: Request, exc: Exception) -> Response:
     if not isinstance(exc, HTTPException):
         return _unforeseen(request, exc)
-    code = _STATUS_CODES.get(exc.status_code, ErrorCode.VALIDATION_ERROR)
-    message = "no such path" if exc.status_code == 404 and exc.detail == "Not Found" else str(exc.detail)
-    return error_response(exc.status_code, code, message, request_id_of(request), headers=exc.headers)
+    return http_response(exc, request_id_of(request))
 
 
 def _parameters(request: Request, exc: Exception) -> Response:

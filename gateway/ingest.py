@@ -15,7 +15,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.documentation import BATCH_BODY, EVENT_BODY, errors
+from gateway.documentation import BATCH_BODY, BODY, EVENT_BODY, errors
 from gateway.envelope import error_body, error_response, json_response, wrong
 from gateway.models import Accepted, BatchAccepted, Warned
 from gateway.ports import Ports, ports_of
@@ -116,7 +116,7 @@ def wait_of(prefer: Sequence[str], most_s: int) -> int:
     response_model=Accepted,
     responses={
         200: {"model": Accepted, "description": "Resolved within `Prefer: wait=N`."},
-        **errors(400, 413, 503),
+        **errors(*BODY),
     },
     openapi_extra=EVENT_BODY,
     summary="Send one event",
@@ -171,7 +171,7 @@ def _unacknowledged(request: Request, beside: Mapping[str, object]) -> Response:
     "/v1/events:batch",
     status_code=202,
     response_model=BatchAccepted,
-    responses=errors(400, 413, 503),
+    responses=errors(*BODY),
     openapi_extra=BATCH_BODY,
     summary="Send up to 1,000 events",
 )

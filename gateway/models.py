@@ -159,7 +159,9 @@ class MergeLog(View):
     decided_at: datetime
     rolled_back: bool
     rolled_back_at: datetime | None
-    rolled_back_by: UUID | None
+    rolled_back_by: UUID | None = Field(
+        description="The entry that undid it; none where it had come apart before it was undone with others."
+    )
 
 
 class MergeLogDetail(MergeLog):

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.documentation import Responses, refused
+from gateway.documentation import BODY, Responses, refused
 from gateway.ports import ports_of
 from pipeline.errors import BadInput
 from schemas.catalog import Schema, catalog, content_of
@@ -179,7 +179,7 @@ async def _look_up(request: Request, subject: str) -> _Entry | Response:
 
 @router.post(
     "/subjects/{subject}",
-    responses={**_NOT_FOUND, **refused(400, 413)},
+    responses={**_NOT_FOUND, **refused(*BODY)},
     summary="Is this schema a version of the subject?",
 )
 async def post_look_up(request: Request, subject: str) -> Response:
@@ -190,7 +190,7 @@ async def post_look_up(request: Request, subject: str) -> Response:
 
 @router.post(
     "/subjects/{subject}/versions",
-    responses={**_READ_ONLY, **refused(400, 413)},
+    responses={**_READ_ONLY, **refused(*BODY)},
     summary="Register (a known schema only)",
 )
 async def post_version(request: Request, subject: str) -> Response:

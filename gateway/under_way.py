@@ -1,11 +1,15 @@
-"""How much the requests under way may hold in memory: what is more is refused, so that it is sent again later."""
+"""How much the requests under way may hold in memory: what is more is refused, so that it is sent again later.
+
+It is a bound for requests of the API, `/v1/`. One elsewhere counts by its body alone: `/healthz` and `/metrics`, which
+have none, are always answered.
+"""
 
 from __future__ import annotations
 
 from pipeline import metrics
 
 LEAST_BYTES = 4096
-"""What a request takes however small its body."""
+"""What a request of the API takes however small its body."""
 
 
 class UnderWay:
@@ -20,9 +24,13 @@ class UnderWay:
         """Bytes that are held now."""
         return self._held
 
+    def fits(self, count: int, own: int = 0) -> bool:
+        """Whether a request that holds `own` bytes may hold so many more. One alone may hold anything."""
+        return not count or self._held <= own or self._held + count <= self._most
+
     def take(self, count: int, own: int = 0) -> bool:
-        """Whether a request that holds `own` bytes may hold so many more; then it does. One alone may hold anything."""
-        if self._held > own and self._held + count > self._most:
+        """Hold so many bytes more, if they fit; else False."""
+        if not self.fits(count, own):
             return False
         self._held += count
         metrics.HTTP_UNDER_WAY_BYTES.set(self._held)

@@ -57,7 +57,9 @@ class UndoneMerge(View):
     merge_log_id: UUID
     restored: UUID | None
     kept: UUID | None
-    rollback_log_id: UUID | None = Field(description="The entry in the merge log; none in a dry run.")
+    rollback_log_id: UUID | None = Field(
+        description="The entry in the merge log; none in a dry run, or of a merge that had come apart before."
+    )
     blocked: str | None
 
 

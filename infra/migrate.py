@@ -39,14 +39,21 @@ def migrate(dsn: str) -> tuple[str, ...]:
         return names
 
 
-def pending(dsn: str) -> tuple[str, ...]:
-    """Names of the migrations that are not applied yet. Raises StoreUnavailable."""
-    with translated(), psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+def pending(dsn: str, timeout_s: int = 5) -> tuple[str, ...]:
+    """Names of the migrations that are not applied yet.
+
+    Raises StoreUnavailable, after `timeout_s` at most where nobody answers; ConfigurationError where the role may not
+    read which are.
+    """
+    with translated(), psycopg.connect(dsn, autocommit=True, connect_timeout=timeout_s) as connection:
         names = tuple(migration.id for migration in _migrations())
-        table = connection.execute("SELECT to_regclass(%s)", (default_migration_table,)).fetchone()
-        if table is None or table[0] is None:
-            return names
-        rows = connection.execute("SELECT migration_id FROM _yoyo_migration").fetchall()
+        try:
+            table = connection.execute("SELECT to_regclass(%s)", (default_migration_table,)).fetchone()
+            if table is None or table[0] is None:
+                return names
+            rows = connection.execute("SELECT migration_id FROM _yoyo_migration").fetchall()
+        except psycopg.ProgrammingError as exc:
+            raise ConfigurationError(f"what is migrated cannot be told: {exc}") from exc
         return tuple(name for name in names if (name,) not in rows)
 
 

@@ -27,7 +27,7 @@ class TopicReport:
 def ensure_topics(settings: Settings) -> TopicReport:
     """Create the topics that are missing; none is changed or deleted. Two at once are harmless.
 
-    Raises BrokerUnavailable; ConfigurationError where the broker refuses a topic.
+    Raises BrokerUnavailable; ConfigurationError where the broker refuses a topic, or to describe those it has.
     """
     client = _client(settings)
     wanted = {settings.topic(name): topic for name, topic in topics().items()}
@@ -41,16 +41,24 @@ def ensure_topics(settings: Settings) -> TopicReport:
     )
 
 
-def check_topics(settings: Settings, timeout_s: float = TIMEOUT_S) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The topics that are missing, and what differs, as sentences; nothing is changed.
+def missing_topics(settings: Settings, timeout_s: float = TIMEOUT_S) -> tuple[str, ...]:
+    """The declared topics that the broker has not, by their names there.
 
-    Raises BrokerUnavailable where the broker does not answer for `timeout_s`.
+    Raises BrokerUnavailable where it does not answer for `timeout_s`.
+    """
+    standing = _partitions(_client(settings), timeout_s)
+    return tuple(name for name in map(settings.topic, topics()) if name not in standing)
+
+
+def topic_differences(settings: Settings, timeout_s: float = TIMEOUT_S) -> tuple[str, ...]:
+    """In what the topics that stand differ from those declared, as sentences; nothing is changed.
+
+    Raises BrokerUnavailable where the broker does not answer for `timeout_s`; ConfigurationError where we may not ask.
     """
     client = _client(settings)
-    wanted = {settings.topic(name): topic for name, topic in topics().items()}
     standing = _partitions(client, timeout_s)
-    missing = tuple(name for name in wanted if name not in standing)
-    return missing, tuple(_differences(client, {n: t for n, t in wanted.items() if n in standing}))
+    wanted = {settings.topic(name): topic for name, topic in topics().items()}
+    return tuple(_differences(client, {n: t for n, t in wanted.items() if n in standing}, timeout_s))
 
 
 def _client(settings: Settings) -> AdminClient:
@@ -93,8 +101,8 @@ def _partitions(client: AdminClient, timeout_s: float = TIMEOUT_S) -> dict[str, 
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
-def _differences(client: AdminClient, wanted: dict[str, Topic]) -> list[str]:
-    counts = _partitions(client)
+def _differences(client: AdminClient, wanted: dict[str, Topic], timeout_s: float = TIMEOUT_S) -> list[str]:
+    counts = _partitions(client, timeout_s)
     found = [
         f"{name} has {counts[name]} partitions, {topic.partitions} are declared"
         for name, topic in wanted.items()
@@ -103,7 +111,7 @@ def _differences(client: AdminClient, wanted: dict[str, Topic]) -> list[str]:
     resources = {ConfigResource(ResourceType.TOPIC, name): topic for name, topic in wanted.items()}
     if not resources:
         return found
-    for resource, actual in _described(client, list(resources)).items():
+    for resource, actual in _described(client, list(resources), timeout_s).items():
         for key, value in _config(resources[resource]).items():
             if actual[key].value != value:
                 found.append(f"{resource.name} has {key}={actual[key].value}, {value} is declared")
@@ -111,16 +119,18 @@ def _differences(client: AdminClient, wanted: dict[str, Topic]) -> list[str]:
 
 
 def _described(
-    client: AdminClient, resources: list[ConfigResource]
+    client: AdminClient, resources: list[ConfigResource], timeout_s: float
 ) -> dict[ConfigResource, dict[str, ConfigEntry]]:
     """The configuration of topics; waits for those that were created so lately that the broker does not know them."""
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     while True:
-        futures = client.describe_configs(resources, request_timeout=TIMEOUT_S)
+        futures = client.describe_configs(resources, request_timeout=timeout_s)
         try:
             return {resource: future.result() for resource, future in futures.items()}
         except KafkaException as exc:
             error: KafkaError = exc.args[0]
+            if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise ConfigurationError(f"topics may not be described: {error.str()}") from exc
             if error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
                 raise BrokerUnavailable(f"topics cannot be described: {error.str()}") from exc
             time.sleep(0.1)

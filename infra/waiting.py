@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from infra.doctor import Finding, Look, kafka, postgres, redis_server
 from pipeline.log import get_logger
@@ -26,33 +26,35 @@ NEEDS: Mapping[str, tuple[Look, ...]] = {
     "recommendations": _CONSUMER,
     "insights": _CONSUMER,
 }
-"""What each process cannot begin without, by its name."""
+"""What each process that waits cannot begin without, by its name."""
 
 
 def await_servers(
     process: str,
-    settings: Settings,
+    settings: Callable[[], Settings],
     stop: threading.Event,
     look_s: float = _LOOK_S,
     remind_s: float = _REMIND_S,
-) -> bool:
-    """Returns True once everything the process needs is there, False where it is stopped before.
+) -> Settings | None:
+    """The settings by which everything is there that the process needs, once it is; None where it is stopped before.
 
+    They are asked for anew at each look: a stack that starts meanwhile may have other addresses than the last one.
     What is missing is logged when it changes, and every `remind_s` seconds.
     """
     told: tuple[Finding, ...] = ()
     told_at = began = time.monotonic()
     while not stop.is_set():
-        missing = _missing(NEEDS.get(process, ()), settings)
+        found = settings()
+        missing = _missing(NEEDS[process], found)
         if not missing:
             if told:
                 get_logger().info("everything is there", waited_s=round(time.monotonic() - began, 1))
-            return True
+            return found
         if missing != told or time.monotonic() - told_at >= remind_s:
             _tell(missing)
             told, told_at = missing, time.monotonic()
         stop.wait(look_s)
-    return False
+    return None
 
 
 def _missing(looks: Iterable[Look], settings: Settings) -> tuple[Finding, ...]:
@@ -62,5 +64,5 @@ def _missing(looks: Iterable[Look], settings: Settings) -> tuple[Finding, ...]:
 def _tell(missing: Iterable[Finding]) -> None:
     for finding in missing:
         get_logger().warning(
-            f"waiting for {finding.what}", found=finding.found.strip().splitlines()[0], mend=finding.mend
+            f"waiting for {finding.what}", found=finding.found.strip().partition("\n")[0], mend=finding.mend
         )

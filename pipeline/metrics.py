@@ -21,7 +21,8 @@ HTTP_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 HTTP_UNDER_WAY_BYTES = Gauge(
-    "rb_http_under_way_bytes", "Held by requests that are not answered yet: 4 KiB each, or the body."
+    "rb_http_under_way_bytes",
+    "Held by requests to the API that are not answered yet: 4 KiB each, or what came of the body.",
 )
 EVENTS_TAKEN = Counter("rb_gateway_events_total", "Events over HTTP, by outcome.", ("outcome",))
 PRODUCE_SECONDS = Histogram(

@@ -53,10 +53,11 @@ class Settings(BaseSettings):
     max_payload_bytes: int = Field(262_144, ge=1, description="Largest payload of an event.")
     max_identifiers: int = Field(100, ge=1, description="Most identifiers in one event.")
     max_body_bytes: int = Field(33_554_432, ge=1024, description="Largest HTTP body.")
+    body_timeout_ms: int = Field(30_000, ge=100, description="Longest wait for a whole HTTP body.")
     max_under_way_bytes: int = Field(
         67_108_864,
         ge=1024,
-        description="Most that all requests under way hold; what is more is answered 503 with Retry-After.",
+        description="Most that requests to `/v1/` hold before they are answered; beyond it 503 with Retry-After.",
     )
     validate_values: bool = Field(
         True, description="Refuse over HTTP what cannot be a phone, an e-mail address or a date of birth."

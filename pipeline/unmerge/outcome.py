@@ -39,7 +39,7 @@ class Move:
 class UndoneMerge:
     """What becomes of one merge. `restored` holds the source's records again, under its old id unless they belong to a
     customer that stands anyway; `kept` holds the target's. `blocked` says why it is not undone; then all else is None.
-    `rollback_log_id` is None in a rehearsal.
+    `rollback_log_id` is None in a rehearsal, and where it had come apart before and nothing of it was left to undo.
     """
 
     merge_log_id: Id

@@ -101,12 +101,19 @@ def homes(store: IdentityStore, undos: Sequence[Undo]) -> dict[Id, Id]:
 
 
 def _undone(undo: Undo, home: Mapping[Id, Id], carried: Carried) -> UndoneMerge:
-    """What became of it. Some entry moved part of its records, unless they had come apart before."""
-    entries = [e for e in carried.logged if not undo.records.isdisjoint(e.records)] or carried.logged
-    entry = next((e for e in entries if e.target == undo.source), entries[0])
+    """What became of it."""
     restored = undo.source if undo.source in {home.get(r) for r in undo.left} else _of(undo.left, home)
     kept = undo.target if undo.target in {home.get(r) for r in undo.right} else _of(undo.right, home)
-    return UndoneMerge(undo.merge_log_id, restored, kept, entry.merge_log_id)
+    return UndoneMerge(undo.merge_log_id, restored, kept, _entry(undo, carried))
+
+
+def _entry(undo: Undo, carried: Carried) -> Id | None:
+    """The entry that moved part of its records; if they had come apart before, one about its profiles, or none."""
+    both = {undo.source, undo.target}
+    moved = [e for e in carried.logged if not undo.records.isdisjoint(e.records)]
+    entries = moved or [e for e in carried.logged if not both.isdisjoint((e.source, e.target))]
+    found = next((e for e in entries if e.target == undo.source), entries[0] if entries else None)
+    return found.merge_log_id if found else None
 
 
 def _of(records: frozenset[Id], home: Mapping[Id, Id]) -> Id | None:

@@ -38,11 +38,18 @@ class Run:
 
 
 class Judge:
-    """The chance that two records are one person, by one configuration, unless a steward said it. Remembers."""
+    """The chance that two records are one person, by one configuration, unless a steward said it. Remembers, and knows
+    those of `edges`."""
 
-    def __init__(self, records: scratch.KeyedRecords, by: Configuration, said: Mapping[Pair, float]) -> None:
+    def __init__(
+        self,
+        records: scratch.KeyedRecords,
+        by: Configuration,
+        said: Mapping[Pair, float],
+        edges: Iterable[Edge] = (),
+    ) -> None:
         self._records, self._by, self._said = records, by, said
-        self._known: dict[Pair, float] = {}
+        self._known = {(edge.low, edge.high): edge.comparison.confidence for edge in edges}
 
     def chance(self, low: Id, high: Id) -> float:
         """The chance of a pair, compared or not."""
@@ -86,7 +93,7 @@ def run_both(
         else:
             found = _Compared(weighed[n], by, said, least if alike else by.policy.review)
             edges, expected = found.over(watched(sorted(union), step, len(union), progress))
-            judge = Judge(weighed[n], by, said)
+            judge = Judge(weighed[n], by, said, edges)
         counting = [
             e for e in edges if e.comparison.confidence >= by.policy.review and (e.low, e.high) in pairs[n]
         ]

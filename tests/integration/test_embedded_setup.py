@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 from confluent_kafka.admin import AdminClient
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
+from infra.doctor import postgres
 from infra.migrate import migrate, pending
-from infra.topics import check_topics, ensure_topics
+from infra.topics import ensure_topics, missing_topics, topic_differences
 from pipeline.settings import Settings
 from schemas.topics import topics
 from tests.servers import TestStack, fresh_database
@@ -35,12 +38,27 @@ def test_a_lock_row_left_by_a_killed_migration_stops_nobody(database: str) -> No
     assert migrate(database)
 
 
+def test_a_role_that_may_not_see_what_is_migrated_is_told_so_and_works(database: str) -> None:
+    role = f"rb_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'x'").format(sql.Identifier(role)))
+        try:
+            dsn = make_conninfo(database, user=role, password="x")
+            found = {f.what: f for f in postgres(Settings.model_validate({"postgres_dsn": dsn}))}
+        finally:
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+    assert found["Postgres"].ok
+    schema = found["schema"]
+    assert (schema.ok, schema.blocks) == (False, False)
+    assert "permission denied for table _yoyo_migration" in schema.found
+
+
 def test_topics_are_made_once_and_as_declared(house: Settings) -> None:
     report = ensure_topics(house)
     assert report.created == ()
     assert set(report.standing) == {house.topic(name) for name in topics()}
     assert report.differences == ()
-    assert check_topics(house) == ((), ())
+    assert missing_topics(house) == topic_differences(house) == ()
 
 
 def test_a_missing_topic_is_named_and_mended(house: Settings) -> None:
@@ -50,5 +68,6 @@ def test_a_missing_topic_is_named_and_mended(house: Settings) -> None:
     deadline = time.monotonic() + 10  # the broker tells of it a moment later
     while name in admin.list_topics().topics and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert check_topics(house) == ((name,), ())
+    assert missing_topics(house) == (name,)
+    assert topic_differences(house) == ()
     assert ensure_topics(house).created == (name,)

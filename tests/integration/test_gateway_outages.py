@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from socket import create_connection
 from uuid import uuid4
 
 import httpx
@@ -58,6 +59,19 @@ def test_while_the_broker_is_away_no_more_is_taken_in_than_fits(tmp_path: Path) 
         said = [answer.json()["error"]["message"] for answer in answers]
         assert "too much is under way; send it again later" in said
         assert client.get("/healthz").status_code == 200
+
+
+def test_an_upload_that_does_not_come_is_ended(tmp_path: Path) -> None:
+    with gateway(nowhere(tmp_path, body_timeout_ms=200), tmp_path / "log") as client:
+        host, port = client.base_url.host, client.base_url.port
+        with create_connection((host, port), timeout=20) as upload, upload.makefile("rb") as answer:
+            head = (
+                "POST /v1/events HTTP/1.1\r\nHost: g\r\nAuthorization: test-key\r\nContent-Length: 9\r\n\r\n"
+            )
+            upload.sendall(head.encode())
+            told = answer.read()  # to the end of the connection
+        assert told.startswith(b"HTTP/1.1 408 "), told
+        assert b'"REQUEST_TIMEOUT"' in told
 
 
 def test_reads_without_servers_are_typed_refusals(tmp_path: Path) -> None:

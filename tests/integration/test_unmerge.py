@@ -170,6 +170,37 @@ def test_what_cannot_be_undone_says_why_and_blocks_nothing_else(stages: StagesOn
         rollback_merges(by, [first, new_id()], why)
 
 
+def test_what_came_apart_before_is_undone_by_no_entry_about_others(stages: StagesOnPostgres) -> None:
+    first, second = chain(stages)
+    take(stages, record(stages, 2))  # the first merge's records are apart by now
+    others = {"email": "eve@mailbox.net"}, {"phone": "+14155550177"}
+    for number, identifiers in enumerate((*others, others[0] | others[1]), start=6):
+        stages.send(event(number, identifiers))
+    (third,) = set(merges(stages)) - {first, second}
+    by, why = stages.stewardship(), Asked("ann", "two people", NOW)
+
+    def undone_by(*ids: Id) -> list[Id | None]:
+        told = [m.rollback_log_id for m in rollback_merges(by, ids, why).merges]
+        for merge, entry in zip(ids, told, strict=True):
+            row = (True, entry)
+            query = "SELECT rolled_back, rolled_back_by FROM identity_merge_log WHERE merge_log_id = %s"
+            assert stages.rows(query, merge) == [row]
+        return told
+
+    alone, entry = undone_by(first, third)
+    assert alone is None
+    assert entry is not None
+
+
+def test_what_came_apart_before_names_an_entry_about_its_profiles(stages: StagesOnPostgres) -> None:
+    first, second = chain(stages)
+    take(stages, record(stages, 2))
+    done = rollback_merges(stages.stewardship(), [first, second], Asked("ann", "two people", NOW))
+    entries = {m.rollback_log_id for m in done.merges}
+    assert len(entries) == 1
+    assert None not in entries
+
+
 def test_many_are_chosen_by_time_and_version_and_undone_as_planned(stages: StagesOnPostgres) -> None:
     stages.answer(doubt(stages), Answer.APPROVED)
     for n in (100, 200, 300):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from faults.proxy import Proxies
+from infra.embedded.processes import record
+from infra.embedded.state import State
 from infra.migrate import migrate
 from infra.supervisor import PROCESSES
 from infra.topics import ensure_topics
@@ -42,6 +45,19 @@ def test_what_is_missing_is_said_with_its_mend_and_sigterm_ends_the_wait(tmp_pat
                 eventually(lambda process=process: process.says("waiting for Redis", "RB_REDIS_URL"))
             assert not process.says("secret")
         assert ended(processes) == dict.fromkeys(NEEDS, 0)
+
+
+def test_a_stack_that_starts_later_elsewhere_is_found(tmp_path: Path) -> None:
+    """Kafka, which the environment names, stays away; where Postgres is, the stack says as soon as there is one."""
+    unsaid = ("RB_POSTGRES_DSN", "RB_REDIS_URL")
+    settings = Settings.model_validate({"home": tmp_path, "kafka_bootstrap": f"127.0.0.1:{free_port()}"})
+    ports = {name: free_port() for name in ("kafka", "controller", "postgres", "valkey", "gateway")}
+    with running(("relay",), settings, tmp_path, unsaid) as processes:
+        eventually(lambda: processes["relay"].says("waiting for Kafka"))
+        (tmp_path / "postgres.password").write_text("secret")
+        State(ports, "key", {"valkey": record(os.getpid())}).write(tmp_path / "stack.json")
+        eventually(lambda: processes["relay"].says("waiting for Postgres", str(ports["postgres"])))
+        assert ended(processes) == {"relay": 0}
 
 
 @pytest.fixture

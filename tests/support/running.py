@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,11 +18,12 @@ PATIENCE_S = 10.0
 class Running:
     """A process as the supervisor starts it, and what it says."""
 
-    def __init__(self, name: str, settings: Settings, log: Path) -> None:
+    def __init__(self, name: str, settings: Settings, log: Path, unsaid: Collection[str] = ()) -> None:
         self._log = log
+        variables = {k: v for k, v in environment(settings).items() if k not in unsaid}
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "run", name], env=environment(settings), stdout=out, stderr=out
+                [sys.executable, "-m", "cli", "run", name], env=variables, stdout=out, stderr=out
             )
 
     def says(self, *words: str) -> bool:
@@ -46,12 +47,15 @@ class Running:
 
 
 @contextmanager
-def running(names: Sequence[str], settings: Settings, folder: Path) -> Iterator[dict[str, Running]]:
-    """Processes by their names, with a log each in `folder`; killed at the end of the block if they still run."""
+def running(
+    names: Sequence[str], settings: Settings, folder: Path, unsaid: Collection[str] = ()
+) -> Iterator[dict[str, Running]]:
+    """Processes by their names, with a log each in `folder`, and an environment that leaves variables `unsaid`; killed
+    at the end of the block if they still run."""
     with ExitStack() as ends:
         found = {}
         for name in names:
-            found[name] = Running(name, settings, folder / f"{name}.log")
+            found[name] = Running(name, settings, folder / f"{name}.log", unsaid)
             ends.callback(found[name].kill)
         yield found
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import create_app
+from gateway.documentation import BODY
 from gateway.producer import MemorySender
 from gateway.server import make_ports
 from pipeline.events import Limits, parse_event
@@ -80,3 +81,12 @@ def test_the_example_event_is_one(document: Json) -> None:
 def test_the_pages_load_nothing_from_elsewhere() -> None:
     for page in (Path(__file__).parents[3] / "gateway" / "pages").iterdir():
         assert "://" not in page.read_text("utf-8"), page
+
+
+def test_routes_that_take_a_body_say_how_reading_it_may_end(document: Json) -> None:
+    taking = [op for _, op in operations(document) if "requestBody" in op]
+    assert len(taking) >= 10
+    for operation in taking:
+        responses = operation["responses"]
+        assert isinstance(responses, dict)
+        assert {str(status) for status in BODY} <= set(responses), operation["summary"]

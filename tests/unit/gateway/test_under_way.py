@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth import ApiKeys
+from gateway.body import Bounds
 from gateway.edge import Edge
 from gateway.limiter import NoLimiter
 from gateway.under_way import LEAST_BYTES, UnderWay
@@ -37,7 +38,7 @@ class Slow:
 
 
 def client_of(app: Slow, under_way: UnderWay) -> httpx.AsyncClient:
-    edge = Edge(app, ApiKeys(["key"]), NoLimiter(), 2 * MOST, under_way)
+    edge = Edge(app, ApiKeys(["key"]), NoLimiter(), Bounds(2 * MOST, 10.0, under_way))
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(edge), base_url="http://gateway", headers={"Authorization": "key"}
     )

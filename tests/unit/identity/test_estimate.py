@@ -81,6 +81,29 @@ def test_of_a_large_cluster_a_sample_speaks_for_the_whole(monkeypatch: pytest.Mo
     assert found.true_apart == 0.0
 
 
+def test_which_pairs_of_a_large_cluster_were_compared_is_not_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few records, those of the lowest or the highest ids, may have been compared with all."""
+    monkeypatch.setattr(module, "MOST_MEMBERS", 4)
+    records = [numbered(n) for n in range(40)]
+    large, apart = frozenset(records[:30]), frozenset(records[30:])
+    for few in (records[:2], records[28:30]):
+        compared = {(min(a, b), max(a, b)) for a in few for b in large - {a}} | {(records[0], records[35])}
+        found = estimate([large, apart], compared, 0.5 * len(compared), lambda a, b: 0.5)
+        assert found.true_apart == 0.5
+        assert found.recall == pytest.approx(found.true_together / (found.true_together + 0.5))
+
+
+def test_a_sample_favours_no_order_of_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the records are sure, those of the lower or of the higher ids: a sample finds some of either half."""
+    monkeypatch.setattr(module, "MOST_MEMBERS", 40)
+    records = [numbered(n) for n in range(400)]
+    for sure in (frozenset(records[:200]), frozenset(records[200:])):
+        found = estimate(
+            [frozenset(records)], (), 0.0, lambda a, b, sure=sure: float(a in sure and b in sure)
+        )
+        assert 0.05 < found.precision < 0.6, "a quarter, were it all"
+
+
 def test_decisions_agree_or_not() -> None:
     def decided(kind: ConstraintKind, left: tuple[Id, ...], right: tuple[Id, ...]) -> Constraint:
         return Constraint(kind, frozenset(left), frozenset(right))
