@@ -44,6 +44,7 @@ class ReasonCode(StrEnum):
     TOO_MANY_FOR_ONE = "too_many_for_one"
     BETTER_CLUSTER = "better_cluster"
     ROLLBACK = "rollback"
+    REPROCESSED = "reprocessed"
     # dead letters
     UNDECODABLE = "undecodable"
     UNKNOWN_SCHEMA = "unknown_schema"
@@ -85,6 +86,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.TOO_MANY_FOR_ONE: "Together they would hold more identifiers of one type than a customer may have.",
     ReasonCode.BETTER_CLUSTER: "Better evidence came: the record moved to the customer it fits best.",
     ReasonCode.ROLLBACK: "A merge was undone.",
+    ReasonCode.REPROCESSED: "Stored events were decided again by later logic, and what that came to was put in force.",
     ReasonCode.UNDECODABLE: "Neither Confluent-framed Avro nor a JSON object.",
     ReasonCode.UNKNOWN_SCHEMA: "The schema id in the message is not one the pipeline knows.",
     ReasonCode.SCHEMA_VIOLATION: "A field has the wrong type or form.",
