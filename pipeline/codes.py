@@ -53,6 +53,7 @@ class ReasonCode(StrEnum):
     PAYLOAD_TOO_LARGE = "payload_too_large"
     TOO_MANY_IDENTIFIERS = "too_many_identifiers"
     DATA_KEY_MISSING = "data_key_missing"
+    RAW_EVENT_MISSING = "raw_event_missing"
     PROCESSING_FAILED = "processing_failed"
 
 
@@ -94,6 +95,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.PAYLOAD_TOO_LARGE: "The payload is over 256 KiB.",
     ReasonCode.TOO_MANY_IDENTIFIERS: "More identifiers than one event may hold.",
     ReasonCode.DATA_KEY_MISSING: "The key that opens the event was destroyed: its person is to be forgotten.",
+    ReasonCode.RAW_EVENT_MISSING: "The raw event is no longer stored, so that it cannot be normalized anew.",
     ReasonCode.PROCESSING_FAILED: "This message alone makes processing fail, again and again.",
 }
 
