@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from pipeline.identity.ids import Id
@@ -70,6 +70,39 @@ class Difference:
     kept: tuple[tuple[str, int], ...]
     before: int
     plan: str
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON: every change by ids."""
+        return {
+            "plan": self.plan,
+            "counts": asdict(self.counts),
+            "changes": [
+                {"kind": c.kind.value, "before": [*map(str, c.before)], "after": [*map(str, c.after)]}
+                for c in self.changes
+            ],
+            "moves": [
+                {
+                    "kind": m.step.kind,
+                    "source": str(m.step.source),
+                    "target": str(m.step.target),
+                    "records": [*map(str, m.records)],
+                }
+                for m in self.moved
+            ],
+            "changed": [*map(str, self.renewed)],
+            "constraints": [
+                {
+                    "constraint_id": str(w.constraint_id),
+                    "kind": w.followed.constraint.kind.value,
+                    "lost": [str(r) for r in sorted(w.followed.lost)],
+                    "one": [str(r) for r in sorted(w.followed.one)],
+                    "holds": w.followed.holds,
+                }
+                for w in self.words
+            ],
+            "kept": dict(self.kept),
+            "older": self.before,
+        }
 
     @property
     def is_none(self) -> bool:

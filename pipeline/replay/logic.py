@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from pipeline.errors import Conflict
+from pipeline.errors import BadInput, Conflict
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 from pipeline.privacy.keyring import KeyRing
@@ -65,3 +65,12 @@ class Begun:
             raise Conflict(
                 f"shadow {schema} was begun with {'; '.join(differing)}: remove it (`replay --drop`) and build anew"
             )
+
+
+def moment(text: str) -> datetime:
+    """A time in ISO 8601, of UTC where it names no zone. Raises BadInput."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise BadInput("--from", "send a time such as 2026-11-20T08:00:00Z, or `beginning`") from exc
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -250,24 +250,22 @@ SELECT (SELECT count(DISTINCT profile_id) FROM public.identity_record),
 FROM replay_atom a LEFT JOIN replay_heir h USING (shadow_profile)
 
 -- name: replay_golden_live
--- The golden records of live profiles: what each attribute is won by, sealed, and how many events the profile has.
-SELECT p.profile_id, w.attribute, w.record, r.sealed, k.wrapped, k.key_version,
-       (SELECT sum(events) FROM replay_atom a WHERE a.live_profile = p.profile_id)::bigint
+-- How many events each of these live profiles has, and its golden record: what each attribute is won by, sealed.
+SELECT p.profile_id, (SELECT sum(events)::bigint FROM replay_atom a WHERE a.live_profile = p.profile_id),
+       g.attribute, r.record_id, r.sealed, k.wrapped, k.key_version
 FROM public.customer_profile p
 LEFT JOIN LATERAL jsonb_each_text(p.golden) g(attribute, record) ON true
-LEFT JOIN LATERAL (SELECT g.attribute, g.record::uuid AS record) w ON true
-LEFT JOIN public.identity_record r ON r.record_id = w.record
+LEFT JOIN public.identity_record r ON r.record_id = g.record::uuid
 LEFT JOIN public.data_key k ON k.owner_id = r.record_id
 WHERE p.profile_id = ANY(%s::uuid[])
 
 -- name: replay_golden_shadow
 -- The same of the customers here, by the ids they are to have.
-SELECT h.profile_id, w.attribute, w.record, r.sealed, k.wrapped, k.key_version,
-       (SELECT sum(events) FROM replay_atom a WHERE a.shadow_profile = p.profile_id)::bigint
+SELECT h.profile_id, (SELECT sum(events)::bigint FROM replay_atom a WHERE a.shadow_profile = p.profile_id),
+       g.attribute, r.record_id, r.sealed, k.wrapped, k.key_version
 FROM replay_heir h
 JOIN customer_profile p ON p.profile_id = h.shadow_profile
 LEFT JOIN LATERAL jsonb_each_text(p.golden) g(attribute, record) ON true
-LEFT JOIN LATERAL (SELECT g.attribute, g.record::uuid AS record) w ON true
-LEFT JOIN identity_record r ON r.record_id = w.record
+LEFT JOIN identity_record r ON r.record_id = g.record::uuid
 LEFT JOIN data_key k ON k.owner_id = r.record_id
 WHERE h.profile_id = ANY(%s::uuid[])
