@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pipeline.identity.ids import Id
 from pipeline.normalized_event import Event
 from pipeline.progress import Progress, silent
-from pipeline.replay.constraints import follow
+from pipeline.replay.constraints import follow, hold
 from pipeline.replay.logic import Logic
 from pipeline.replay.reading import Page, Place, Reader
 from pipeline.replay.shadow import Shadow
@@ -71,7 +71,7 @@ class Builder:
         self.catch_up()
         with self._shadow.database.transaction() as tx:
             self._shadow.state(tx)
-            follow(tx, self._by)
+            self._heed(tx)
             tx.run("mark_built", (datetime.now(UTC),))
         progress("events", total, total)
 
@@ -92,7 +92,12 @@ class Builder:
         missing = _missing(tx)
         for start in range(0, len(missing), self._page):
             self._take(tx, missing[start : start + self._page])
+        self._heed(tx)
+
+    def _heed(self, tx: Transaction) -> None:
+        """What stewards said, and were asked, in the live house."""
         follow(tx, self._by)
+        hold(tx, self._by)
 
     def _next(self, tx: Transaction, at: Place) -> Place | None:
         """Decide the page behind a place; returns where it ends, None at the end of all."""

@@ -3,7 +3,7 @@ what a record became are the records that its events speak of in the shadow."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -75,10 +75,15 @@ def all_followed(tx: Transaction) -> dict[Id, Followed]:
 def _followed(tx: Transaction) -> list[tuple[_Row, Followed]]:
     rows = [_Row(*row) for row in tx.rows("live_constraints")]
     named = sorted({r for row in rows for r in (*row.left, *row.right)})
-    found = tx.rows("replay_became", (named,)) if named else []
-    # one that stands nowhere in the live house either was lost before
-    became = {r: frozenset(records or (r,)) for r, records, stands in found if records or not stands}
+    became = _mapping(tx, named)
     return [(row, followed(row.said, became)) for row in rows]
+
+
+def _mapping(tx: Transaction, named: Collection[Id]) -> dict[Id, frozenset[Id]]:
+    """What live records became, without those that became nothing."""
+    found = tx.rows("replay_became", (list(named),)) if named else []
+    # one that stands nowhere in the live house either was lost before
+    return {r: frozenset(records or (r,)) for r, records, stands in found if records or not stands}
 
 
 def follow(tx: Transaction, by: Stewardship) -> None:
@@ -102,7 +107,33 @@ def follow(tx: Transaction, by: Stewardship) -> None:
         ),
     )
     records = {r for row, said in changed for r in (*row.left, *row.right, *said.left, *said.right)}
-    _decide_afresh(tx, by, sorted(p for (p,) in tx.rows("homes_of", (sorted(records),))))
+    _decide_afresh(tx, by, _homes(tx, records))
+
+
+def hold(tx: Transaction, by: Stewardship) -> None:
+    """Nobody is split unasked because of a replay: customers that the live house holds together until a steward answers
+    are held here as well, where they would fall apart.
+
+    Held customers depend on what came first, and pages are no batches: so they are brought together as by a steward's
+    word, which is then taken back, with the question in its place.
+    """
+    held = [_became(frozenset(records), _mapping(tx, records)) for (records,) in tx.rows("live_held")]
+    torn = [records for records in held if len(_homes(tx, records)) > 1]
+    if not torn:
+        return
+    now = datetime.now(UTC)
+    tx.run("tie_for_now", (now, [new_id() for _ in torn], [orjson.dumps(_texts(r)).decode() for r in torn]))
+    everyone = frozenset().union(*torn)
+    _decide_afresh(tx, by, _homes(tx, everyone))
+    tx.run("untie")
+    homes = _homes(tx, everyone)
+    tx.run("hold_profiles", (homes, [True] * len(homes)))
+    _decide_afresh(tx, by, homes)
+
+
+def _homes(tx: Transaction, records: Collection[Id]) -> list[Id]:
+    """The profiles of the shadow that records stand in."""
+    return sorted(p for (p,) in tx.rows("homes_of", (sorted(records),)))
 
 
 def _decide_afresh(tx: Transaction, by: Stewardship, profiles: Sequence[Id]) -> None:

@@ -171,6 +171,20 @@ FROM unnest(%s::uuid[], %s::text[]::jsonb[]) n(constraint_id, sides) JOIN public
 ON CONFLICT (constraint_id) DO UPDATE
 SET left_records = excluded.left_records, right_records = excluded.right_records, revoked_at = excluded.revoked_at
 
+-- name: live_held
+-- The records of each live customer that is held together until a steward answers.
+SELECT array_agg(r.record_id) FROM public.customer_profile p JOIN public.identity_record r USING (profile_id)
+WHERE p.held GROUP BY p.profile_id
+
+-- name: tie_for_now
+INSERT INTO identity_constraint (constraint_id, kind, left_records, right_records, actor, reason, created_at)
+SELECT n.constraint_id, 'must_link', ARRAY(SELECT jsonb_array_elements_text(n.records)::uuid), '{}', 'replay', 'held', n.now
+FROM (SELECT *, %s::timestamptz AS now FROM unnest(%s::uuid[], %s::text[]::jsonb[]) t(constraint_id, records)) n
+
+-- name: untie
+DELETE FROM identity_constraint s WHERE NOT EXISTS (
+    SELECT FROM public.identity_constraint l WHERE l.constraint_id = s.constraint_id)
+
 -- name: homes_of
 -- The profiles that records stand in.
 SELECT DISTINCT profile_id FROM identity_record WHERE record_id = ANY(%s::uuid[])
