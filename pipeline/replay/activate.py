@@ -76,6 +76,7 @@ def activate(
         progress("activate", 0, 2)
         swapped = swap(tx, found, author)
         progress("activate", 1, 2)
+        tx.run("plan_for_few_rows")
         tx.run("live_first", (shadow.schema,))
         published = _tell(tx, logic, author, swapped)
         swap_events(tx)

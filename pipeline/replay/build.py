@@ -22,7 +22,8 @@ from pipeline.store.database import Transaction
 from pipeline.store.identity_store import PostgresIdentityStore
 
 PAGE = 1_000
-_FIRST: Place = (datetime(1970, 1, 1, tzinfo=UTC), Id(bytes(16)))
+FIRST: Place = (datetime(1970, 1, 1, tzinfo=UTC), Id(bytes(16)))
+"""Before all events."""
 
 
 class _Alone(PostgresIdentityStore):
@@ -61,7 +62,7 @@ class Builder:
         with self._shadow.database.transaction() as tx:
             total, done = tx.row("replay_total") or (0, 0)
             reached = tx.row("replay_reached")
-        at: Place | None = (reached[0], reached[1]) if reached else _FIRST
+        at: Place | None = (reached[0], reached[1]) if reached else FIRST
         while at is not None:
             progress("events", done, total)
             with self._shadow.database.transaction() as tx:

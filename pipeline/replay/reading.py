@@ -28,8 +28,8 @@ Place = tuple[datetime, Id]
 
 
 class Stored(NamedTuple):
-    """A live event. From `topic` on of its raw event, None where that is not to be read or is gone; `is_open` says
-    whether its record, if it has one, can still be opened."""
+    """A live event. From `topic` on of its raw event, None where that is not to be read or is gone; `lost` says why
+    nothing can be decided of it: its record cannot be opened, or nothing but its id is left."""
 
     event_id: Id
     raw_id: Id
@@ -53,12 +53,11 @@ class Stored(NamedTuple):
     sealed: bytes
     wrapped: bytes | None
     key_version: int
-    is_open: bool
+    lost: str | None
 
 
 class Kept(NamedTuple):
-    """An event that was to be normalized anew and keeps its record instead. `undecided`: nobody can open that record,
-    so nothing is decided of it."""
+    """An event that could not be normalized anew and keeps its record. `undecided`: nothing is decided of it."""
 
     event_id: Id
     record_id: Id | None
@@ -85,16 +84,13 @@ class Reader:
 
     def read(self, tx: Transaction, places: Sequence[Place]) -> Page:
         """The events at these places."""
-        asked = {
-            "at": [at for at, _ in places],
-            "events": [event for _, event in places],
-            "from_time": self._from,
-        }
-        stored = [Stored(*row) for row in tx.rows("replay_events", asked)]
-        kept = [_undecided(s) for s in stored if not s.is_open]
-        good, refused = self._anew([s for s in stored if s.is_open and self._is_due(s)])
-        kept += [Kept(s.event_id, s.record_id, reason, undecided=False) for s, reason in refused]
-        carried = [s for s in stored if s.is_open and not self._is_due(s)] + [s for s, _ in refused]
+        asked = {"events": [event for _, event in places], "from_time": self._from}
+        everything = [Stored(*row) for row in tx.rows("replay_events", asked)]
+        kept = [Kept(s.event_id, s.record_id, ReasonCode(s.lost), True) for s in everything if s.lost]
+        stored = [s for s in everything if not s.lost]
+        good, refused = self._anew([s for s in stored if self._is_due(s)])
+        kept += [Kept(s.event_id, s.record_id, reason, False) for s, reason in refused]
+        carried = [s for s in stored if not self._is_due(s)] + [s for s, _ in refused]
         messages = [(self._normalizer.normalized(p, b"").value or b"", p.hashed.serialized) for p in good]
         messages += self._carried(tx, carried)
         events = [self._event(value) for value, _ in messages]
@@ -153,10 +149,6 @@ class Reader:
             for s in stored
             for record, content in (records[s.record_id] if s.record_id is not None else (None, b""),)
         ]
-
-
-def _undecided(s: Stored) -> Kept:
-    return Kept(s.event_id, s.record_id, ReasonCode.DATA_KEY_MISSING, undecided=True)
 
 
 def _fields(s: Stored, record: Mapping[str, object] | None) -> dict[str, object]:

@@ -134,6 +134,11 @@ def test_it_comes_to_what_a_house_that_never_knew_other_rules_has(
     done = replay.activate()
     with fresh(stack, request.getfixturevalue("_migrated"), rules, *events) as other:
         same(stands(stages), stands(other))
+    again = [m for m in stages.outbox("events.linked") if "reprocessed" in m["reasons"]]  # type: ignore[operator]
+    assert len(again) == done.published["events.linked"]
+    assert bool(again) == (rules is RENAMED)
+    records = {str(e): str(r) for e, r in stages.rows("SELECT event_id, record_id FROM event")}
+    assert all(m["record_id"] == records[str(m["event_id"])] for m in again)
     now = versions(stages)
     gone = set(done.difference.gone)
     assert all(now[p] >= v for p, v in live.items() if p not in gone)
@@ -304,21 +309,26 @@ def test_what_cannot_be_made_anew_stands_as_it_is_and_is_told(
 ) -> None:
     three(stages)
     stages.send(event(5, C), event(6, C | {"cookie_id": "c-1"}), event(7, {"cookie_id": "c-2"}))
-    forgotten, refused = home_of(stages, 5), home_of(stages, 3)
+    stages.send(event(8, {"cookie_id": "c-3"}))
+    forgotten, refused, bare = home_of(stages, 5), home_of(stages, 3), record_of(stages, 8)
     with stages.database.transaction() as tx:  # the person of 5 is forgotten, of 7 the raw event alone
         tx.connection.execute(
             """DELETE FROM data_key WHERE owner_id IN (
                    SELECT raw_id FROM event WHERE event_id::text LIKE '%5' OR event_id::text LIKE '%7'
                    UNION SELECT record_id FROM event WHERE event_id::text LIKE '%5')"""
         )
+        tx.connection.execute(
+            "DELETE FROM event WHERE event_id::text LIKE '%8'"
+        )  # nothing but its id is left
     stages.settings = stages.settings.model_copy(update={"max_identifiers": 1})
     found = replay.compare()
-    assert dict(found.kept) == {"data_key_missing": 2, "too_many_identifiers": 2}
+    assert dict(found.kept) == {"data_key_missing": 2, "raw_event_missing": 1, "too_many_identifiers": 2}
     assert found.is_none
     replay.activate()
     assert home_of(stages, 5) == forgotten
     assert home_of(stages, 3) == refused == home_of(stages, 1)
     assert record_of(stages, 7) is not None
+    assert stages.rows("SELECT FROM identity_record WHERE record_id = %s", bare)
 
 
 def test_people_who_are_forgotten_after_the_build_do_not_come_back(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
@@ -18,8 +19,9 @@ from cli.main import app
 from pipeline.answer import Answer
 from pipeline.errors import BadInput, RetryLater
 from pipeline.identity.sharing import OVERFULL
+from pipeline.replay.build import FIRST, Builder
 from pipeline.settings import settings
-from pipeline.store.activations import keep_out
+from pipeline.store.activations import keep_out, stand_alone
 from pipeline.store.database import Database
 from pipeline.verify.verification import verify
 from tests.integration.test_answers import doubt, proposal
@@ -107,17 +109,58 @@ def test_nobody_decides_while_it_is_activated(
         with other.transaction() as tx:
             keep_out(tx)
             done = pool.submit(replay.activate)
-            waiting = (
-                "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = "
-                "(SELECT oid FROM pg_database WHERE datname = current_database())"
-            )
-            while not stages.rows(waiting):
+            while not stages.rows(WAITING):
                 assert not done.done()
             assert len({home_of(stages, n) for n in (1, 2, 3)}) == 3
         assert done.result().difference.counts.merged == 3
         with other.transaction() as tx:
             assert keep_out(tx) == 1
     assert len({home_of(stages, n) for n in (1, 2, 3)}) == 1
+
+
+WAITING = """SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+
+@pytest.mark.parametrize("who", ["worker", "steward"])
+def test_workers_and_stewards_wait_for_an_activation(
+    stages: StagesOnPostgres, database: str, who: str
+) -> None:
+    three(stages)
+    ((merge,),) = stages.rows("SELECT merge_log_id FROM identity_merge_log")
+    more = stages.normalized(event(5, CARD | A))
+    with (
+        ThreadPoolExecutor(1) as pool,
+        Database(database, "activation") as other,
+        Database(database, "looks on") as third,
+    ):
+        with other.transaction() as tx:
+            stand_alone(tx)
+            act = (lambda: stages.deliver(more)) if who == "worker" else (lambda: stages.rollback(merge))
+            done = pool.submit(act)
+            waiting = False
+            while not waiting:
+                assert not done.done()
+                with third.transaction() as look:
+                    waiting = bool(look.connection.execute(WAITING).fetchall())
+        done.result()
+
+
+def test_a_build_locks_nothing_of_the_live_house(stages: StagesOnPostgres, replay: Reprocessing) -> None:
+    stages.send(*log(1), batch=30)
+    replay.shadow.begin(replay.logic, None, datetime.now(UTC))
+    builder = Builder(replay.shadow, replay.logic, 50)
+    with replay.shadow.database.transaction() as tx:
+        pid = tx.connection.info.backend_pid
+        builder._next(tx, FIRST)
+        locked = stages.rows(
+            """SELECT DISTINCT locktype, mode, relation::regclass::text FROM pg_locks
+               LEFT JOIN pg_class c ON c.oid = relation
+               WHERE pid = %s AND (locktype = 'advisory' OR c.relnamespace = 'public'::regnamespace)""",
+            pid,
+        )
+    assert {mode for _, mode, _ in locked} == {"AccessShareLock"}
+    assert "event" in {name for *_, name in locked}
 
 
 def test_workers_go_on_through_it(

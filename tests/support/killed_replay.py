@@ -1,4 +1,4 @@
-"""`python -m tests.support.killed_replay DSN`: builds a shadow, and is killed amid its third page, before it commits."""
+"""`python -m tests.support.killed_replay DSN`: builds a shadow, and is killed amid its third page, uncommitted."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ CREATE TABLE replay_kept (                      -- events that were to be normal
     event_id  uuid PRIMARY KEY,
     record_id uuid,
     reason    text NOT NULL,
-    undecided boolean NOT NULL                  -- nothing opens the record: it is in nobody's reach, and stays where it stands
+    undecided boolean NOT NULL                  -- nothing opens its record, which so stays where it stands
 );
 CREATE TABLE replay_atom (                      -- events of one live record that speak of one record here
     live_record    uuid,
@@ -70,7 +70,9 @@ CREATE TABLE replay_event (LIKE public.event);  -- live events that say somethin
 CREATE VIEW replay_record AS
     SELECT r.record_id, r.hash_key_version, h.profile_id, r.first_seen, r.last_seen, r.sources, r.sealed
     FROM identity_record r JOIN replay_heir h ON h.shadow_profile = r.profile_id;
-CREATE VIEW replay_undecided AS SELECT DISTINCT record_id FROM replay_kept WHERE undecided
+CREATE VIEW replay_undecided AS
+    SELECT DISTINCT k.record_id FROM replay_kept k
+    WHERE k.undecided AND NOT EXISTS (SELECT FROM identity_record r WHERE r.record_id = k.record_id)
 
 -- name: shadow_stands
 -- Whether there is a schema of that name, and whether a replay made it.
@@ -109,19 +111,22 @@ SELECT l.accepted_at, l.event_id FROM public.event_index l
 WHERE NOT EXISTS (SELECT FROM event_index s WHERE s.event_id = l.event_id) ORDER BY l.accepted_at, l.event_id
 
 -- name: replay_events
--- Live events, what opens the raw event of each that is to be normalized anew, and whether its record can still be opened.
-SELECT e.event_id, e.raw_id, e.record_id, e.accepted_at, e.occurred_at, e.source, e.event_type, e.channel, e.store,
+-- Live events, what opens the raw event of each that is to be normalized anew, and why nothing can be decided of it, if so.
+SELECT i.event_id, e.raw_id, i.record_id, i.accepted_at, e.occurred_at, e.source, e.event_type, e.channel, e.store,
        e.order_amount, e.currency, e.items, e.reasons, e.source_record_id, e.request_id, e.correlation_id,
        w.topic, w.partition, w."offset", w.sealed, k.wrapped, k.key_version,
-       e.record_id IS NULL OR EXISTS (SELECT FROM public.data_key r WHERE r.owner_id = e.record_id)
-FROM unnest(%(at)s::timestamptz[], %(events)s::uuid[]) n(accepted_at, event_id)
-JOIN public.event e ON e.accepted_at = n.accepted_at AND e.event_id = n.event_id
+       CASE WHEN e.event_id IS NULL THEN 'raw_event_missing'
+            WHEN i.record_id IS NOT NULL AND NOT EXISTS (SELECT FROM public.data_key r WHERE r.owner_id = i.record_id)
+                THEN 'data_key_missing' END
+FROM unnest(%(events)s::uuid[]) n(event_id)
+JOIN public.event_index i USING (event_id)
+LEFT JOIN public.event e ON e.accepted_at = i.accepted_at AND e.event_id = i.event_id
 -- normalized events tell milliseconds
 LEFT JOIN public.customer_raw_event w ON w.raw_id = e.raw_id
     AND w.accepted_at > e.accepted_at - interval '1 millisecond' AND w.accepted_at < e.accepted_at + interval '1 millisecond'
     AND (%(from_time)s::timestamptz IS NULL OR e.accepted_at >= %(from_time)s)
 LEFT JOIN public.data_key k ON k.owner_id = w.raw_id
-ORDER BY e.accepted_at, e.event_id
+ORDER BY i.accepted_at, i.event_id
 
 -- name: replay_records
 -- Live records as they stand, sealed.
