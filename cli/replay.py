@@ -126,7 +126,7 @@ def _activate(shadow: Shadow, logic: Logic, actor: str, reason: str, plan: str |
     asked = Asked(actor, reason, datetime.now(UTC), plan=plan)
     with steps("activate", quiet=as_json) as progress:
         done = activate(shadow, Builder(shadow, logic), logic, asked, progress)
-    _tell_activation(done, reason, as_json)
+    _tell_activation(done, reason, _decides_otherwise(shadow, logic), as_json)
 
 
 def _drop(shadow: Shadow, as_json: bool) -> None:
@@ -154,16 +154,16 @@ def _tell(
         typer.echo(told(found, examples, shadow.schema, note), nl=False)
 
 
-def _tell_activation(done: Activated, reason: str, as_json: bool) -> None:
+def _tell_activation(done: Activated, reason: str, note: str | None, as_json: bool) -> None:
     import orjson
 
     from pipeline.replay.text import told_activation
 
     if as_json:
-        data = {**done.difference.as_dict(), "published": dict(done.published)}
+        data = {**done.difference.as_dict(), "published": dict(done.published), "note": note}
         typer.echo(orjson.dumps(data).decode())
     else:
-        typer.echo(told_activation(done.difference, done.published, reason), nl=False)
+        typer.echo(told_activation(done.difference, done.published, reason, note), nl=False)
 
 
 def _decides_otherwise(shadow: Shadow, logic: Logic) -> str | None:
@@ -176,6 +176,6 @@ def _decides_otherwise(shadow: Shadow, logic: Logic) -> str | None:
         return None
     return (
         f"The resolve stage decides by {row[0]} and {row[1]}, and not by {logic.model.version} and "
-        f"{logic.policy.version}: start the stages with today's logic before you activate, or what comes afterwards is "
+        f"{logic.policy.version}: start the stages with today's logic, or what comes after an activation is "
         "decided by the old one again."
     )

@@ -6,7 +6,7 @@ Live goes on meanwhile. Nothing of it is locked: the shadow has one writer, so t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from pipeline.identity.ids import Id
@@ -14,7 +14,7 @@ from pipeline.normalized_event import Event
 from pipeline.progress import Progress, silent
 from pipeline.replay.constraints import follow, hold
 from pipeline.replay.logic import Logic
-from pipeline.replay.reading import Page, Place, Reader
+from pipeline.replay.reading import Place, Reader
 from pipeline.replay.shadow import Shadow
 from pipeline.resolver import Resolver
 from pipeline.steward import Stewardship
@@ -33,16 +33,16 @@ class _Alone(PostgresIdentityStore):
         """Nobody to keep out; these locks would hold up those who decide in the live house."""
 
 
-class _Rebuilt(Resolver):
-    """Resolves events whose records are in memory already."""
+class _Rebuilding(Resolver):
+    """Resolves events whose records were just opened: `plain` holds them by raw event, and nothing is sealed for it."""
 
-    plain: Page
+    plain: Mapping[Id, bytes]
 
     def store(self, tx: Transaction) -> PostgresIdentityStore:
         return _Alone(tx, self._cache, self._overfull)
 
     def contents(self, tx: Transaction, events: Sequence[Event]) -> dict[Id, bytes]:
-        return {e.raw_id: self.plain.plain[e.raw_id] for e in events}
+        return {e.raw_id: self.plain[e.raw_id] for e in events}
 
 
 class Builder:
@@ -51,7 +51,7 @@ class Builder:
     def __init__(self, shadow: Shadow, logic: Logic, page: int = PAGE) -> None:
         self._shadow, self._page = shadow, page
         self._by = Stewardship(shadow.database, logic.ring, logic.codec, logic.model, logic.policy)
-        self._resolver = _Rebuilt(
+        self._resolver = _Rebuilding(
             logic.ring, logic.codec, logic.model, logic.policy, logic.settings.record_cache_size
         )
         with shadow.database.transaction() as tx:
@@ -113,7 +113,7 @@ class Builder:
 
     def _take(self, tx: Transaction, places: Sequence[Place]) -> None:
         page = self._reader.read(tx, places)
-        self._resolver.plain = page
+        self._resolver.plain = page.plain
         self._resolver.resolve(tx, page.events)
         if page.kept:
             tx.run("keep_events", tuple(map(list, zip(*page.kept, strict=True))))

@@ -32,7 +32,7 @@ def told(found: Difference, examples: Sequence[ShownChange], schema: str, note: 
     return "\n".join(lines) + "\n"
 
 
-def told_activation(found: Difference, published: Mapping[str, int], reason: str) -> str:
+def told_activation(found: Difference, published: Mapping[str, int], reason: str, note: str | None) -> str:
     """What was put in force, ending with a line break."""
     messages = ", ".join(f"{count:,} on {topic}" for topic, count in published.items() if count)
     lines = [
@@ -42,6 +42,7 @@ def told_activation(found: Difference, published: Mapping[str, int], reason: str
         "",
         f"In force since now, and the shadow is gone. Told: {messages or 'nothing, for nothing changed'}.",
         f'Entries of the merge log name the reason code {ReasonCode.REPROCESSED}, and why: "{reason}".',
+        *(["", *_wrapped(note)] if note else []),
     ]
     return "\n".join(lines) + "\n"
 
