@@ -101,7 +101,8 @@ def _example(example: ShownChange) -> Iterator[str]:
     yield f"{_names(example)} {_HAPPENS[example.kind]}"
     for name, customers in (("now", example.before), ("then", example.after)):
         for customer in customers:
-            yield textwrap.shorten(f"  {name:>5}  {_customer(customer)}", WIDTH, placeholder=" …")
+            line = f"  {name:>5}  {_customer(customer)}"
+            yield line if len(line) <= WIDTH else f"{line[: WIDTH - 2]} …"
 
 
 def _names(example: ShownChange) -> str:
