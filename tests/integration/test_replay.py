@@ -24,6 +24,7 @@ from tests.support.pipeline import EventIn, StagesOnPostgres, event
 from tests.support.reprocessing import Reprocessing
 from tests.support.told import is_told, told
 
+LIVE = replace(policy(), split_limit=1_000, version="live")
 STRICT = replace(policy(), auto_merge=0.9999, review=0.3, split_limit=1_000, version="strict")
 LOOSE = replace(policy(), auto_merge=0.5, review=0.2, split_limit=1_000, version="loose")
 NARROW = replace(narrow(4, 2), split_limit=1_000, version="narrow")
@@ -66,7 +67,7 @@ def stands(stages: StagesOnPostgres) -> Standing:
 
 @pytest.fixture
 def stages(database: str) -> Iterator[StagesOnPostgres]:
-    opened = StagesOnPostgres(database, rules=replace(policy(), split_limit=1_000, version="live"))
+    opened = StagesOnPostgres(database, rules=LIVE)
     yield opened
     assert [f.as_dict() for f in verify(opened.database, ring(), model(), opened.rules).faults] == []
     is_told(opened)
@@ -115,15 +116,21 @@ def test_the_same_logic_changes_nothing(stages: StagesOnPostgres, replay: Reproc
     assert stages.rows("SELECT to_regnamespace('shadow')") == [(None,)]
 
 
-@pytest.mark.parametrize("rules", [STRICT, LOOSE, NARROW, RENAMED], ids=lambda r: str(r.version))
+@pytest.mark.parametrize(
+    ("before", "rules"),
+    [(LIVE, STRICT), (LIVE, LOOSE), (LIVE, NARROW), (NARROW, LIVE), (LIVE, RENAMED)],
+    ids=["strict", "loose", "narrow", "wide", "renamed"],
+)
 def test_it_comes_to_what_a_house_that_never_knew_other_rules_has(
     stages: StagesOnPostgres,
     replay: Reprocessing,
     stack: TestStack,
     request: pytest.FixtureRequest,
+    before: Policy,
     rules: Policy,
 ) -> None:
     events = log(1)
+    stages.deploy(before)
     stages.send(*events[:70], batch=30)
     live, shape = versions(stages), stands(stages)
     stages.deploy(rules)
@@ -183,7 +190,7 @@ def test_of_those_who_come_together_the_older_keeps_its_id_and_a_merge_can_be_un
     three(stages)
     older, younger, third, other = (home_of(stages, n) for n in (1, 2, 3, 4))
     assert len({older, younger, third, other}) == 4
-    stages.deploy(replace(policy(), split_limit=1_000, version="live"))
+    stages.deploy(LIVE)
     done = replay.compare()
     (change,) = done.changes
     assert (change.kind, change.before, change.after) == ("merge", (older, younger, third), (older,))

@@ -29,6 +29,7 @@ from tests.integration.test_order import log
 from tests.integration.test_replay import (
     APART,
     CARD,
+    LIVE,
     LOOSE,
     PHONE,
     RENAMED,
@@ -46,8 +47,6 @@ from tests.support.people import model, narrow, policy, ring
 from tests.support.pipeline import StagesOnPostgres, event
 from tests.support.reprocessing import Reprocessing
 from tests.support.told import is_told, told
-
-LIVE = replace(policy(), split_limit=1_000, version="live")
 
 
 @pytest.fixture
