@@ -131,13 +131,13 @@ def test_it_comes_to_what_a_house_that_never_knew_other_rules_has(
 ) -> None:
     events = log(1)
     stages.deploy(before)
-    stages.send(*events[:70], batch=30)
+    stages.send(*events[:85], batch=30)
     live, shape = versions(stages), stands(stages)
     stages.deploy(rules)
     found = replay.compare()
     assert not found.is_none
     same(stands(stages), shape)  # building and comparing leaves the live house alone
-    stages.send(*events[70:], batch=9)
+    stages.send(*events[85:], batch=9)
     done = replay.activate()
     with fresh(stack, request.getfixturevalue("_migrated"), rules, *events) as other:
         same(stands(stages), stands(other))
