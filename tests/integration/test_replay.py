@@ -104,6 +104,8 @@ def same(found: Standing, expected: Standing) -> None:
 
 def test_the_same_logic_changes_nothing(stages: StagesOnPostgres, replay: Reprocessing) -> None:
     stages.send(*log(1), batch=30)
+    unnamed = {k: v for k, v in event(0, C).items() if k != "event_id"}
+    stages.send({**unnamed, "accepted_at": "2026-01-05T10:00:00Z"}, unnamed)
     before = all_of_it(stages)
     found = replay.compare()
     assert found.is_none
@@ -183,14 +185,15 @@ def three(stages: StagesOnPostgres) -> None:
     stages.send(event(3, A | PHONE))
 
 
+@pytest.mark.parametrize("rules", [LIVE, RENAMED], ids=lambda r: str(r.version))
 def test_of_those_who_come_together_the_older_keeps_its_id_and_a_merge_can_be_undone(
-    stages: StagesOnPostgres, replay: Reprocessing
+    stages: StagesOnPostgres, replay: Reprocessing, rules: Policy
 ) -> None:
     stages.deploy(APART)
     three(stages)
     older, younger, third, other = (home_of(stages, n) for n in (1, 2, 3, 4))
     assert len({older, younger, third, other}) == 4
-    stages.deploy(LIVE)
+    stages.deploy(rules)
     done = replay.compare()
     (change,) = done.changes
     assert (change.kind, change.before, change.after) == ("merge", (older, younger, third), (older,))
