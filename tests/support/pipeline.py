@@ -62,7 +62,11 @@ class StagesOnPostgres:
 
     def normalized(self, *events: EventIn) -> list[bytes]:
         """What the normalize stage makes of events."""
-        raw = [self._message("events.raw", None, orjson.dumps(e)) for e in events]
+        return self.normalized_bytes(*map(orjson.dumps, events))
+
+    def normalized_bytes(self, *values: bytes) -> list[bytes]:
+        """The same of raw events as they are encoded."""
+        raw = [self._message("events.raw", None, value) for value in values]
         published = len(self.publisher.log)
         self.normalize.handle(self.batch("normalize", raw))
         self.normalize.settle()
