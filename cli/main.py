@@ -11,6 +11,7 @@ from cli.demo import demo
 from cli.explain import explain
 from cli.export import export
 from cli.ingest import ingest
+from cli.replay import replay
 from cli.resolve import resolve
 from cli.train import train
 from cli.verify import verify
@@ -48,6 +49,7 @@ for command in (
     verify,
     train,
     whatif,
+    replay,
     explain,
 ):
     app.command()(command)

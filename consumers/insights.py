@@ -38,6 +38,7 @@ from consumers.pane_table import PaneTable
 from consumers.panes import ALL, UNITS, Panes, Sale
 from consumers.sketch import hash64
 from pipeline import metrics
+from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage, BrokerUnavailable, CacheUnavailable, StageStopped
 from pipeline.log import configure, get_logger
 from pipeline.settings import Settings
@@ -60,6 +61,11 @@ _QUIET_S = 10.0
 _LEAVE_S = 5.0  # after that whoever comes next reads again what is not safe
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NO_CURRENCY = "XXX"  # ISO 4217's own
+
+
+def counts(event: Mapping[str, object]) -> bool:
+    """Whether an event is told for the first time, and not again since it speaks of another record by now."""
+    return ReasonCode.REPROCESSED not in cast(Sequence[str], event["reasons"])
 
 
 def sale_of(offset: int, event: Mapping[str, object]) -> Sale:
@@ -166,7 +172,8 @@ class Insights:
             try:
                 if record.value:
                     value = self._codec.decode(TOPIC, record.value)
-                    sales[record.partition].append(sale_of(record.offset, value))
+                    if counts(value):
+                        sales[record.partition].append(sale_of(record.offset, value))
             except BadMessage as exc:
                 refused.append((_message(record), exc))
         for partition, found in sales.items():

@@ -44,6 +44,7 @@ class ReasonCode(StrEnum):
     TOO_MANY_FOR_ONE = "too_many_for_one"
     BETTER_CLUSTER = "better_cluster"
     ROLLBACK = "rollback"
+    REPROCESSED = "reprocessed"
     # dead letters
     UNDECODABLE = "undecodable"
     UNKNOWN_SCHEMA = "unknown_schema"
@@ -52,6 +53,7 @@ class ReasonCode(StrEnum):
     PAYLOAD_TOO_LARGE = "payload_too_large"
     TOO_MANY_IDENTIFIERS = "too_many_identifiers"
     DATA_KEY_MISSING = "data_key_missing"
+    RAW_EVENT_MISSING = "raw_event_missing"
     PROCESSING_FAILED = "processing_failed"
 
 
@@ -85,6 +87,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.TOO_MANY_FOR_ONE: "Together they would hold more identifiers of one type than a customer may have.",
     ReasonCode.BETTER_CLUSTER: "Better evidence came: the record moved to the customer it fits best.",
     ReasonCode.ROLLBACK: "A merge was undone.",
+    ReasonCode.REPROCESSED: "Stored events were decided again by later logic, and what that came to was put in force.",
     ReasonCode.UNDECODABLE: "Neither Confluent-framed Avro nor a JSON object.",
     ReasonCode.UNKNOWN_SCHEMA: "The schema id in the message is not one the pipeline knows.",
     ReasonCode.SCHEMA_VIOLATION: "A field has the wrong type or form.",
@@ -92,6 +95,7 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.PAYLOAD_TOO_LARGE: "The payload is over 256 KiB.",
     ReasonCode.TOO_MANY_IDENTIFIERS: "More identifiers than one event may hold.",
     ReasonCode.DATA_KEY_MISSING: "The key that opens the event was destroyed: its person is to be forgotten.",
+    ReasonCode.RAW_EVENT_MISSING: "The raw event is no longer stored, so that it cannot be normalized anew.",
     ReasonCode.PROCESSING_FAILED: "This message alone makes processing fail, again and again.",
 }
 

@@ -81,14 +81,10 @@ class RecordHasher:
         serialized = serialize(record, event_id.hex())
         own_id = record_id(signature(self._keys.signature, serialized))
         hashes = [value_hash(self._keys.value, identifier) for identifier in record.identifiers]
-        keys = match_keys(record, self._keys.match)
-        hashed = [
-            {"type": i.type.value, "value_hash": h} for i, h in zip(record.identifiers, hashes, strict=True)
-        ]
         return HashedRecord(
             str(own_id),
-            self._codec.encode_field("events.normalized", "record.identifiers", hashed),
-            pack_match_keys(keys),
+            _encoded(self._codec, record, hashes),
+            pack_match_keys(match_keys(record, self._keys.match)),
             # orjson's own bytes keep the four kilobytes they were written into: remembered, that is 100 MiB
             bytes(memoryview(serialized)),
             self._strongest(record, hashes) or own_id,
@@ -101,3 +97,19 @@ class RecordHasher:
             for i, h in zip(record.identifiers, hashes, strict=True)
         )
         return min(ranked, default=(0, "", b""))[2]
+
+
+def hashed_fields(codec: Codec, keys: HashKeys, record: CanonicalRecord) -> dict[str, object]:
+    """The fields `identifiers` and `match_keys` of HashedRecord in normalized_event.avsc, of a record by itself."""
+    hashes = [value_hash(keys.value, identifier) for identifier in record.identifiers]
+    return {
+        "identifiers": _encoded(codec, record, hashes),
+        "match_keys": pack_match_keys(match_keys(record, keys.match)),
+    }
+
+
+def _encoded(codec: Codec, record: CanonicalRecord, hashes: Sequence[bytes]) -> Encoded:
+    hashed = [
+        {"type": i.type.value, "value_hash": h} for i, h in zip(record.identifiers, hashes, strict=True)
+    ]
+    return codec.encode_field("events.normalized", "record.identifiers", hashed)

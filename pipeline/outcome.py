@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-import orjson
-
 from pipeline import metrics
 from pipeline.codes import ReasonCode
 from pipeline.identity.ids import Id
@@ -69,7 +67,7 @@ def event_row(
         event.event_id, event.raw_id, event.record_id, event.occurred_at, event.accepted_at, committed_at,
         event.source, f["event_type"], f["channel"], f["store"],
         order["amount"] if order else None, order["currency"] if order else None,
-        orjson.dumps(order["items"]).decode() if order and order["items"] else None,
+        (order["items"] or None) if order else None,
         decision, reasons, f["source_record_id"], f["request_id"], f["correlation_id"],
     )  # fmt: skip
 

@@ -63,6 +63,11 @@ def raw_id(message: Message) -> Id:
     return Id((at << 80 | 0x8 << 76 | place >> 62 << 64 | 0x2 << 62 | place & _LOW_62).to_bytes(16))
 
 
+def raw_context(own_id: Id) -> bytes:
+    """What the ciphertext of a stored raw event is bound to."""
+    return b"customer_raw_event:sealed:" + own_id
+
+
 def raw_event(message: Message, fields: Mapping[str, object], limits: Limits, now: datetime) -> RawEvent:
     """The event in the decoded fields of a message. Raises BadMessage naming the field that is out of bounds.
 

@@ -22,6 +22,7 @@ from pipeline.ids import new_id
 from pipeline.matching import Found, gather
 from pipeline.ports import IdentityStore
 from pipeline.privacy.keyring import KeyRing
+from pipeline.store.activations import keep_out
 from pipeline.store.configurations import register
 from pipeline.store.database import Database, Transaction
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
@@ -68,6 +69,7 @@ class Stewardship:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with transaction() as tx:
+                    keep_out(tx)
                     register(tx, self.model, self.policy, now)
                     return action(Act(self, tx, author))
             except TransactionConflict:

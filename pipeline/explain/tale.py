@@ -64,8 +64,10 @@ def _strongest(link: Link) -> str:
 
 
 def _given(step: StoryStep) -> str:
-    """The reason that a person gave."""
+    """The reason that a person gave, or what a code says."""
     told = step.reasons[0] if step.reasons else AUTOMATIC
+    if told in set(ReasonCode):
+        return f" {EXPLANATIONS[ReasonCode(told)]}"
     return "" if told == AUTOMATIC else f' Reason given: "{told}".'
 
 

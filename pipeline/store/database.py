@@ -66,10 +66,14 @@ def translated() -> Iterator[None]:
 
 
 class Database:
-    """One connection, opened when first needed and opened anew after it broke. Not for use by several threads."""
+    """One connection, opened when first needed and opened anew after it broke. Not for use by several threads.
 
-    def __init__(self, dsn: str, application: str) -> None:
+    `schema` is looked in before `public`, where a table has one of its name there.
+    """
+
+    def __init__(self, dsn: str, application: str, schema: str | None = None) -> None:
         self._dsn = dsn
+        self._options = _PLANNER if schema is None else f"{_PLANNER} -c search_path={schema},public"
         self._application = application
         self._connection: psycopg.Connection[TupleRow] | None = None
 
@@ -81,7 +85,7 @@ class Database:
                     application_name=self._application,
                     connect_timeout=5,
                     prepare_threshold=1,
-                    options=_PLANNER,
+                    options=self._options,
                 )
             self._connection.adapters.register_dumper(list, ArrayDumper)
             adapt_ids(self._connection)

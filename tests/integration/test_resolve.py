@@ -247,3 +247,11 @@ def test_the_golden_record_follows_the_latest_statement(stages: StagesOnPostgres
     ((golden, version),) = stages.rows("SELECT golden, version FROM customer_profile")
     assert golden["city"] == str(home)
     assert version == 3
+
+
+def test_what_was_bought_is_stored_as_a_list(stages: StagesOnPostgres) -> None:
+    bought = [{"sku": "sku-1", "quantity": 2, "price": 5}, {"sku": "sku-2", "quantity": 1, "price": None}]
+    stages.send(
+        event(1, {"email": "anna@mailbox.net"}, payload={"items": bought}), event(2, payload={"items": []})
+    )
+    assert stages.rows("SELECT items FROM event ORDER BY event_id") == [(bought,), (None,)]

@@ -47,6 +47,14 @@ class StagesOnPostgres:
         """A resolve stage by the rules of now."""
         return ResolveStage(self.settings, database, ring(), self.codec, model(), self.rules)
 
+    def deploy(self, rules: Policy) -> None:
+        """Both stages by other rules, as processes that were started anew."""
+        self.rules = rules
+        self.normalize = NormalizeStage(
+            self.settings, self.database, self.publisher, ring(), self.codec, rules
+        )
+        self.resolve = self.worker(self.database)
+
     def send(self, *events: EventIn, batch: int = 1000) -> None:
         """Send events through both stages, `batch` at a time."""
         for i in range(0, len(events), batch):
@@ -54,7 +62,11 @@ class StagesOnPostgres:
 
     def normalized(self, *events: EventIn) -> list[bytes]:
         """What the normalize stage makes of events."""
-        raw = [self._message("events.raw", None, orjson.dumps(e)) for e in events]
+        return self.normalized_bytes(*map(orjson.dumps, events))
+
+    def normalized_bytes(self, *values: bytes) -> list[bytes]:
+        """The same of raw events as they are encoded."""
+        raw = [self._message("events.raw", None, value) for value in values]
         published = len(self.publisher.log)
         self.normalize.handle(self.batch("normalize", raw))
         self.normalize.settle()

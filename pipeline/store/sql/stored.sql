@@ -68,3 +68,8 @@ WHERE status = 'pending' AND kind = 'merge'
 -- name: stored_evidence
 -- All evidence, with the versions that made it.
 SELECT low, high, weight, confidence, levels, veto, model_version, policy_version FROM identity_evidence
+
+-- name: plan_for_few_rows
+-- What the house's queries are planned by otherwise.
+SELECT set_config(name, value, true)
+FROM (VALUES ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off')) s(name, value)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consumers.insights import sale_of
+from consumers.insights import counts, sale_of
 from tests.support.linked import START, linked
 
 
@@ -34,3 +34,8 @@ def test_an_event_dated_after_its_own_commit_counts_at_its_commit() -> None:
     committed = datetime(2026, 6, 1, tzinfo=UTC)
     assert sale_of(1, linked("a", 1, "r", at=committed + timedelta(days=400))).at == committed.timestamp()
     assert sale_of(1, linked("a", 1, "r", at=START)).at == START.timestamp()
+
+
+def test_an_event_that_is_told_again_since_it_was_reprocessed_counts_once() -> None:
+    assert counts({**linked("a", 1, "r"), "reasons": ["exact_match"]})
+    assert not counts({**linked("a", 1, "r"), "reasons": ["known_record", "reprocessed"]})

@@ -1,0 +1,1 @@
+"""Stored events decided again by today's logic, beside the live house, and put in force at once."""
