@@ -6,7 +6,7 @@ they make sure of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -134,6 +134,10 @@ class Act:
                 "review_id": review_id,
             },
         )
+
+    def heed(self, constraints: Iterable[Constraint]) -> None:
+        """Constraints that came, changed or went in this transaction otherwise."""
+        self._put += constraints
 
     def gather(self, profiles: frozenset[Id]) -> Found:
         """Lock and load what deciding these profiles rests on. Raises TransactionConflict where it moved meanwhile."""

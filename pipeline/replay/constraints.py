@@ -107,7 +107,12 @@ def follow(tx: Transaction, by: Stewardship) -> None:
         ),
     )
     records = {r for row, said in changed for r in (*row.left, *row.right, *said.left, *said.right)}
-    _decide_afresh(tx, by, _homes(tx, records))
+    stood = [
+        Constraint(ConstraintKind(row.kind), *stand[row.constraint_id][:2])
+        for row, _ in changed
+        if row.constraint_id in stand
+    ]
+    _decide_afresh(tx, by, _homes(tx, records), [*stood, *(said for _, said in changed)])
 
 
 def hold(tx: Transaction, by: Stewardship) -> None:
@@ -136,11 +141,15 @@ def _homes(tx: Transaction, records: Collection[Id]) -> list[Id]:
     return sorted(p for (p,) in tx.rows("homes_of", (sorted(records),)))
 
 
-def _decide_afresh(tx: Transaction, by: Stewardship, profiles: Sequence[Id]) -> None:
+def _decide_afresh(
+    tx: Transaction, by: Stewardship, profiles: Sequence[Id], changed: Sequence[Constraint] = ()
+) -> None:
     now = datetime.now(UTC)
     author = Author("replay", ReasonCode.REPROCESSED, by.model.version, by.policy.version, now, new_id)
     for start in range(0, len(profiles), _PROFILES):
         act = Act(by, tx, author)
+        if start == 0:
+            act.heed(changed)
         found = act.gather(frozenset(profiles[start : start + _PROFILES]))
         act.carry_out(found, act.settle(found))
 

@@ -134,12 +134,12 @@ WHERE l.record_id = u.record_id AND d.kind = 'merged' AND l.profile_id = d.sourc
 -- name: swap_lost_match_keys
 DELETE FROM public.match_key l
 WHERE NOT EXISTS (SELECT FROM match_key s WHERE s.key = l.key AND s.record_id = l.record_id
-                  AND s.record_kinds = l.record_kinds AND s.person = l.person)
+                  AND s.record_kinds = l.record_kinds AND s.person = l.person AND s.likeness = l.likeness)
   AND NOT EXISTS (SELECT FROM replay_undecided u WHERE u.record_id = l.record_id)
 
 -- name: swap_new_match_keys
-INSERT INTO public.match_key (key, record_kinds, record_id, person)
-SELECT s.key, s.record_kinds, s.record_id, s.person FROM match_key s
+INSERT INTO public.match_key (key, record_kinds, record_id, person, likeness)
+SELECT s.key, s.record_kinds, s.record_id, s.person, s.likeness FROM match_key s
 WHERE NOT EXISTS (SELECT FROM public.match_key l WHERE l.key = s.key AND l.record_id = s.record_id)
 
 -- name: swap_lost_worn_keys
