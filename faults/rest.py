@@ -33,12 +33,14 @@ def come_to_rest(house: House, database: Database, timeout_s: float) -> None:
 
 def _problem(house: House, database: Database) -> str:
     try:
-        return " ".join(sorted(house.missing())) or _behind(house.settings, database)
+        return " ".join(sorted(house.missing())) or behind(house.settings, database)
     except RetryLater as exc:
         return str(exc)
 
 
-def _behind(settings: Settings, database: Database) -> str:
+def behind(settings: Settings, database: Database) -> str:
+    """What the stages and the relay have still to do; empty where it is nothing. Raises StoreUnavailable,
+    BrokerUnavailable."""
     with database.transaction() as tx:
         stands = {(stage, topic, n): at for stage, topic, n, at in tx.rows("faults_positions")}
         waiting = (tx.row("faults_outbox") or (0,))[0]

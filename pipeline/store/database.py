@@ -61,6 +61,7 @@ def translated() -> Iterator[None]:
     except (
         pg.OperationalError,  # includes connection failures, shutdowns, disk full, too many connections
         psycopg.InterfaceError,
+        pg.ReadOnlySqlTransaction,  # a standby that is not promoted yet, or a primary that was demoted
     ) as exc:
         raise StoreUnavailable(str(exc).splitlines()[0] if str(exc) else type(exc).__name__) from exc
 

@@ -32,6 +32,11 @@ class Running:
         assert self._process.poll() is None, lines[-20:]
         return any(all(word in line for word in words) for line in lines)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has, by itself or by another's doing."""
+        return self._process.poll() is not None
+
     def terminate(self) -> None:
         """SIGTERM."""
         self._process.terminate()
