@@ -59,7 +59,7 @@ class Resolver:
 
     def store(self, tx: Transaction) -> PostgresIdentityStore:
         """What stands, in a transaction."""
-        return PostgresIdentityStore(tx, self._cache, self._overfull, self.meanwhile)
+        return PostgresIdentityStore(tx, self._cache, self._overfull.of(tx.connection), self.meanwhile)
 
     def contents(self, tx: Transaction, events: Sequence[Event]) -> dict[Id, bytes]:
         """The serialized record that each of these events carries, by the raw event. They name somebody."""

@@ -60,18 +60,18 @@ class InForce:
 
     def __init__(self, stage: str, model: Model, policy: Policy) -> None:
         self._stage, self._model, self._policy = stage, model, policy
-        self._known = False
+        self._session: object | None = None
 
     def ensure(self, database: Database) -> None:
-        """Once a process, in a transaction of its own. Raises StoreUnavailable."""
-        if self._known:
+        """Once a session, in a transaction of its own. Raises StoreUnavailable."""
+        if database.session is not None and database.session is self._session:
             return
         with database.transaction() as tx:
             now = datetime.now(UTC)
             register(tx, self._model, self._policy, now)
             versions = {"model": self._model.version, "policy": self._policy.version}
             tx.run("put_in_force", {"now": now, "stage": self._stage, **versions})
-        self._known = True
+        self._session = database.session
 
 
 class Configurations:

@@ -78,6 +78,12 @@ class Database:
         self._application = application
         self._connection: psycopg.Connection[TupleRow] | None = None
 
+    @property
+    def session(self) -> object | None:
+        """The connection that is open, if one is. What was read holds for as long as it is the same: the next one may
+        be to a standby that took over and lacks what was committed last."""
+        return None if self._connection is None or self._connection.closed else self._connection
+
     def _connected(self) -> psycopg.Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
             with translated():

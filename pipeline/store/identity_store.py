@@ -76,11 +76,22 @@ class RecordCache:
 
 class OverfullKeys:
     """Match keys that were read as over-full, with the bits that agreement on them lost: they stay so, and busy stages
-    meet the same ones with every record. No more than `size`; those that came first go first."""
+    meet the same ones with every record. No more than `size`; those that came first go first.
+
+    They stay so unless Postgres goes back, as where a standby that lags takes over: then the session is another.
+    """
 
     def __init__(self, size: int = 100_000) -> None:
         self._size = size
         self._lost: dict[int, float] = {}
+        self._session: object | None = None
+
+    def of(self, session: object) -> OverfullKeys:
+        """Itself; what was learnt in another session is forgotten."""
+        if session is not self._session:
+            self._lost.clear()
+            self._session = session
+        return self
 
     def among(self, keys: Iterable[int]) -> dict[int, Held]:
         """Those of the keys that are known to be over-full."""

@@ -31,12 +31,13 @@ from pipeline.stream.guard import DeadLetterGuard
 from pipeline.stream.outbox import write_outbox
 from pipeline.stream.pausing import Pauses, StoredPauses
 from pipeline.stream.positions import advance, load_positions
-from pipeline.stream.source import KafkaSource, Source
+from pipeline.stream.source import KafkaSource, Reading, Source
 
 __all__ = ["Advance", "Batch", "Handler", "Loop", "Message", "Settling", "advance", "run", "write_outbox"]
 
 Messages = tuple[Message, ...]
 _PAUSED_LOOK_S = 1.0
+_READING = Reading(look_s=5.0)
 
 
 def run(handler: Handler, settings: Settings, stop: threading.Event) -> None:
@@ -52,7 +53,9 @@ def run(handler: Handler, settings: Settings, stop: threading.Event) -> None:
             return load_positions(tx, handler.stage, places)
 
     settle = handler.settle if isinstance(handler, Settling) else lambda: None
-    source = KafkaSource(handler.stage, [handler.topic], settings, stored, stop, settle=settle)
+    source = KafkaSource(
+        handler.stage, [handler.topic], settings, stored, stop, reading=_READING, settle=settle
+    )
     try:
         Loop(handler, source, settings, stop, StoredPauses(handler.stage, settings)).run()
     finally:
@@ -102,10 +105,13 @@ class Loop:
         self._settle()
 
     def _settle(self) -> None:
-        if not isinstance(self._handler, Settling):
-            return
+        """Write what is pending; and look, for where Postgres went back nothing may come that would tell of it."""
         try:
-            self._handler.settle()
+            if isinstance(self._handler, Settling):
+                self._handler.settle()
+            if not self._stop.is_set():
+                self._source.look()
+            self._backoff.reset()
         except PositionFenced as exc:
             self._fenced(exc)
         except RetryLater as exc:

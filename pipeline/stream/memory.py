@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from pipeline.errors import PositionFenced
 from pipeline.stream.batch import Batch, Message, Place, batch_of
 
 
@@ -60,6 +61,11 @@ class MemorySource:
     def keep_alive(self, seconds: float) -> None:
         """See `Source`; does not wait."""
         self.waits.append(seconds)
+
+    def look(self) -> None:
+        """See `Source`."""
+        if any(at != self._stored.get(place) for place, at in self._expected.items()):
+            raise PositionFenced("a stored position is not where this worker left it")
 
     def rewind(self) -> None:
         """See `Source`."""

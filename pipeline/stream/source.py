@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 from typing import Protocol, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -58,6 +59,12 @@ class Source(Protocol):
     def keep_alive(self, seconds: float) -> None:
         """Wait without reading, but stay a member of the group."""
 
+    def look(self) -> None:
+        """Nothing comes, and all that was done is stored: are the positions where this worker left them?
+
+        Raises PositionFenced where they are not, as of a Postgres that lost its latest commits; RetryLater.
+        """
+
     def rewind(self) -> None:
         """Read on from the stored positions. Raises RetryLater."""
 
@@ -69,12 +76,13 @@ class Source(Protocol):
 class Reading:
     """How a source reads. After the first message of a batch it waits for more, `linger_over_work` times as long as
     the last batch took, within `batch_linger_ms` and `batch_linger_max_ms`: quick answers at leisure, large and
-    therefore cheap batches under load.
+    therefore cheap batches under load. While nothing comes it looks every `look_s` seconds at the stored positions.
     """
 
     linger_over_work: float = 1.0
     batch_bytes: int = 16 * 2**20
     config: Config = field(default_factory=dict)
+    look_s: float = inf
 
 
 @dataclass(slots=True, eq=False)
@@ -120,6 +128,7 @@ class KafkaSource:
         self._unplaced: set[Place] = set()  # ours, and not read: from where could not be found out
         self._paused = False
         self._reported = 0.0
+        self._looked = 0.0
         self._group = Group(name, topics, settings, self, reading.config)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────
@@ -241,6 +250,15 @@ class KafkaSource:
             self._read(1, min(left, 0.1))
         self._paused = False
         self._group.client.resume([TopicPartition(*place) for place in self._held])
+
+    def look(self) -> None:
+        """See `Source`."""
+        if time.monotonic() - self._looked < self._reading.look_s:
+            return
+        self._looked = time.monotonic()
+        stored = self._load(self._group.client, list(self._held))
+        if any(held.stored != stored.get(place) for place, held in self._held.items()):
+            raise PositionFenced("a stored position is not where this worker left it")
 
     def rewind(self) -> None:
         """See `Source`."""

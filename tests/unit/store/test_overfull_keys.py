@@ -18,3 +18,11 @@ def test_the_first_go_first() -> None:
     for key in (1, 2, 3):
         keys.learn({key: Held(OVERFULL, 0.0, b"")})
     assert keys.among([1, 2, 3]).keys() == {2, 3}
+
+
+def test_what_another_session_learnt_is_forgotten() -> None:
+    """The next connection may be to a standby that lacks what was committed last."""
+    keys, first = OverfullKeys(), object()
+    keys.of(first).learn({1: Held(OVERFULL, 0.0, b"")})
+    assert keys.of(first).among([1]).keys() == {1}
+    assert keys.of(object()).among([1]) == {}

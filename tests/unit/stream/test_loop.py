@@ -73,6 +73,24 @@ def run(
     return source
 
 
+def test_what_the_store_lost_is_read_again_though_nothing_comes() -> None:
+    """A standby that lagged has taken over: nothing that is still to come tells of it."""
+    handler, stop, empty = Recorder(), threading.Event(), iter(range(3))
+
+    def when_empty() -> None:
+        turn = next(empty)
+        if turn == 0:
+            handler.positions[A] = 20
+        elif turn == 2:
+            stop.set()
+
+    log = {place: [message(i, place) for i in range(25)] for place in (A, B)}
+    source = MemorySource(log, handler.positions, 10, when_empty)
+    Loop(handler, source, FAST, stop, MemoryPauses()).run()
+    again = [offset for where, offset in handler.handled[50:]]
+    assert again == list(range(20, 25))
+
+
 def test_every_message_is_handled_once_in_order() -> None:
     handler = Recorder()
     run(handler, {A: 25, B: 13})
