@@ -117,7 +117,7 @@ def test_what_a_standby_lacked_is_read_again_from_kafka(
             eventually(lambda: linked(database) > 200, moving=lambda: linked(database))
             replicated.leave_behind()
             kept = linked(database)
-            eventually(lambda: linked(database) > kept + 200, moving=lambda: linked(database))
+            eventually(lambda: linked(database) > kept + 500, moving=lambda: linked(database))
         eventually(lambda: at_rest(seen, database), moving=lambda: linked(database))
         assert check(seen, writer.accepted) == []
         with Database(replicated.standby.dsn, "test") as standby:
