@@ -45,6 +45,7 @@ from pipeline.settings import Settings
 from pipeline.stream.backoff import Backoff
 from pipeline.stream.batch import Message
 from pipeline.stream.deadletter import reason_of
+from pipeline.stream.process import stop_on_signals
 from pipeline.stream.publish import KafkaPublisher
 from schemas.codec import Codec, load_codec
 
@@ -282,10 +283,12 @@ async def _partitions(settings: Settings, stopping: asyncio.Event) -> int | None
 
 
 async def _run(settings: Settings) -> None:
-    stopping = asyncio.Event()
+    stopping, told_before = asyncio.Event(), stop_on_signals()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    if told_before.is_set():  # behind the handlers: no signal is lost between those and these
+        stopping.set()
     partitions = await _partitions(settings, stopping)
     if partitions is None:
         return
