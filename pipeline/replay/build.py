@@ -39,7 +39,7 @@ class _Rebuilding(Resolver):
     plain: Mapping[Id, bytes]
 
     def store(self, tx: Transaction) -> PostgresIdentityStore:
-        return _Alone(tx, self._cache, self._overfull)
+        return _Alone(tx, self._cache, self._overfull.of(tx.connection))
 
     def contents(self, tx: Transaction, events: Sequence[Event]) -> dict[Id, bytes]:
         return {e.raw_id: self.plain[e.raw_id] for e in events}
