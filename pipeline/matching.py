@@ -16,12 +16,13 @@ from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, Edge, Identifier, IdentityRecord, MatchKey, RecordActivity
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model, bits
-from pipeline.identity.settle import Neighbourhood, ProfileRow, StoredRecord
+from pipeline.identity.settle import Neighbourhood, StoredRecord
 from pipeline.identity.sharing import shared_of
 from pipeline.judging import Judged, judge
 from pipeline.meet import Pair
 from pipeline.meet_again import unsettled_by
 from pipeline.ports import Evidence, IdentityStore, Known
+from pipeline.scope import Scope, lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def gather(
     pairs = {*blocks.pairs, *again, *(store.open_pairs(grown) if grown else ())} - judged.dropped
     edges, bought, faded = _compare(pairs, new, known, blocks.lost, store, model, policy)
     dropped = judged.dropped | (faded & judged.rescored)
-    scope = _lock(new, edges, seen, judged, also, store, policy)
+    scope = lock(new.keys(), edges, seen, judged, also, store, policy)
     if grown and not (pairs | dropped).issuperset(store.open_pairs(grown)):
         raise TransactionConflict("evidence came for a record whose purchases grew")
     if questioned and judge(blocks, store, policy) != judged:
@@ -186,68 +187,6 @@ def with_products(record: IdentityRecord, products: frozenset[int]) -> IdentityR
 
 
 @dataclass(frozen=True, slots=True)
-class _Scope:
-    """The locked profiles. `inner`: to be clustered; `loaded`: those and the ones whose golden record may change;
-    `apart`: those whose neighbourhood is too large to be looked at."""
-
-    inner: frozenset[Id]
-    loaded: frozenset[Id]
-    rows: Mapping[Id, ProfileRow]
-    members: frozenset[Id]
-    apart: frozenset[Id] = frozenset()
-
-
-def _lock(
-    new: Mapping[Id, Arrival],
-    edges: Mapping[Pair, Edge],
-    seen: Mapping[Id, Known],
-    judged: Judged,
-    also: frozenset[Id],
-    store: IdentityStore,
-    policy: Policy,
-) -> _Scope:
-    worth = [e for e in edges.values() if e.comparison.confidence >= policy.review]
-    homes = {
-        r: s.profile_id
-        for r, s in store.standing({r for e in worth for r in (e.low, e.high)} - new.keys()).items()
-    }
-    seeds = also | judged.profiles
-    edge_of: set[Id] = set()
-    for edge in worth:
-        ends = {homes[r] for r in (edge.low, edge.high) if r in homes}
-        settles = edge.comparison.confidence >= policy.auto_merge or len(ends) == 2
-        if settles:
-            seeds |= ends
-        else:
-            edge_of |= ends
-    inner, fringe = _reached(seeds, store, policy)
-    reordered = frozenset(k.profile_id for k in seen.values() if k.reorders)
-    rows = store.lock_profiles(inner | fringe | reordered | edge_of)
-    members = store.members(inner | reordered) if inner or reordered else frozenset()
-    apart: frozenset[Id] = frozenset()
-    if len(members) > policy.load_limit:
-        apart = frozenset(p for p in seeds - also if _is_too_large(p, store, policy))
-        inner, _ = _reached(seeds - apart, store, policy)
-        members = store.members(inner | reordered)
-    store.lock_records(members | seen.keys() | {r for pair in edges for r in pair} | judged.records)
-    return _Scope(inner, inner | reordered, rows, members, apart)
-
-
-def _reached(
-    seeds: frozenset[Id], store: IdentityStore, policy: Policy
-) -> tuple[frozenset[Id], frozenset[Id]]:
-    if not seeds:
-        return frozenset(), frozenset()
-    return store.reach(seeds, policy.auto_merge, policy.review, len(seeds) * policy.load_limit)
-
-
-def _is_too_large(seed: Id, store: IdentityStore, policy: Policy) -> bool:
-    """Whether more records hang together with a profile than a decision may look at. Those that do see each other."""
-    reached, _ = store.reach({seed}, policy.auto_merge, policy.review, policy.load_limit)
-    return len(reached) > policy.load_limit or len(store.members(reached)) > policy.load_limit
-
-
-@dataclass(frozen=True, slots=True)
 class _Context:
     """What is known before anything is loaded."""
 
@@ -261,7 +200,7 @@ class _Context:
 
 
 def _load(
-    scope: _Scope, context: _Context, store: IdentityStore, model: Model, policy: Policy
+    scope: Scope, context: _Context, store: IdentityStore, model: Model, policy: Policy
 ) -> tuple[Neighbourhood, list[Edge]]:
     """Read what was locked, and make sure that it still is all there is. And the evidence that grew meanwhile."""
     new, known, edges, judged = context.new, context.known, context.edges, context.judged
@@ -329,7 +268,7 @@ def _refreshed(
 
 
 def _stored_edges(
-    evidence: Iterable[Evidence], refreshed: Iterable[Edge], scope: _Scope, policy: Policy
+    evidence: Iterable[Evidence], refreshed: Iterable[Edge], scope: Scope, policy: Policy
 ) -> tuple[dict[Pair, Edge], dict[Id, Id]]:
     """Evidence worth a look, by its ends, and the profiles of those ends that were not loaded."""
     grown = {(edge.low, edge.high): edge for edge in refreshed}
@@ -350,7 +289,7 @@ def _unmoved(
     edges: Iterable[Edge],
     outside: Mapping[Id, Id],
     records: Mapping[Id, StoredRecord],
-    scope: _Scope,
+    scope: Scope,
     policy: Policy,
 ) -> None:
     """Every profile that evidence leads to must be locked, and one that could be merged be there to be clustered."""
