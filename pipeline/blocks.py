@@ -66,9 +66,9 @@ class WornKey:
 @dataclass(frozen=True, slots=True)
 class Parted:
     """Stored records that do not meet by an identifier any more, since new records came between them; `met` do by now,
-    since new records stand for those who stood between them."""
+    since new records stand for those who stood between them. `key` is the identifier's match key."""
 
-    key: MatchKey
+    key: int
     pairs: frozenset[Pair]
     met: frozenset[Pair]
 
@@ -77,7 +77,7 @@ class Parted:
 class Unsettled:
     """A match key of an identifier whose holders may meet otherwise by now: all their pairs are to be found anew."""
 
-    key: MatchKey
+    key: int
     holders: frozenset[Id]
 
 
@@ -163,7 +163,7 @@ def _seat(
     found.standing = sides_of(found.seated, store)
     circles = {}
     for n in many:
-        key, standing = filed.keys[filed.places(n)[0]], found.standing
+        key, standing = filed.keys[filed.places(n)[0]].key, found.standing
         before = {h.record: (h.likeness, standing.get(h.record)) for h in holders[n]}
         after = before | {r: (likeness(r), standing.get(r)) for r in mine[n]}
         circle = Circle(after, compared, speaks=not worn[n])
@@ -171,7 +171,7 @@ def _seat(
         stands = frozenset(pair for pair in circle.pairs() if pair[0] in before and pair[1] in before)
         if stood != stands:
             found.parted.append(Parted(key, stood - stands, stands - stood))
-        circles[n] = found.circles[key.key] = circle
+        circles[n] = found.circles[key] = circle
     return circles
 
 

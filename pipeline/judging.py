@@ -15,16 +15,19 @@ from dataclasses import dataclass, field
 from pipeline.blocks import Blocks, WornKey
 from pipeline.circles import circles
 from pipeline.codes import ReasonCode
-from pipeline.identity.blocking import match_keys
+from pipeline.identity.blocking import keys_of
 from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.ids import Id
-from pipeline.identity.model import CanonicalRecord, MatchKey, MatchKeyKind
+from pipeline.identity.model import MatchKey, MatchKeyKind
 from pipeline.identity.policy import Policy
 from pipeline.identity.sharing import OVERFULL
 from pipeline.identity.twins import Circle
 from pipeline.meet import Pair
 from pipeline.meet_again import meet_again
 from pipeline.ports import Grounds, IdentityStore
+
+_NONE: frozenset[WornKey] = frozenset()
+_NO_KEYS: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ class _Verdict:
                 self._worn[r].add(worn)
         for parted in blocks.parted:
             for pair in parted.pairs:
-                self._parted[pair].add(parted.key.key)
+                self._parted[pair].add(parted.key)
         self._circles, self._loose = _beside(blocks, store, policy)
         self._met = {pair for parted in blocks.parted for pair in parted.met}
         if self._met:
@@ -189,12 +192,9 @@ def _beside(
 ) -> tuple[Mapping[int, Circle], Mapping[Id, tuple[MatchKey, ...]]]:
     """The circles of the batch, and of all that they share whom a worn identifier does not bring together any more; and
     all keys of these."""
-    loose = {
-        r for p in blocks.parted if not blocks.circles[p.key.key].speaks for pair in p.pairs for r in pair
-    }
+    loose = {r for p in blocks.parted if not blocks.circles[p.key].speaks for pair in p.pairs for r in pair}
     keys = {
-        r: match_keys(CanonicalRecord(content.identifiers, content.traits), store.secret)
-        for r, content in (store.contents(loose) if loose else {}).items()
+        r: keys_of(content, store.secret) for r, content in (store.contents(loose) if loose else {}).items()
     }
     more = {k.key for held in keys.values() for k in held if k.kind is MatchKeyKind.IDENTIFIER}
     worn = {w.key.key for w in blocks.crossed}
@@ -205,11 +205,7 @@ def _found_anew(blocks: Blocks) -> Iterator[tuple[int, frozenset[Id]]]:
     """The keys of identifiers whose holders' pairs are all found anew, with these: those that a constraint parts, and
     those that begin to be worn, or say nothing any more: who shares them meets by other kinds of keys from now on."""
     for unsettled in blocks.unsettled:
-        yield unsettled.key.key, unsettled.holders
+        yield unsettled.key, unsettled.holders
     for worn in blocks.crossed:
         if worn.key.kind is MatchKeyKind.IDENTIFIER and (not worn.before or worn.step == OVERFULL):
             yield worn.key.key, frozenset(r for r, *_ in worn.holders)
-
-
-_NONE: frozenset[WornKey] = frozenset()
-_NO_KEYS: frozenset[int] = frozenset()

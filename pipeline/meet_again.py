@@ -9,9 +9,9 @@ import numpy as np
 from pipeline.blocks import Blocks, Unsettled
 from pipeline.circles import circles, has_circle
 from pipeline.holders import unpack
-from pipeline.identity.blocking import identifier_key, match_keys
+from pipeline.identity.blocking import identifier_key, keys_of
 from pipeline.identity.ids import Id
-from pipeline.identity.model import CanonicalRecord, Constraint, ConstraintKind, MatchKey, MatchKeyKind
+from pipeline.identity.model import Constraint, ConstraintKind, MatchKey, MatchKeyKind
 from pipeline.identity.policy import Policy
 from pipeline.identity.sharing import OVERFULL
 from pipeline.meet import Filed, Pair, meet
@@ -25,9 +25,7 @@ def unsettled_by(put: Iterable[Constraint], store: IdentityStore, policy: Policy
     keys = {identifier_key(i, store.secret) for content in contents.values() for i in content.identifiers}
     held = store.holders(keys) if keys else {}
     return [
-        Unsettled(
-            MatchKey(MatchKeyKind.IDENTIFIER, key), frozenset(holder.record for holder in unpack(h.holders))
-        )
+        Unsettled(key, frozenset(holder.record for holder in unpack(h.holders)))
         for key, h in sorted(held.items())
         if has_circle(h, policy)
     ]
@@ -37,12 +35,8 @@ def meet_again(
     holders: Collection[Id], blocks: Blocks, store: IdentityStore, policy: Policy
 ) -> dict[Pair, tuple[MatchKey, ...]]:
     """The candidates among stored records, with the keys they meet by, after what `blocks` say the batch changes."""
-    filed = Filed.of(
-        {
-            r: (content, match_keys(CanonicalRecord(content.identifiers, content.traits), store.secret))
-            for r, content in store.contents(holders).items()
-        }
-    )
+    contents = store.contents(holders)
+    filed = Filed.of({r: (content, keys_of(content, store.secret)) for r, content in contents.items()})
     numbers = filed.distinct.tolist()
     overfull = store.overfull_among(numbers) | {w.key.key for w in blocks.crossed if w.step == OVERFULL}
     meeting = np.array([number not in overfull for number in numbers], np.bool_)

@@ -17,6 +17,7 @@ from pipeline.identity.model import (
     CanonicalRecord,
     Identifier,
     IdentifierType,
+    IdentityRecord,
     MatchKey,
     MatchKeyKind,
     Trait,
@@ -81,6 +82,11 @@ def match_keys(record: CanonicalRecord, secret: bytes) -> tuple[MatchKey, ...]:
     }
     keys = keyed_numbers(secret, [(_DOMAINS[kind], text) for kind, text in found])
     return tuple(sorted([MatchKey(kind, key) for (kind, _), key in zip(found, keys, strict=True)]))
+
+
+def keys_of(record: IdentityRecord, secret: bytes) -> tuple[MatchKey, ...]:
+    """The same of a stored record."""
+    return match_keys(CanonicalRecord(record.identifiers, record.traits), secret)
 
 
 def identifier_key(identifier: Identifier, secret: bytes) -> int:

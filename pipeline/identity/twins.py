@@ -34,7 +34,6 @@ _SAID = (
 )
 """What two records may contradict each other in."""
 
-Pair = tuple[Id, Id]
 Sides = frozenset[tuple[int, bool]]
 
 
@@ -101,10 +100,10 @@ class Circle:
         """Whether two holders are compared."""
         return other in self.others(one)
 
-    def pairs(self) -> Iterator[Pair]:
+    def pairs(self) -> Iterator[tuple[Id, Id]]:
         """All who are compared, the lower id first."""
         if self._is_whole:
-            yield from combinations(self._firsts and self._rows[None], 2)
+            yield from combinations(self._rows.get(None, ()), 2)
             return
         for row in self._rows.values():
             yield from _near(row, self._compared.alike)
@@ -116,6 +115,6 @@ def _around(row: Sequence[Id], record: Id, most: int) -> list[Id]:
     return [*row[max(0, at - most) : at], *row[at + 1 : at + 1 + most]]
 
 
-def _near(row: Sequence[Id], most: int) -> Iterator[Pair]:
+def _near(row: Sequence[Id], most: int) -> Iterator[tuple[Id, Id]]:
     for step in range(1, min(most, len(row) - 1) + 1):
         yield from zip(row, row[step:], strict=False)

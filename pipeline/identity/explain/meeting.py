@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from types import MappingProxyType
 
-from pipeline.identity.blocking import match_keys
+from pipeline.identity.blocking import keys_of
 from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.explain.explanation import Meeting
-from pipeline.identity.model import CanonicalRecord, IdentityRecord, MatchKey, MatchKeyKind
+from pipeline.identity.model import IdentityRecord, MatchKey, MatchKeyKind
 from pipeline.identity.twins import Circle
 
 
 def shared_keys(left: IdentityRecord, right: IdentityRecord, secret: bytes) -> frozenset[MatchKey]:
     """The match keys two records have in common under a secret."""
-    return _keys(left, secret) & _keys(right, secret)
+    return frozenset(keys_of(left, secret)).intersection(keys_of(right, secret))
 
 
 def meeting(
@@ -28,7 +28,7 @@ def meeting(
 
     `circles` are those of identifiers, by their keys; where there is none everybody meets everybody.
     """
-    mine, other = _keys(left, secret), _keys(right, secret)
+    mine, other = frozenset(keys_of(left, secret)), frozenset(keys_of(right, secret))
     shared = mine & other
     usable = {key for key in shared if key.key not in overfull}
     one, two = left.record_id, right.record_id
@@ -43,7 +43,3 @@ def meeting(
 
 def _kinds(keys: Iterable[MatchKey]) -> tuple[str, ...]:
     return tuple(sorted({key.kind.name.lower() for key in keys}))
-
-
-def _keys(record: IdentityRecord, secret: bytes) -> frozenset[MatchKey]:
-    return frozenset(match_keys(CanonicalRecord(record.identifiers, record.traits), secret))
