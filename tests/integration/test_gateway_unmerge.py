@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -12,10 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from pipeline.settings import settings
 from tests.integration.test_answers import RULES, home_of
 from tests.integration.test_unmerge import chain, record
-from tests.support.people import ring
 from tests.support.pipeline import StagesOnPostgres
 
 WHY = {"reason": "two people", "actor": "ann"}
@@ -79,23 +76,13 @@ async def test_records_are_taken_out_of_a_profile(
     assert home_of(stages, 2) != kept == home_of(stages, 1)
 
 
-@pytest.fixture
-def _command_line(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RB_HOME", str(tmp_path))
-    monkeypatch.setenv("RB_POSTGRES_DSN", database)
-    monkeypatch.setattr("pipeline.privacy.keyring.load_key_ring", lambda settings: ring())
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
-
-
 def run(*command: str, status: int = 0) -> str:
     result = CliRunner().invoke(app, ["merge", *command, "--reason", "two people"])
     assert result.exit_code == status, result.output
     return result.output
 
 
-@pytest.mark.usefixtures("_command_line")
+@pytest.mark.usefixtures("command_line")
 def test_the_command_line_rehearses_and_does(stages: StagesOnPostgres) -> None:
     first, _ = chain(stages)
     told = run("rollback", str(first), "--dry-run")
@@ -113,7 +100,7 @@ def test_the_command_line_rehearses_and_does(stages: StagesOnPostgres) -> None:
     assert "not both" in run("rollback", str(first), *since, status=2)
 
 
-@pytest.mark.usefixtures("_command_line")
+@pytest.mark.usefixtures("command_line")
 def test_the_command_line_takes_records_out(stages: StagesOnPostgres) -> None:
     chain(stages)
     options = ("--record", str(record(stages, 2)), "--json")

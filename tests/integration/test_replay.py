@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,14 +15,13 @@ from pipeline.errors import BadInput, Conflict, NotFound
 from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.replay.build import Builder
-from pipeline.verify.verification import verify
 from tests.integration.test_order import log
 from tests.integration.test_unmerge import all_of_it
 from tests.servers import TestStack, fresh_database
-from tests.support.people import model, narrow, policy, ring
+from tests.support.people import narrow, policy
 from tests.support.pipeline import EventIn, StagesOnPostgres, event
-from tests.support.reprocessing import Reprocessing
-from tests.support.told import is_told, told
+from tests.support.reprocessing import Reprocessing, sound_stages
+from tests.support.told import told
 
 LIVE = replace(policy(), split_limit=1_000, version="live")
 STRICT = replace(policy(), auto_merge=0.9999, review=0.3, split_limit=1_000, version="strict")
@@ -67,18 +66,14 @@ def stands(stages: StagesOnPostgres) -> Standing:
 
 @pytest.fixture
 def stages(database: str) -> Iterator[StagesOnPostgres]:
-    opened = StagesOnPostgres(database, rules=LIVE)
-    yield opened
-    assert [f.as_dict() for f in verify(opened.database, ring(), model(), opened.rules).faults] == []
-    is_told(opened)
-    opened.close()
+    with sound_stages(database, LIVE) as opened:
+        yield opened
 
 
 @pytest.fixture
 def replay(stages: StagesOnPostgres, database: str) -> Iterator[Reprocessing]:
-    opened = Reprocessing(stages, database)
-    yield opened
-    opened.close()
+    with closing(Reprocessing(stages, database)) as opened:
+        yield opened
 
 
 @contextmanager

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -20,10 +20,8 @@ from pipeline.answer import Answer
 from pipeline.errors import BadInput, RetryLater
 from pipeline.identity.sharing import OVERFULL
 from pipeline.replay.build import FIRST, Builder
-from pipeline.settings import settings
 from pipeline.store.activations import keep_out, stand_alone
 from pipeline.store.database import Database
-from pipeline.verify.verification import verify
 from tests.integration.test_answers import doubt, proposal
 from tests.integration.test_order import log
 from tests.integration.test_replay import (
@@ -43,26 +41,22 @@ from tests.integration.test_replay import (
     three,
 )
 from tests.servers import TestStack
-from tests.support.people import model, narrow, policy, ring
+from tests.support.people import narrow, policy
 from tests.support.pipeline import StagesOnPostgres, event
-from tests.support.reprocessing import Reprocessing
-from tests.support.told import is_told, told
+from tests.support.reprocessing import Reprocessing, sound_stages
+from tests.support.told import told
 
 
 @pytest.fixture
 def stages(database: str) -> Iterator[StagesOnPostgres]:
-    opened = StagesOnPostgres(database, rules=LIVE)
-    yield opened
-    assert [f.as_dict() for f in verify(opened.database, ring(), model(), opened.rules).faults] == []
-    is_told(opened)
-    opened.close()
+    with sound_stages(database, LIVE) as opened:
+        yield opened
 
 
 @pytest.fixture
 def replay(stages: StagesOnPostgres, database: str) -> Iterator[Reprocessing]:
-    opened = Reprocessing(stages, database)
-    yield opened
-    opened.close()
+    with closing(Reprocessing(stages, database)) as opened:
+        yield opened
 
 
 def test_a_build_that_is_killed_goes_on_where_it_was(
@@ -269,23 +263,13 @@ def test_what_nobody_can_open_stays_with_its_customer(stages: StagesOnPostgres, 
     assert told(stages)[str(emptied)]["golden_record"] == {}
 
 
-@pytest.fixture
-def at_home(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RB_HOME", str(tmp_path))
-    monkeypatch.setenv("RB_POSTGRES_DSN", database)
-    monkeypatch.setattr("pipeline.privacy.keyring.load_key_ring", lambda settings: ring())
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
-
-
 def run(*command: str) -> str:
     result = CliRunner().invoke(app, ["replay", *command], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
-@pytest.mark.usefixtures("at_home")
+@pytest.mark.usefixtures("command_line")
 def test_by_command(stages: StagesOnPostgres) -> None:
     stages.deploy(APART)
     anna = {"first_name": "Anna", "last_name": "Kowalski"}

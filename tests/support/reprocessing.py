@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from pipeline.identity.policy import Policy
 from pipeline.replay.activate import Activated, activate, compare
 from pipeline.replay.build import Builder
 from pipeline.replay.difference import Difference
 from pipeline.replay.logic import Logic
 from pipeline.replay.shadow import Shadow, shadow_database
 from pipeline.unmerge.asked import Asked
+from pipeline.verify.verification import verify
 from tests.support.people import model, ring
 from tests.support.pipeline import StagesOnPostgres
+from tests.support.told import is_told
 
 
 class Reprocessing:
@@ -47,3 +52,13 @@ class Reprocessing:
     def close(self) -> None:
         """Close the connection."""
         self.shadow.database.close()
+
+
+@contextmanager
+def sound_stages(dsn: str, rules: Policy) -> Iterator[StagesOnPostgres]:
+    """Stages that leave nothing behind for `verify` to find, and have told all that stands."""
+    opened = StagesOnPostgres(dsn, rules=rules)
+    yield opened
+    assert [f.as_dict() for f in verify(opened.database, ring(), model(), opened.rules).faults] == []
+    is_told(opened)
+    opened.close()
