@@ -13,8 +13,10 @@ from gateway.documentation import errors
 from gateway.models import Event, Order, Page, Profile
 from gateway.paging import Paged
 from gateway.ports import Ports, ports_of
+from gateway.rights import needs
 from gateway.states import view
 from gateway.values import explained
+from pipeline.api_keys.scope import Scope
 from pipeline.codes import ReasonCode
 from pipeline.errors import NotFound
 from pipeline.events import MAX_TEXT
@@ -23,7 +25,7 @@ from pipeline.identity.hashing import value_hash
 from pipeline.identity.model import Identifier
 from pipeline.identity.normalize import canonicalize
 
-router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs(Scope.READ)])
 
 Value = Annotated[str | None, Query(max_length=MAX_TEXT)]
 
