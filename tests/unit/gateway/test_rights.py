@@ -4,7 +4,7 @@ that a new one is covered at once."""
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -31,6 +31,7 @@ class Operation:
     method: str
     path: str
     scope: Scope
+    reveals: bool
 
 
 class Holding(ApiKeys):
@@ -62,12 +63,16 @@ def protected(app: FastAPI) -> Iterator[Operation]:
         for method, operation in methods.items():
             if path.startswith("/v1/"):
                 ((scope,),) = (wanted["apiKey"] for wanted in operation["security"])
-                yield Operation(method, re.sub(r"\{\w+\}", "x", path), Scope(scope))
+                reveals = any(p["name"] == "reveal" for p in operation.get("parameters", ()))
+                yield Operation(method, re.sub(r"\{\w+\}", "x", path), Scope(scope), reveals)
 
 
-async def answered(client: httpx.AsyncClient, operation: Operation, scopes: set[Scope]) -> httpx.Response:
+async def answered(
+    client: httpx.AsyncClient, operation: Operation, scopes: set[Scope], asked: Mapping[str, str] = {}
+) -> httpx.Response:
     headers = {"Authorization": " ".join(scopes)}
-    return await client.request(operation.method, operation.path, params=WRONG, headers=headers)
+    params = {**WRONG, **asked}
+    return await client.request(operation.method, operation.path, params=params, headers=headers)
 
 
 @pytest.mark.parametrize("lacking", list(Scope))
@@ -93,6 +98,20 @@ async def test_no_scope_holds_another_one(app: FastAPI, client: httpx.AsyncClien
         for held in Scope:
             status = 400 if held is operation.scope else 403
             assert (await answered(client, operation, {held})).status_code == status, (operation, held)
+
+
+async def test_to_reveal_values_another_scope_is_needed(app: FastAPI, client: httpx.AsyncClient) -> None:
+    revealing = [o for o in protected(app) if o.reveals]
+    assert len(revealing) >= 2
+    for operation in revealing:
+        for asked, held, status in (
+            ({"reveal": "true"}, {operation.scope}, 403),
+            ({"reveal": "true"}, {operation.scope, Scope.READ_PII}, 400),
+            ({"reveal": "false"}, {operation.scope}, 400),
+        ):
+            answer = await answered(client, operation, held, asked)
+            assert answer.status_code == status, (operation, held)
+            assert status != 403 or "lacks the scope read:pii;" in answer.json()["error"]["message"]
 
 
 def test_the_document_names_each_routes_scope_and_refusals(app: FastAPI) -> None:
