@@ -24,6 +24,7 @@ from gateway import (
 from gateway.body import Bounds
 from gateway.edge import Edge
 from gateway.ports import Ports
+from gateway.rights import check_declared
 from gateway.under_way import UnderWay
 
 ABOUT = (
@@ -48,12 +49,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _openapi(app: FastAPI) -> Mapping[str, object]:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes)
-        document["components"]["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
-        for path, methods in document["paths"].items():
+        for methods in document["paths"].values():
             for operation in methods.values():
                 operation["responses"].pop("422", None)  # wrong parameters are 400 in the envelope
-                if path.startswith("/v1/"):
-                    operation["security"] = [{"apiKey": []}]
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -64,6 +62,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.state.ports = ports
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign, assignment]
     for room in (ingest, profiles, explaining, live, stewardship, dead_letters, health, registry_api, docs):
+        check_declared(room.router)
         app.include_router(room.router)
     envelope.install(app)
     given = ports.settings

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from hmac import compare_digest
 
+from gateway.rights import Caller
+from pipeline.api_keys.scope import EVERYTHING
 from pipeline.errors import ConfigurationError
 
 
@@ -17,8 +19,8 @@ class ApiKeys:
             raise ConfigurationError("the gateway needs at least one API key: set RB_API_KEYS")
         self._hashes = tuple(hashlib.sha256(key.encode()).digest() for key in keys)
 
-    def caller(self, authorization: bytes | None) -> str | None:
-        """The caller's name, made of the key's hash, or None where the header holds no known key.
+    def caller(self, authorization: bytes | None) -> Caller | None:
+        """The caller, named by the key's hash, or None where the header holds no known key.
 
         The header is the key itself or `Bearer <key>`.
         """
@@ -30,4 +32,7 @@ class ApiKeys:
         known = False
         for expected in self._hashes:
             known |= compare_digest(given, expected)
-        return given.hex()[:16] if known else None
+        if not known:
+            return None
+        name = given.hex()[:16]
+        return Caller(name, f"api-key:{name}", EVERYTHING)

@@ -12,13 +12,11 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 
 from gateway.documentation import BODY, errors
-from gateway.edge import caller_of
 from gateway.letter_models import (
     BulkDrop,
     BulkReplay,
     DeadLetter,
     DeadLetterDetail,
-    DeskRequest,
     DropRequest,
     EditRequest,
     LettersDone,
@@ -28,6 +26,8 @@ from gateway.letter_models import (
 from gateway.models import Page
 from gateway.paging import Paged
 from gateway.ports import ports_of
+from gateway.rights import actor_of, needs
+from pipeline.api_keys.scope import Scope
 from pipeline.dead_letters.bulk import Done
 from pipeline.dead_letters.changes import Changes
 from pipeline.dead_letters.desk import Desk
@@ -36,7 +36,7 @@ from pipeline.explain.report import as_data
 from pipeline.identity.ids import Id
 from pipeline.store.dead_letters import Choice
 
-router = APIRouter(prefix="/v1", tags=["dead letters"])
+router = APIRouter(prefix="/v1", tags=["dead letters"], dependencies=[needs(Scope.ADMIN)])
 
 Answer = TypeVar("Answer")
 _ACTED = errors(*BODY, 404, 409)
@@ -73,7 +73,7 @@ async def edit_dead_letter(request: Request, dead_letter_id: UUID, body: EditReq
     as it came is kept. It is not sent before it is replayed. 409 where the letter cannot be mended, or was replayed or
     dropped before."""
     changes = Changes(body.put, body.unset, body.event)
-    letter_id, actor = _id(dead_letter_id), _actor(request, body)
+    letter_id, actor = _id(dead_letter_id), actor_of(request, body.actor)
     await _at_desk(request, lambda desk: desk.edit(letter_id, changes, actor, body.reason))
     return await _shown(request, letter_id)
 
@@ -105,12 +105,12 @@ async def drop_dead_letters(request: Request, body: BulkDrop) -> LettersDone:
 
 
 def _replay(request: Request, body: ReplayRequest, which: Sequence[Id] | Choice) -> Callable[[Desk], Done]:
-    actor = _actor(request, body)
+    actor = actor_of(request, body.actor)
     return lambda desk: desk.replay(which, actor, body.reason, dry_run=body.dry_run)
 
 
 def _drop(request: Request, body: DropRequest, which: Sequence[Id] | Choice) -> Callable[[Desk], Done]:
-    actor = _actor(request, body)
+    actor = actor_of(request, body.actor)
     return lambda desk: desk.drop(which, actor, body.reason, dry_run=body.dry_run)
 
 
@@ -151,7 +151,3 @@ def _done(done: Done) -> LettersDone:
 
 def _id(dead_letter_id: UUID) -> Id:
     return Id(dead_letter_id.bytes)
-
-
-def _actor(request: Request, body: DeskRequest) -> str:
-    return body.actor or f"api-key:{caller_of(request)}"

@@ -11,6 +11,7 @@ _MEANINGS = {
         "identifiers.phone: Not a possible phone number; send it in international form",
     ),
     401: ("UNAUTHORIZED", "send a known API key as Authorization: Bearer <key>"),
+    403: ("FORBIDDEN", "this key lacks the scope steward; use one that has it, or ask an administrator"),
     404: ("NOT_FOUND", "no such profile"),
     408: ("REQUEST_TIMEOUT", "the body did not come within 30 s; send it again, or smaller batches"),
     409: ("CONFLICT", "the merge was rolled back before"),
@@ -29,7 +30,7 @@ Responses = dict[int | str, dict[str, object]]
 
 def errors(*statuses: int) -> Responses:
     """The typed errors of a route: those given, and what any protected route may answer."""
-    return {status: _response(status) for status in sorted({*statuses, 401, 429, 500})}
+    return {status: _response(status) for status in sorted({*statuses, 401, 403, 429, 500})}
 
 
 def refused(*statuses: int) -> Responses:

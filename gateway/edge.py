@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,12 +15,12 @@ from gateway.auth import ApiKeys
 from gateway.body import Body, BodyRefused, BodyTooLarge, Bounds
 from gateway.envelope import error_response, http_response
 from gateway.limiter import Limiter
+from gateway.rights import PROTECTED
 from gateway.under_way import LEAST_BYTES
 from pipeline import metrics
 from pipeline.codes import ErrorCode
 
 _TRACE_ID = re.compile(rb"[A-Za-z0-9._:/=-]{1,128}")
-_PROTECTED = "/v1/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class Edge:
             return
         body = Body(receive, self._bounds)
         try:
-            least = LEAST_BYTES if scope["path"].startswith(_PROTECTED) else 0
+            least = LEAST_BYTES if scope["path"].startswith(PROTECTED) else 0
             body.begin(int(headers.get(b"content-length", b"0")), least)
             await self._app(scope, body.receive, send)
         except BodyRefused as exc:
@@ -93,7 +92,7 @@ class Edge:
             body.let_go()
 
     async def _refusal(self, scope: Scope, headers: dict[bytes, bytes], trace: _Trace) -> Response | None:
-        if scope["path"].startswith(_PROTECTED):
+        if scope["path"].startswith(PROTECTED):
             caller = self._keys.caller(headers.get(b"authorization"))
             if caller is None:
                 return error_response(
@@ -104,7 +103,7 @@ class Edge:
                     headers={"WWW-Authenticate": "Bearer"},
                 )
             scope["state"]["caller"] = caller
-            wait_s = await self._limiter.take(caller)
+            wait_s = await self._limiter.take(caller.name)
             if wait_s:
                 return error_response(
                     429,
@@ -124,8 +123,3 @@ class Edge:
         if not length.isdigit() or int(length) > self._bounds.most_bytes:
             return http_response(BodyTooLarge(self._bounds.most_bytes), trace.request_id)
         return None
-
-
-def caller_of(request: Request) -> str:
-    """The name of the key a request came with."""
-    return str(request.state.caller)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.codes import ErrorCode
-from pipeline.errors import BadInput, Conflict, NotFound, RetailBrainError, RetryLater
+from pipeline.errors import BadInput, Conflict, Forbidden, NotFound, RetailBrainError, RetryLater
 from pipeline.field_errors import FieldError, InvalidEvent, field_errors
 from pipeline.log import get_logger
 
@@ -91,6 +91,7 @@ def json_response(body: object, status: int = 200, headers: Mapping[str, str] | 
 _STATUS_CODES = {
     400: ErrorCode.VALIDATION_ERROR,
     401: ErrorCode.UNAUTHORIZED,
+    403: ErrorCode.FORBIDDEN,
     404: ErrorCode.NOT_FOUND,
     405: ErrorCode.VALIDATION_ERROR,
     408: ErrorCode.REQUEST_TIMEOUT,
@@ -99,6 +100,12 @@ _STATUS_CODES = {
     429: ErrorCode.RATE_LIMIT_EXCEEDED,
     503: ErrorCode.UNAVAILABLE,
 }
+_STATUSES: Mapping[type[RetailBrainError], int] = {
+    BadInput: 400,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+}
 
 
 def _of_ours(request: Request, exc: Exception) -> Response:
@@ -106,12 +113,9 @@ def _of_ours(request: Request, exc: Exception) -> Response:
     match exc:
         case InvalidEvent():
             return error_response(400, ErrorCode.VALIDATION_ERROR, wrong(exc.errors), request_id, exc.errors)
-        case BadInput():
-            return error_response(400, ErrorCode.VALIDATION_ERROR, str(exc), request_id)
-        case NotFound():
-            return error_response(404, ErrorCode.NOT_FOUND, str(exc), request_id)
-        case Conflict():
-            return error_response(409, ErrorCode.CONFLICT, str(exc), request_id)
+        case BadInput() | Forbidden() | NotFound() | Conflict():
+            status = _STATUSES[type(exc)]
+            return error_response(status, _STATUS_CODES[status], str(exc), request_id)
         case RetryLater():
             message = f"a server is away ({type(exc).__name__}); try again"
             get_logger().warning("answered 503", request_id=request_id, cause=type(exc).__name__)

@@ -12,13 +12,15 @@ from starlette.responses import PlainTextResponse, Response
 from gateway.documentation import errors
 from gateway.explanations import PairExplained, ProfileExplained
 from gateway.ports import ports_of
+from gateway.rights import needs
+from pipeline.api_keys.scope import Scope
 from pipeline.errors import NotFound
 from pipeline.explain.picture import drawn
 from pipeline.explain.report import PairReport
 from pipeline.explain.text import told
 from pipeline.identity.ids import Id
 
-router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs(Scope.READ)])
 
 _SVG = "image/svg+xml"
 _CONTENT = {

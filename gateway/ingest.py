@@ -19,8 +19,10 @@ from gateway.documentation import BATCH_BODY, BODY, EVENT_BODY, errors
 from gateway.envelope import error_body, error_response, json_response, wrong
 from gateway.models import Accepted, BatchAccepted, Warned
 from gateway.ports import Ports, ports_of
+from gateway.rights import needs
 from gateway.values import Customer, issues_of, known_as, refusals, warnings, without_customer
 from pipeline import metrics
+from pipeline.api_keys.scope import Scope
 from pipeline.codes import ErrorCode, ReasonCode
 from pipeline.errors import BadInput, BrokerUnavailable
 from pipeline.events import event_id_text, parse_event, to_raw
@@ -32,7 +34,7 @@ _CHUNK = 100
 _LENIENT = re.compile(r"(?:^|[,;\s])handling\s*=\s*\"?lenient\"?\s*(?:$|[,;])", re.IGNORECASE)
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], dependencies=[needs(Scope.INGEST)])
 
 
 @dataclass(frozen=True, slots=True)

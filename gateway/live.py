@@ -12,9 +12,11 @@ from consumers.reading import live_insights, recommendations
 from gateway.documentation import errors
 from gateway.models import LiveInsights, Recommendations
 from gateway.ports import ports_of
+from gateway.rights import needs
+from pipeline.api_keys.scope import Scope
 from pipeline.errors import NotFound
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", dependencies=[needs(Scope.READ)])
 
 Part = Annotated[str | None, Query(max_length=64)]
 

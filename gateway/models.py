@@ -77,7 +77,7 @@ class BatchAccepted(View):
 
 
 class MaskedIdentifier(View):
-    """An identifier a profile holds. `value` is masked; null where its key was destroyed."""
+    """An identifier a profile holds. `value` is masked unless revealed; null where its key was destroyed."""
 
     type: str
     value: str | None
@@ -86,7 +86,8 @@ class MaskedIdentifier(View):
 
 
 class GoldenValue(View):
-    """The value of an attribute that won, and the identity record it comes from. Identifiers are masked."""
+    """The value of an attribute that won, and the identity record it comes from. Identifiers and ids of
+    governments are masked unless revealed."""
 
     value: str | None
     record_id: UUID

@@ -30,12 +30,14 @@ class Opened:
     traits: Mapping[Trait, str]
     activity: RecordActivity
 
-    def value(self, attribute: str) -> str | None:
-        """The record's value of a golden attribute; of an identifier type, its first value, masked."""
+    def value(self, attribute: str, *, reveal: bool) -> str | None:
+        """The record's value of a golden attribute; of an identifier type, its first value. What names a customer by
+        itself is masked unless it is to be revealed."""
         if attribute in _IDENTIFIERS:
             values = [i for i in self.identifiers if i.type.value == attribute]
-            return mask(values[0]) if values else None
-        return self.traits.get(Trait(attribute)) if attribute in _TRAITS else None
+            return shown(values[0], reveal=reveal) if values else None
+        found = self.traits.get(Trait(attribute)) if attribute in _TRAITS else None
+        return found if reveal or found is None or attribute != Trait.NATIONAL_ID else _abridged(found)
 
 
 async def open_records(store: Store, ring: KeyRing, record_ids: Sequence[UUID]) -> dict[UUID, Opened]:
@@ -77,12 +79,21 @@ def hashed(
     }
 
 
+def shown(identifier: Identifier, *, reveal: bool) -> str:
+    """The identifier's value, masked unless it is to be revealed."""
+    return identifier.value if reveal else mask(identifier)
+
+
 def mask(identifier: Identifier) -> str:
     """Enough to recognise a value one knows, not enough to learn one: j…@example.com, +14…32, L…7."""
     value = identifier.value
     if identifier.type is IdentifierType.EMAIL:
         user, _, domain = value.partition("@")
         return f"{user[:1]}…@{domain}"
-    shown = 2 if len(value) >= 8 else 1 if len(value) >= 4 else 0
-    start = value[: shown + 1] if value.startswith("+") else value[:shown]
-    return f"{start}…{value[len(value) - shown :]}"
+    return _abridged(value)
+
+
+def _abridged(value: str) -> str:
+    kept = 2 if len(value) >= 8 else 1 if len(value) >= 4 else 0
+    start = value[: kept + 1] if value.startswith("+") else value[:kept]
+    return f"{start}…{value[len(value) - kept :]}"

@@ -13,8 +13,11 @@ from gateway.documentation import errors
 from gateway.models import Event, Order, Page, Profile
 from gateway.paging import Paged
 from gateway.ports import Ports, ports_of
+from gateway.revealing import Reveal, note_revealed
+from gateway.rights import needs
 from gateway.states import view
 from gateway.values import explained
+from pipeline.api_keys.scope import Scope
 from pipeline.codes import ReasonCode
 from pipeline.errors import NotFound
 from pipeline.events import MAX_TEXT
@@ -23,13 +26,13 @@ from pipeline.identity.hashing import value_hash
 from pipeline.identity.model import Identifier
 from pipeline.identity.normalize import canonicalize
 
-router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs(Scope.READ)])
 
 Value = Annotated[str | None, Query(max_length=MAX_TEXT)]
 
 
 @router.get("/{profile_id}", responses=errors(400, 404, 503), summary="One customer")
-async def get_profile(request: Request, profile_id: UUID) -> Profile:
+async def get_profile(request: Request, profile_id: UUID, reveal: Reveal) -> Profile:
     """The golden record with the identity record each value comes from, and the identifiers, masked.
 
     The id of a profile that was merged answers with the surviving one and says so in `merged_from`. The state may be
@@ -37,13 +40,17 @@ async def get_profile(request: Request, profile_id: UUID) -> Profile:
     """
     ports = ports_of(request)
     fresh = "no-cache" in request.headers.get("cache-control", "")
-    return await view(ports, profile_id, cached=not fresh)
+    found = await view(ports, profile_id, cached=not fresh, reveal=reveal)
+    if reveal:
+        await note_revealed(request, [found.profile_id])
+    return found
 
 
 @router.get("", responses=errors(400, 503), summary="Customers by identifier")
 async def find_profiles(
     request: Request,
     paging: Paged,
+    reveal: Reveal,
     phone: Value = None,
     email: Value = None,
     loyalty_id: Value = None,
@@ -79,9 +86,11 @@ async def find_profiles(
     views: list[Profile] = []
     for row in rows:
         try:
-            views.append(await view(ports, row["profile_id"], cached=False))
+            views.append(await view(ports, row["profile_id"], cached=False, reveal=reveal))
         except NotFound:  # erased between the two queries
             continue
+    if reveal:
+        await note_revealed(request, [found.profile_id for found in views])
     return paging.of(views, total[0]["total"])
 
 

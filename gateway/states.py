@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
 from gateway.models import GoldenValue, MaskedIdentifier, Profile
-from gateway.opening import decided_by, hashed, mask, open_records
+from gateway.opening import decided_by, hashed, open_records, shown
 from gateway.ports import Ports
 from pipeline import metrics
 from pipeline.errors import NotFound
@@ -76,11 +76,11 @@ async def read_state(ports: Ports, profile_id: UUID, *, cached: bool) -> State:
     return state or await _from_store(ports, profile_id)
 
 
-async def view(ports: Ports, profile_id: UUID, *, cached: bool) -> Profile:
+async def view(ports: Ports, profile_id: UUID, *, cached: bool, reveal: bool = False) -> Profile:
     """The profile an id leads to, with its values opened. Raises NotFound, StoreUnavailable.
 
-    Of a profile with more than MAX_OPENED records only the golden ones and the oldest are opened: an identifier
-    that only others hold has no value.
+    What names a customer is masked unless it is to be revealed. Of a profile with more than MAX_OPENED records only
+    the golden ones and the oldest are opened: an identifier that only others hold has no value.
     """
     state = await read_state(ports, profile_id, cached=cached)
     wanted = list(dict.fromkeys([*state.golden_record.values(), *state.record_ids]))[:MAX_OPENED]
@@ -89,7 +89,9 @@ async def view(ports: Ports, profile_id: UUID, *, cached: bool) -> Profile:
     identifiers = [
         MaskedIdentifier(
             type=i.type,
-            value=mask(values[i.type, i.value_hash]) if (i.type, i.value_hash) in values else None,
+            value=shown(values[i.type, i.value_hash], reveal=reveal)
+            if (i.type, i.value_hash) in values
+            else None,
             first_seen=i.first_seen_at,
             last_seen=i.last_seen_at,
         )
@@ -98,7 +100,7 @@ async def view(ports: Ports, profile_id: UUID, *, cached: bool) -> Profile:
     why = decided_by(records, ports.policy) if len(records) == len(state.record_ids) else {}
     golden = {
         attribute: GoldenValue(
-            value=records[record_id].value(attribute) if record_id in records else None,
+            value=records[record_id].value(attribute, reveal=reveal) if record_id in records else None,
             record_id=record_id,
             decided_by=why.get((attribute, record_id)),
         )

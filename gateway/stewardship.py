@@ -13,6 +13,7 @@ from gateway.documentation import BODY, errors
 from gateway.models import Answered, MergeLog, MergeLogDetail, Page, Review, StewardRequest
 from gateway.paging import Paged
 from gateway.ports import ports_of
+from gateway.rights import actor_of, needs
 from gateway.unmerge_models import (
     BulkRollbackRequest,
     SplitRequest,
@@ -21,12 +22,13 @@ from gateway.unmerge_models import (
     UnmergeRequest,
 )
 from pipeline.answer import Answer
+from pipeline.api_keys.scope import Scope
 from pipeline.errors import BadInput, NotFound
 from pipeline.identity.ids import Id
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen, plan_of_all
 
-router = APIRouter(prefix="/v1", tags=["stewardship"])
+router = APIRouter(prefix="/v1", tags=["stewardship"], dependencies=[needs(Scope.STEWARD)])
 
 _ANSWERED = errors(*BODY, 404, 409)
 
@@ -140,14 +142,12 @@ async def reject(request: Request, review_id: UUID, body: StewardRequest) -> Ans
 
 async def _answer(request: Request, review_id: UUID, answer: Answer, body: StewardRequest) -> Answered:
     give = ports_of(request).steward.answer
-    result = await asyncio.to_thread(give, Id(review_id.bytes), answer, _actor(request, body), body.reason)
+    result = await asyncio.to_thread(
+        give, Id(review_id.bytes), answer, actor_of(request, body.actor), body.reason
+    )
     return Answered.model_validate(result)
 
 
 def _asked(request: Request, body: UnmergeRequest) -> Asked:
     now = ports_of(request).clock()
-    return Asked(_actor(request, body), body.reason, now, body.dry_run, body.plan)
-
-
-def _actor(request: Request, body: StewardRequest) -> str:
-    return body.actor or f"api-key:{request.state.caller}"
+    return Asked(actor_of(request, body.actor), body.reason, now, body.dry_run, body.plan)

@@ -14,6 +14,7 @@ RetailBrainError
     ├── BadMessage           a message that cannot be processed; carries its reason code
     ├── BadInput             a caller's input; names the field and the mend
     ├── NotFound
+    ├── Forbidden            the caller has no right to it; names what is lacking
     ├── Conflict             what was asked contradicts what stands (a merge rolled back twice)
     ├── ConfigurationError   a setting, policy or mapping file is wrong; names the mend
     ├── SealBroken           an encrypted value does not open: wrong key, wrong place, or tampered with
@@ -93,6 +94,10 @@ class BadInput(NeverRetry):
 
 class NotFound(NeverRetry):
     """No such thing."""
+
+
+class Forbidden(NeverRetry):
+    """The caller has no right to it; the text names what is lacking."""
 
 
 class Conflict(NeverRetry):
