@@ -7,7 +7,7 @@ records that hold it, those of the batch included.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -32,7 +32,7 @@ from pipeline.identity.sharing import (
     sharing_limit,
     step_of,
 )
-from pipeline.identity.twins import Circle, HoldersCompared, Sides, likeness_number
+from pipeline.identity.twins import Circle, HoldersCompared, likeness_number
 from pipeline.meet import Filed, Pair, meet
 from pipeline.ports import Held, IdentityStore
 
@@ -86,8 +86,7 @@ class Blocks:
     """What blocking makes of the new records.
 
     `pairs` are candidates, each with the keys the two meet by. `lost` are the bits that agreement on identifiers of new
-    records has lost by now. `circles` are those of identifiers of new records, by their keys, and `standing` the
-    sides on which those who sit in them stand.
+    records has lost by now. `circles` are those of identifiers of new records, by their keys.
     """
 
     pairs: dict[Pair, tuple[MatchKey, ...]] = field(default_factory=dict)
@@ -96,8 +95,6 @@ class Blocks:
     parted: list[Parted] = field(default_factory=list)
     unsettled: list[Unsettled] = field(default_factory=list)
     circles: dict[int, Circle] = field(default_factory=dict)
-    seated: frozenset[Id] = frozenset()
-    standing: Mapping[Id, Sides] = field(default_factory=dict)
     lost: dict[Identifier, float] = field(default_factory=dict)
     shared: list[tuple[Id, int]] = field(default_factory=list)
     """Records and the keys of identifiers that are shared, where the store does not know of it yet."""
@@ -159,11 +156,10 @@ def _seat(
     """The circles of blocks that many share, and which stored records do not meet there any more."""
     holders = {n: unpack(held[n].holders) for n in many}
     mine = {n: filed.mine(n) for n in many}
-    found.seated = records_of(holders.values()).union(*mine.values())
-    found.standing = sides_of(found.seated, store)
+    standing = sides_of(records_of(holders.values()).union(*mine.values()), store)
     circles = {}
     for n in many:
-        key, standing = filed.keys[filed.places(n)[0]].key, found.standing
+        key = filed.keys[filed.places(n)[0]].key
         before = {h.record: (h.likeness, standing.get(h.record)) for h in holders[n]}
         after = before | {r: (likeness(r), standing.get(r)) for r in mine[n]}
         circle = Circle(after, compared, speaks=not worn[n])

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from pipeline.blocks import WornKey, blocks_of
-from pipeline.circles import sides_of
 from pipeline.errors import TransactionConflict
 from pipeline.identity.compare import Side, compare, side
 from pipeline.identity.ids import Id
@@ -85,8 +84,8 @@ def gather(
     """Find, compare and lock all that a decision on these records may rest on. `also` names profiles to decide afresh,
     `put` are constraints of this very transaction.
 
-    The caller holds the key locks of `new`, and `seen` is what the store said of `known`. Raises TransactionConflict
-    where the neighbourhood moved before the locks were had: run the transaction again.
+    The caller holds the key locks of `new` and no lock of a profile or record yet; `seen` is what the store said of
+    `known`. Raises TransactionConflict where the neighbourhood moved before the locks were had: run it again.
     """
     keyed = {r: (a.record, a.keys) for r, a in new.items() if a.record is not None}
     blocks = blocks_of(keyed, store, policy)
@@ -105,10 +104,6 @@ def gather(
         raise TransactionConflict("evidence came for a record whose purchases grew")
     if questioned and judge(blocks, store, policy) != judged:
         raise TransactionConflict("what rests on a key that is judged again moved before its locks were had")
-    if blocks.seated and sides_of(blocks.seated, store) != blocks.standing:
-        raise TransactionConflict("a steward told records apart that share an identifier")
-    if put and unsettled_by(put, store, policy) != blocks.unsettled:
-        raise TransactionConflict("a record came to share an identifier of those that are told apart")
     if bought and any(content.products != bought[r] for r, content in store.contents(bought).items()):
         raise TransactionConflict("purchases came for a record while it was compared")
     standing_known = store.known({r: a.activity for r, a in known.items()})

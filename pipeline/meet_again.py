@@ -19,10 +19,14 @@ from pipeline.ports import IdentityStore
 
 
 def unsettled_by(put: Iterable[Constraint], store: IdentityStore, policy: Policy) -> list[Unsettled]:
-    """The identifiers of which many hold what these constraints part: rows of twins are others now."""
+    """The identifiers of which many hold what these constraints part: rows of twins are others now.
+
+    All that these records are identified by is locked: whoever comes to share it waits, and sees the new rows.
+    """
     named = {r for c in put if c.kind is ConstraintKind.CANNOT_LINK for r in c.left | c.right}
     contents = store.contents(named) if named else {}
     keys = {identifier_key(i, store.secret) for content in contents.values() for i in content.identifiers}
+    store.lock_keys(keys)
     held = store.holders(keys) if keys else {}
     return [
         Unsettled(key, frozenset(holder.record for holder in unpack(h.holders)))

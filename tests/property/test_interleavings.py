@@ -246,3 +246,21 @@ def test_records_are_told_apart_while_one_comes_between_them() -> None:
         return [w.acting(taking_out(w, home, first)), w.resolving(people[3])]
 
     one_truth(people, 3, bodies, narrow(50, 5))
+
+
+def test_records_are_told_apart_while_somebody_else_comes_to_share_their_identifier() -> None:
+    """Nothing leads from the new record to their profile: what it shares with them is all that both lock."""
+    hers = {"first_name": "Mary", "last_name": "Smith"}
+    theirs = [person(A | {"cookie_id": f"c-{n}"}, minute=n, **hers) for n in range(4)]
+    his = [
+        person(A | {"cookie_id": f"d-{n}"}, minute=20, first_name="Jon", last_name="Kowalski")
+        for n in range(8)
+    ]
+    low, *_, high = sorted(theirs, key=lambda p: p.record_id)
+    amid = between_ids(low, his, high)
+
+    def bodies(w: World) -> Bodies:
+        home = w.store.standing([high.record_id])[high.record_id].profile_id
+        return [w.acting(taking_out(w, home, high)), w.resolving(amid)]
+
+    one_truth([*theirs, amid], 4, bodies, narrow(50, 5))
