@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bench.house import House
 from bench.load import Load, Sender, closed_loop, open_loop
 from bench.processes import Watch
-from cli.arrivals import Arrivals
+from cli.arrivals import Arrivals, missing_from
 from infra.supervisor import DOWNSTREAM
 from pipeline.errors import PipelineStalled
 from pipeline.identity.ids import Id
@@ -52,7 +52,7 @@ class Bench:
 
     def flat_out(self, loads: Sequence[Load], progress: Progress) -> Phase:
         """Closed loop: the next load goes as soon as a connection and the bound on uncommitted events allow."""
-        arrivals = Arrivals(self._database)
+        arrivals = Arrivals(missing_from(self._database))
 
         def run() -> tuple[float, float]:
             seconds = closed_loop(
@@ -69,7 +69,7 @@ class Bench:
 
     def at_rate(self, loads: Sequence[Load], rate: float, progress: Progress) -> Phase:
         """Open loop: `rate` events a second, whatever became of the ones before."""
-        arrivals = Arrivals(self._database)
+        arrivals = Arrivals(missing_from(self._database))
 
         def run() -> tuple[float, float]:
             started = time.monotonic()

@@ -32,10 +32,12 @@ class Watch:
         """User and system seconds of each process so far, its living and its ended children included."""
         return {name: _cpu_s(family) for name, family in self._families().items()}
 
-    def sample(self) -> None:
-        """Take one sample of the memory of each."""
-        for name, family in self._families().items():
-            self.peak_rss_mib[name] = max(self.peak_rss_mib.get(name, 0.0), _rss_mib(family))
+    def sample(self) -> dict[str, float]:
+        """The memory of each in MiB, as it is now."""
+        now = {name: _rss_mib(family) for name, family in self._families().items()}
+        for name, mib in now.items():
+            self.peak_rss_mib[name] = max(self.peak_rss_mib.get(name, 0.0), mib)
+        return now
 
     def _families(self) -> dict[str, list[psutil.Process]]:
         """Each process with its descendants, found in one walk; this very process, the parent of all, alone."""

@@ -11,6 +11,7 @@ from pipeline.identity.ids import Id
 from pipeline.store.database import Database
 
 _CHUNK = 1_000
+_LATE_CHUNKS = 10  # of those that came late, looked at a time: however many there are, a look costs little
 
 
 class Patience:
@@ -29,11 +30,25 @@ class Patience:
         return self._clock() - self._since > self._seconds
 
 
+Missing = Callable[[list[Id]], list[Id]]
+"""Those of the events that are not committed."""
+
+
+def missing_from(database: Database) -> Missing:
+    """Those that are not in the event index."""
+
+    def missing(ids: list[Id]) -> list[Id]:
+        with database.transaction() as tx:
+            return [row[0] for row in tx.rows("events_missing", (ids,))]
+
+    return missing
+
+
 class Arrivals:
     """Counts the committed among the expected events. Asks only for those not yet seen, the oldest first."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, missing: Missing) -> None:
+        self._look = missing
         self._fresh: deque[list[Id]] = deque()
         self._stragglers: list[Id] = []
         self.expected = 0
@@ -46,11 +61,12 @@ class Arrivals:
         self._fresh.extend(distinct[i : i + _CHUNK] for i in range(0, len(distinct), _CHUNK))
 
     def poll(self) -> int:
-        """Ask once; returns how many are still missing. Batches may overtake each other, so some come late."""
-        late = self._stragglers
-        self._stragglers = []
+        """Ask once; returns how many may still be missing. Partitions overtake each other, so some come late."""
+        late = self._stragglers[: _CHUNK * _LATE_CHUNKS]
+        rest = self._stragglers[len(late) :]
         for start in range(0, len(late), _CHUNK):
-            self._stragglers += self._missing(late[start : start + _CHUNK])
+            rest += self._missing(late[start : start + _CHUNK])
+        self._stragglers = rest
         while self._fresh:
             missing = self._missing(self._fresh[0])
             if len(missing) == len(self._fresh[0]):
@@ -60,8 +76,7 @@ class Arrivals:
         return self.expected - self.committed
 
     def _missing(self, ids: list[Id]) -> list[Id]:
-        with self._database.transaction() as tx:
-            missing = [row[0] for row in tx.rows("events_missing", (ids,))]
+        missing = self._look(ids)
         self.committed += len(ids) - len(missing)
         return missing
 

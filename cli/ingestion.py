@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from cli.arrivals import Arrivals
+from cli.arrivals import Arrivals, missing_from
 from cli.client import GatewayClient
 from cli.dead_letters import DeadLetters
 from cli.file_events import FileEvent, Rejects, file_event
@@ -111,7 +111,7 @@ class Ingestion:
             yield from batch
 
     def _await_commit(self, database: Database, letters: DeadLetters) -> None:
-        arrivals = Arrivals(database)
+        arrivals = Arrivals(missing_from(database))
         arrivals.expect(list(self._ids))
         task = self._display.add_task("committed", total=arrivals.expected)
         arrivals.wait(STALLED_AFTER_S, lambda count: self._display.update(task, completed=count), letters.new)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import redis
 
 from bench.truth import b_cubed, pairwise
-from cli.arrivals import Arrivals, Patience
+from cli.arrivals import Arrivals, Patience, missing_from
 from cli.client import GatewayClient
 from cli.dead_letters import DeadLetters
 from cli.outcome import Outcome, clusters, outcome, versions
@@ -99,7 +99,7 @@ class Demo:
         return refused
 
     def _await_commit(self, letters: DeadLetters) -> None:
-        arrivals = Arrivals(self._database)
+        arrivals = Arrivals(missing_from(self._database))
         arrivals.expect(self._ids)
         arrivals.wait(
             STALLED_AFTER_S,

@@ -8,3 +8,11 @@ FROM (SELECT percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
              count(*) AS count
       FROM event_index i JOIN event e USING (event_id, accepted_at)
       WHERE i.event_id = ANY(%s::uuid[])) p
+
+-- name: stages_read
+-- How many messages each stage has read.
+SELECT stage, sum(next_offset)::bigint FROM consumer_position GROUP BY stage
+
+-- name: events_stored
+-- How many events are stored with what was decided about them.
+SELECT count(*) FROM event
