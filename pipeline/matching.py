@@ -97,15 +97,15 @@ def gather(
     grown = store.new_products({r: a.products for r, a in known.items() if a.products})
     again = judged.rescored | judged.met
     pairs = {*blocks.pairs, *again, *(store.open_pairs(grown) if grown else ())} - judged.dropped
-    edges, bought, faded = _compare(pairs, new, known, blocks.lost, store, model, policy)
+    edges, compared, faded = _compare(pairs, new, known, blocks.lost, store, model, policy)
     dropped = judged.dropped | (faded & judged.rescored)
     scope = lock(new.keys(), edges, seen, judged, also, store, policy)
     if grown and not (pairs | dropped).issuperset(store.open_pairs(grown)):
         raise TransactionConflict("evidence came for a record whose purchases grew")
     if questioned and judge(blocks, store, policy) != judged:
         raise TransactionConflict("what rests on a key that is judged again moved before its locks were had")
-    if bought and any(content.products != bought[r] for r, content in store.contents(bought).items()):
-        raise TransactionConflict("purchases came for a record while it was compared")
+    if compared and store.contents(compared) != compared:
+        raise TransactionConflict("a record bought more, or came to share an identifier, while it was compared")
     standing_known = store.known({r: a.activity for r, a in known.items()})
     if any(k.reorders and k.profile_id not in scope.loaded for k in standing_known.values()):
         raise TransactionConflict("a profile came to be contested before its lock was had")
@@ -140,17 +140,15 @@ def _compare(
     store: IdentityStore,
     model: Model,
     policy: Policy,
-) -> tuple[dict[Pair, Edge], dict[Id, frozenset[int]], set[Pair]]:
+) -> tuple[dict[Pair, Edge], dict[Id, IdentityRecord], set[Pair]]:
     """Evidence worth remembering: what more purchases in common could still lift to a review included.
 
-    And what the stored records it rests on had bought then, for it may grow before they are locked; and the pairs of
-    which nothing is worth remembering.
+    And the stored records it rests on as they were then, for they may buy more, or share more with others, before they
+    are locked; and the pairs of which nothing is worth remembering.
     """
     stored = {r for pair in pairs for r in pair if r not in new}
-    contents = store.contents(stored) if stored else {}
-    if lost:
-        contents = {r: _marked(content, lost) for r, content in contents.items()}
-    before = {r: content.products for r, content in contents.items()}
+    before = store.contents(stored) if stored else {}
+    contents = {r: _marked(content, lost) for r, content in before.items()} if lost else dict(before)
     for r, arrival in new.items():
         assert arrival.record is not None
         contents[r] = arrival.record
@@ -173,7 +171,7 @@ def _compare(
         else:
             faded.add((low, high))
     ends = {r for pair in edges for r in pair}
-    return edges, {r: products for r, products in before.items() if r in ends}, faded
+    return edges, {r: content for r, content in before.items() if r in ends}, faded
 
 
 def with_products(record: IdentityRecord, products: frozenset[int]) -> IdentityRecord:

@@ -264,3 +264,22 @@ def test_records_are_told_apart_while_somebody_else_comes_to_share_their_identif
         return [w.acting(taking_out(w, home, high)), w.resolving(amid)]
 
     one_truth([*theirs, amid], 4, bodies, narrow(50, 5))
+
+
+def test_two_identifiers_come_to_be_shared_that_two_records_both_hold() -> None:
+    """Each worker judges their evidence again for what it saw come to be shared: one has to see what both did."""
+    device = {"device_id": "d-158366"}
+    jon, mary = {"first_name": "Jon", "last_name": "Kowalski"}, {"first_name": "Mary", "last_name": "Smith"}
+    people = [
+        person(COOKIE | C | device),
+        person(B, minute=1, products=range(2, 12), first_name="Anna", last_name="Smith", city="Berlin"),
+        person(A | B | C | COOKIE, minute=2, **jon),
+        person(B | C, minute=3, products=range(2, 12)),
+        person(COOKIE | {"device_id": "d-345369"}, minute=4, **mary),
+    ]
+
+    def bodies(w: World) -> Bodies:
+        home = w.store.standing([people[0].record_id])[people[0].record_id].profile_id
+        return [w.acting(taking_out(w, home, people[0])), *(w.resolving(p) for p in people[3:])]
+
+    one_truth(people, 3, bodies, narrow(3, 1))
