@@ -24,12 +24,14 @@ from gateway import (
 from gateway.body import Bounds
 from gateway.edge import Edge
 from gateway.ports import Ports
+from gateway.problem import Problems
 from gateway.rights import check_declared
 from gateway.under_way import UnderWay
 
 ABOUT = (
     "Events in, one trustworthy profile per customer out. Every error has the form "
-    '{"error": {"message", "code", "request_id"}}; send X-Request-ID and X-Correlation-ID to find a request again.'
+    '{"error": {"message", "code", "request_id"}}, or of problem details (RFC 9457) for who asks with '
+    "Accept: application/problem+json; send X-Request-ID and X-Correlation-ID to find a request again."
 )
 
 
@@ -51,7 +53,10 @@ def _openapi(app: FastAPI) -> Mapping[str, object]:
         document = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes)
         for methods in document["paths"].values():
             for operation in methods.values():
-                operation["responses"].pop("422", None)  # wrong parameters are 400 in the envelope
+                if operation["responses"].get("422", {}).get("description") == "Validation Error":
+                    del operation["responses"][
+                        "422"
+                    ]  # FastAPI's own: wrong parameters are 400 in the envelope
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -68,4 +73,5 @@ def create_app(ports: Ports) -> FastAPI:
     given = ports.settings
     bounds = Bounds(given.max_body_bytes, given.body_timeout_ms / 1_000, UnderWay(given.max_under_way_bytes))
     app.add_middleware(Edge, keys=ports.keys, limiter=ports.limiter, bounds=bounds)
+    app.add_middleware(Problems)
     return app

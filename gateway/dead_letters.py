@@ -11,7 +11,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 
-from gateway.documentation import BODY, errors
+from gateway.documentation import WRITE, errors
+from gateway.idempotency import OnceRoute
 from gateway.letter_models import (
     BulkDrop,
     BulkReplay,
@@ -36,10 +37,12 @@ from pipeline.explain.report import as_data
 from pipeline.identity.ids import Id
 from pipeline.store.dead_letters import Choice
 
-router = APIRouter(prefix="/v1", tags=["dead letters"], dependencies=[needs(Scope.ADMIN)])
+router = APIRouter(
+    prefix="/v1", tags=["dead letters"], dependencies=[needs(Scope.ADMIN)], route_class=OnceRoute
+)
 
 Answer = TypeVar("Answer")
-_ACTED = errors(*BODY, 404, 409)
+_ACTED = errors(*WRITE, 404)
 
 
 @router.get("/dead-letters", responses=errors(400, 503), summary="What could not be processed")
@@ -91,14 +94,14 @@ async def drop_dead_letter(request: Request, dead_letter_id: UUID, body: DropReq
     return await _one(request, dead_letter_id, _drop(request, body, [_id(dead_letter_id)]))
 
 
-@router.post("/dead-letters:replay", responses=errors(*BODY), summary="Replay many dead letters")
+@router.post("/dead-letters:replay", responses=errors(*WRITE), summary="Replay many dead letters")
 async def replay_dead_letters(request: Request, body: BulkReplay) -> LettersDone:
     """Those that cannot be replayed are counted and left as they are; with `dry_run` nothing is done. What is done is
     done, should it end in between: the same request does the rest."""
     return _done(await _at_desk(request, _replay(request, body, _which(body))))
 
 
-@router.post("/dead-letters:drop", responses=errors(*BODY), summary="Drop many dead letters")
+@router.post("/dead-letters:drop", responses=errors(*WRITE), summary="Drop many dead letters")
 async def drop_dead_letters(request: Request, body: BulkDrop) -> LettersDone:
     """Their data keys are destroyed, so that nobody can read or replay their messages any more."""
     return _done(await _at_desk(request, _drop(request, body, _which(body))))

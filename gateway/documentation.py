@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from gateway.cloud_events import BATCHED, STRUCTURED
 from gateway.envelope import ErrorEnvelope
+from gateway.lines import NDJSON
+from gateway.problem import PROBLEM_JSON, as_problem
 from pipeline.events import EventIn
 
 _MEANINGS = {
@@ -16,12 +22,36 @@ _MEANINGS = {
     408: ("REQUEST_TIMEOUT", "the body did not come within 30 s; send it again, or smaller batches"),
     409: ("CONFLICT", "the merge was rolled back before"),
     413: ("PAYLOAD_TOO_LARGE", "the body is over 33554432 bytes; send smaller batches"),
+    415: (
+        "VALIDATION_ERROR",
+        "Content-Encoding: it is not one that is read; send gzip, or nothing encoded",
+    ),
+    422: (
+        "IDEMPOTENCY_KEY_REUSED",
+        "Idempotency-Key: it was used for another request before; send each write under a key of its own",
+    ),
     429: ("RATE_LIMIT_EXCEEDED", "too many requests; try again in 12 s"),
     500: ("INTERNAL_ERROR", "an error of ours; it is logged under this request id"),
     503: ("UNAVAILABLE", "a server is away (StoreUnavailable); try again"),
 }
-BODY = (400, 408, 413, 503)
+BODY = (400, 408, 413, 415, 503)
 """How reading a body may end."""
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Detail"}},
+    },
+}
+"""Problem details, RFC 9457."""
 
 _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
@@ -43,41 +73,93 @@ def refused(*statuses: int) -> Responses:
 def _response(status: int) -> dict[str, object]:
     code, message = _MEANINGS[status]
     example = {"error": {"message": message, "code": code, "request_id": "5f2b0c9e0d4b4c1f9a6f"}}
+    problem = as_problem(example, HTTPStatus(status), "/v1/...")
     found: dict[str, object] = {
         "model": ErrorEnvelope,
         "description": code,
-        "content": {"application/json": {"example": example}},
+        "content": {
+            "application/json": {"example": example},
+            PROBLEM_JSON: {"schema": _PROBLEM, "example": problem},
+        },
     }
     return {**found, "headers": _RETRY} if status in (429, 503) else found
 
 
-def _event_schema() -> dict[str, object]:
+WRITE = (*BODY, 409, 422)
+"""How a write may end that takes an Idempotency-Key."""
+
+Document = dict[str, object]
+
+
+def _event_schema() -> Document:
     return EventIn.model_json_schema(mode="validation")
 
 
-def _body(schema: dict[str, object]) -> dict[str, object]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-def _prefer(example: str, description: str) -> dict[str, object]:
+def _header(name: str, example: str, description: str) -> Document:
     schema = {"type": "string", "examples": [example]}
-    return {"parameters": [{"name": "Prefer", "in": "header", "schema": schema, "description": description}]}
+    return {"name": name, "in": "header", "schema": schema, "description": description}
 
 
+def _body(schemas: Mapping[str, Document], *parameters: Document) -> Document:
+    """A body by the schemas of its forms, and headers that no signature says."""
+    content = {media: {"schema": schema} for media, schema in schemas.items()}
+    return {"requestBody": {"required": True, "content": content}, "parameters": list(parameters)}
+
+
+IDEMPOTENCY_KEY = _header(
+    "Idempotency-Key",
+    "0b0e7ad6-4b1c-4c34-9c0b-0f3b3a1f2f11",
+    "Sent again within a day, the write is answered as before and not done again.",
+)
+_ENCODING = _header("Content-Encoding", "gzip", "gzip, where the body is compressed.")
 _LENIENT = "handling=lenient: keep events with a value that cannot be used, without that value."
-EVENT_BODY = {
-    **_body(_event_schema()),
-    **_prefer("wait=5", f"wait=N: answer once the event is resolved, or after N seconds. {_LENIENT}"),
-}
-BATCH_BODY = {
-    **_body(
-        {
+_CLOUD_EVENT: Document = {
+    "type": "object",
+    "required": ["specversion", "id", "source", "type", "data"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "minLength": 1},
+        "source": {
+            "type": "string",
+            "description": "Its last part is the event's source: /shops/7/pos is pos.",
+        },
+        "type": {"type": "string", "description": "The event's event_type."},
+        "time": {"type": "string", "format": "date-time"},
+        "datacontenttype": {"const": "application/json"},
+        "correlationid": {"type": "string"},
+        "data": {
             "type": "object",
-            "required": ["events"],
             "properties": {
-                "events": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _event_schema()}
+                name: _event_schema()["properties"][name]  # type: ignore[index]
+                for name in ("source", "identifiers", "traits", "payload")
             },
-        }
-    ),
-    **_prefer("handling=lenient", _LENIENT),
+        },
+    },
+    "example": {
+        "specversion": "1.0",
+        "id": "A234-1234-1234",
+        "source": "/shops/berlin/pos",
+        "type": "purchase",
+        "time": "2026-01-31T09:30:00Z",
+        "data": {"identifiers": {"phone": "+4930123456"}, "payload": {"amount": 12.5, "currency": "EUR"}},
+    },
 }
+EVENT_BODY = _body(
+    {"application/json": _event_schema(), STRUCTURED: _CLOUD_EVENT},
+    _header("Prefer", "wait=5", f"wait=N: answer once the event is resolved, or after N seconds. {_LENIENT}"),
+    _ENCODING,
+)
+_BATCH: Document = {
+    "type": "object",
+    "required": ["events"],
+    "properties": {"events": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _event_schema()}},
+}
+BATCH_BODY = _body(
+    {
+        "application/json": _BATCH,
+        NDJSON: {"type": "string", "description": "An event on each line, at most 10,000."},
+        BATCHED: {"type": "array", "minItems": 1, "maxItems": 1000, "items": _CLOUD_EVENT},
+    },
+    _header("Prefer", "handling=lenient", _LENIENT),
+    _ENCODING,
+)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.auth import ApiKeys
 from gateway.body import Body, BodyRefused, BodyTooLarge, Bounds
 from gateway.envelope import error_response, http_response
+from gateway.inflate import plain
 from gateway.limiter import Limiter
 from gateway.rights import PROTECTED
 from gateway.under_way import LEAST_BYTES
@@ -81,7 +82,11 @@ class Edge:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        body = Body(receive, self._bounds)
+        try:
+            body = Body(plain(receive, headers.get(b"content-encoding", b"")), self._bounds)
+        except BodyRefused as exc:
+            await http_response(exc, trace.request_id)(scope, receive, send)
+            return
         try:
             least = LEAST_BYTES if scope["path"].startswith(PROTECTED) else 0
             body.begin(int(headers.get(b"content-length", b"0")), least)

@@ -97,6 +97,7 @@ _STATUS_CODES = {
     408: ErrorCode.REQUEST_TIMEOUT,
     409: ErrorCode.CONFLICT,
     413: ErrorCode.PAYLOAD_TOO_LARGE,
+    415: ErrorCode.VALIDATION_ERROR,
     429: ErrorCode.RATE_LIMIT_EXCEEDED,
     503: ErrorCode.UNAVAILABLE,
 }

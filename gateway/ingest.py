@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 from uuid import UUID
 
@@ -15,83 +12,32 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.documentation import BATCH_BODY, BODY, EVENT_BODY, errors
-from gateway.envelope import error_body, error_response, json_response, wrong
-from gateway.models import Accepted, BatchAccepted, Warned
+from gateway import cloud_events
+from gateway.batch import Batch
+from gateway.documentation import BATCH_BODY, EVENT_BODY, WRITE, errors
+from gateway.envelope import error_response, json_response, wrong
+from gateway.idempotency import OnceRoute
+from gateway.lines import NDJSON, TOO_LONG, lines
+from gateway.models import Accepted, BatchAccepted
 from gateway.ports import Ports, ports_of
 from gateway.rights import needs
-from gateway.values import Customer, issues_of, known_as, refusals, warnings, without_customer
+from gateway.taking import Refused, Taking
 from pipeline import metrics
 from pipeline.api_keys.scope import Scope
 from pipeline.codes import ErrorCode, ReasonCode
 from pipeline.errors import BadInput, BrokerUnavailable
-from pipeline.events import event_id_text, parse_event, to_raw
-from pipeline.field_errors import FieldError, InvalidEvent
-from schemas.codec import RAW_TOPIC
+from pipeline.field_errors import FieldError
 
 MAX_BATCH = 1_000
-_CHUNK = 100
+MAX_LINES = 10_000
 _LENIENT = re.compile(r"(?:^|[,;\s])handling\s*=\s*\"?lenient\"?\s*(?:$|[,;])", re.IGNORECASE)
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
+_LINES = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
+_AROUND_PAYLOAD = (
+    1_048_576  # bytes that a line may take beside its payload: identifiers, traits, JSON's escapes
+)
 
-router = APIRouter(tags=["events"], dependencies=[needs(Scope.INGEST)])
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """An event ready to be produced."""
-
-    event_id: str
-    message: bytes
-    warnings: tuple[Warned, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An event that is not taken, with the status it alone would get."""
-
-    status: int
-    code: ErrorCode
-    errors: tuple[FieldError, ...]
-
-
-def _refused(errors: tuple[FieldError, ...]) -> Refused:
-    metrics.EVENTS_TAKEN.labels("refused").inc()
-    if any(e.reason is ReasonCode.PAYLOAD_TOO_LARGE for e in errors):
-        return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, ErrorCode.PAYLOAD_TOO_LARGE, errors)
-    return Refused(HTTPStatus.BAD_REQUEST, ErrorCode.VALIDATION_ERROR, errors)
-
-
-def take(
-    value: object, ports: Ports, now: datetime, request_id: str, correlation_id: str, *, strict: bool = True
-) -> Taken | Refused:
-    """One parsed JSON value as a message for events.raw, or what is wrong with it.
-
-    Unless `strict`, values that cannot be used are left to the pipeline, which keeps the event and tells why.
-    """
-    checked = strict and ports.settings.validate_values
-    key = known_as(value, now.date(), checked=checked)
-    customer = None if key is None else ports.customers.get(key)
-    try:
-        event = parse_event(value if customer is None else without_customer(value), ports.limits, now)
-    except InvalidEvent as exc:
-        return _refused(exc.errors)
-    if customer is None:
-        issues = issues_of(event, ports.policy, ports.settings.default_region, now.date()) if checked else ()
-        if wrong_values := refusals(issues):
-            return _refused(tuple(wrong_values))
-        encode = ports.codec.encode_field
-        customer = Customer(
-            encode(RAW_TOPIC, "identifiers", event.identifiers),
-            encode(RAW_TOPIC, "traits", event.traits),
-            tuple(warnings(issues)),
-        )
-        if key is not None:
-            ports.customers.add(key, customer)
-    event_id = str(ports.new_id()) if event.event_id is None else event_id_text(event.source, event.event_id)
-    raw = to_raw(event, event_id, now, request_id, correlation_id)
-    raw["identifiers"], raw["traits"] = customer.identifiers, customer.traits
-    return Taken(event_id, ports.codec.encode(RAW_TOPIC, raw), customer.notes)
+router = APIRouter(tags=["events"], dependencies=[needs(Scope.INGEST)], route_class=OnceRoute)
 
 
 async def _json_body(request: Request) -> object:
@@ -99,6 +45,10 @@ async def _json_body(request: Request) -> object:
         return orjson.loads(await request.body())
     except orjson.JSONDecodeError as exc:
         raise BadInput("body", f"broken JSON at character {exc.pos}; send a JSON object in UTF-8") from None
+
+
+def _media(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _lenient(request: Request) -> bool:
@@ -118,19 +68,23 @@ def wait_of(prefer: Sequence[str], most_s: int) -> int:
     response_model=Accepted,
     responses={
         200: {"model": Accepted, "description": "Resolved within `Prefer: wait=N`."},
-        **errors(*BODY),
+        **errors(*WRITE),
     },
     openapi_extra=EVENT_BODY,
     summary="Send one event",
 )
 async def post_event(request: Request) -> Response:
     """Answers 202 once the broker has the event for good; with `Prefer: wait=N` (seconds) 200 and the profile,
-    if the event is resolved in time. Sending it again under its `event_id` changes nothing."""
-    ports = ports_of(request)
+    if the event is resolved in time. Sending it again under its `event_id`, or without one under the same
+    `Idempotency-Key`, changes nothing. A CloudEvent is taken in structured and in binary mode."""
     value = await _json_body(request)
-    state = request.state
-    strict = not _lenient(request)
-    taken = take(value, ports, ports.clock(), state.request_id, state.correlation_id, strict=strict)
+    form = None
+    if cloud_events.is_binary(request.headers):
+        form, value = cloud_events.from_cloud_event, cloud_events.from_headers(request.headers, value)
+    elif _media(request) == cloud_events.STRUCTURED:
+        form = cloud_events.from_cloud_event
+    ports, state = ports_of(request), request.state
+    taken = Taking.by(request, not _lenient(request)).read(value, 0, form)
     if isinstance(taken, Refused):
         return error_response(taken.status, taken.code, wrong(taken.errors), state.request_id, taken.errors)
     try:
@@ -173,42 +127,36 @@ def _unacknowledged(request: Request, beside: Mapping[str, object]) -> Response:
     "/v1/events:batch",
     status_code=202,
     response_model=BatchAccepted,
-    responses=errors(*BODY),
+    responses=errors(*WRITE),
     openapi_extra=BATCH_BODY,
-    summary="Send up to 1,000 events",
+    summary="Send many events",
 )
 async def post_batch(request: Request) -> Response:
     """Each event is accepted or refused on its own: look at every result. 202 comes once the broker has all
-    accepted ones. After 503 send the batch again with the event ids named in its results."""
-    ports = ports_of(request)
-    values = _events(await _json_body(request))
-    state = request.state
-    now = ports.clock()
-    strict = not _lenient(request)
-    outcomes: list[Taken | Refused] = []
-    for start in range(0, len(values), _CHUNK):
-        chunk = values[start : start + _CHUNK]
-        outcomes += [
-            take(v, ports, now, state.request_id, state.correlation_id, strict=strict) for v in chunk
-        ]
-        await asyncio.sleep(0)  # let other requests through: a batch is tens of milliseconds of work
-    applied = None if strict else {"Preference-Applied": "handling=lenient"}
-    messages = [o.message for o in outcomes if isinstance(o, Taken)]
+    accepted ones. After 503 send those again whose result says 503, with the event ids named there.
+
+    Up to 1,000 as JSON or as a batch of CloudEvents; up to 10,000 as newline-delimited JSON, which is taken as it
+    comes. What lies behind a broken line is taken all the same."""
+    batch = Batch(
+        Taking.by(request, not _lenient(request)),
+        cloud_events.from_cloud_event if _media(request) == cloud_events.BATCHED else None,
+    )
     try:
-        await ports.sender.send(messages)
+        if _media(request) in _LINES:
+            await _add_lines(request, batch)
+        else:
+            await batch.add(_events(await _json_body(request)))
     except BrokerUnavailable:
-        metrics.EVENTS_TAKEN.labels("unavailable").inc(len(messages))
-        return _unacknowledged(request, {"results": _results(outcomes, 503, state.request_id)})
-    metrics.EVENTS_TAKEN.labels("accepted").inc(len(messages))
+        return _unacknowledged(request, {"results": batch.results})
     return json_response(
         {
-            "request_id": state.request_id,
-            "accepted": len(messages),
-            "refused": len(outcomes) - len(messages),
-            "results": _results(outcomes, 202, state.request_id),
+            "request_id": request.state.request_id,
+            "accepted": batch.accepted,
+            "refused": batch.refused,
+            "results": batch.results,
         },
         HTTPStatus.ACCEPTED,
-        applied,
+        None if batch.taking.strict else {"Preference-Applied": "handling=lenient"},
     )
 
 
@@ -221,16 +169,33 @@ def _events(body: object) -> list[object]:
     return values
 
 
-def _results(outcomes: list[Taken | Refused], status: int, request_id: str) -> list[dict[str, object]]:
-    results: list[dict[str, object]] = []
-    for index, outcome in enumerate(outcomes):
-        match outcome:
-            case Taken(event_id, _, notes):
-                result: dict[str, object] = {"index": index, "status": status, "event_id": event_id}
-                if notes:
-                    result["warnings"] = [w.model_dump() for w in notes]
-            case Refused(refused_status, code, errors_):
-                error = error_body(code, wrong(errors_), request_id, errors_)
-                result = {"index": index, "status": int(refused_status), "error": error}
-        results.append(result)
-    return results
+async def _add_lines(request: Request, batch: Batch) -> None:
+    """Add a body of lines in batches, and no more than MAX_LINES of them. Raises BrokerUnavailable, BadInput."""
+    held: list[object] = []
+    most = ports_of(request).settings.max_payload_bytes + _AROUND_PAYLOAD
+    async for line in lines(request.stream(), most):
+        if len(batch.results) + len(held) == MAX_LINES:
+            held.append(
+                _no_line(f"more than {MAX_LINES} lines", "send this line and those behind it by themselves")
+            )
+            break
+        held.append(_event(line, most))
+        if len(held) == MAX_BATCH:
+            await batch.add(held)
+            held = []
+    await batch.add(held)
+    if not batch.results:
+        raise BadInput("body", "no line; send an event on each")
+
+
+def _event(line: bytes, most_bytes: int) -> object:
+    if line == TOO_LONG:
+        return _no_line(f"longer than {most_bytes} bytes", "keep the payload within its limit")
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as exc:
+        return _no_line(f"broken JSON at character {exc.pos}", "send a JSON object in UTF-8 on each line")
+
+
+def _no_line(problem: str, mend: str) -> Refused:
+    return Refused.of((FieldError("line", problem, mend, ReasonCode.SCHEMA_VIOLATION, "line"),))

@@ -9,7 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 
-from gateway.documentation import BODY, errors
+from gateway.documentation import WRITE, errors
+from gateway.idempotency import OnceRoute
 from gateway.models import Answered, MergeLog, MergeLogDetail, Page, Review, StewardRequest
 from gateway.paging import Paged
 from gateway.ports import ports_of
@@ -28,9 +29,11 @@ from pipeline.identity.ids import Id
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen, plan_of_all
 
-router = APIRouter(prefix="/v1", tags=["stewardship"], dependencies=[needs(Scope.STEWARD)])
+router = APIRouter(
+    prefix="/v1", tags=["stewardship"], dependencies=[needs(Scope.STEWARD)], route_class=OnceRoute
+)
 
-_ANSWERED = errors(*BODY, 404, 409)
+_ANSWERED = errors(*WRITE, 404)
 
 
 @router.get("/merge-logs", responses=errors(400, 503), summary="Merges, splits and rollbacks")
@@ -60,7 +63,7 @@ async def get_merge_log(request: Request, merge_log_id: UUID) -> MergeLogDetail:
     return MergeLogDetail.model_validate(rows[0])
 
 
-@router.post("/merge-logs/{merge_log_id}/rollback", responses=errors(*BODY, 404, 409), summary="Undo a merge")
+@router.post("/merge-logs/{merge_log_id}/rollback", responses=errors(*WRITE, 404), summary="Undo a merge")
 async def post_rollback(request: Request, merge_log_id: UUID, body: UnmergeRequest) -> Unmerged:
     """Restores the profile that was merged away under its old id, events and identifiers included, and keeps the
     two apart from now on. A dry run says what would move; its `plan` makes sure that just that is done."""
@@ -69,7 +72,7 @@ async def post_rollback(request: Request, merge_log_id: UUID, body: UnmergeReque
     return Unmerged.model_validate(result)
 
 
-@router.post("/merge-logs:rollback", responses=errors(*BODY, 409), summary="Undo many merges")
+@router.post("/merge-logs:rollback", responses=errors(*WRITE), summary="Undo many merges")
 async def post_rollbacks(request: Request, body: BulkRollbackRequest) -> UnmergedMany:
     """All since a bad deploy, or all of one policy or model. They are undone as planned only: make a dry run, then
     send its `plan`; 409 where something else would come of it by now. What is done stays done should a later group
@@ -86,7 +89,7 @@ async def post_rollbacks(request: Request, body: BulkRollbackRequest) -> Unmerge
     return UnmergedMany(plan=plan_of_all(found), groups=[Unmerged.model_validate(one) for one in found])
 
 
-@router.post("/profiles/{profile_id}/split", responses=errors(*BODY, 404, 409), summary="Take records out")
+@router.post("/profiles/{profile_id}/split", responses=errors(*WRITE, 404), summary="Take records out")
 async def post_split(request: Request, profile_id: UUID, body: SplitRequest) -> Unmerged:
     """They make a customer of their own, or join the one they belong to, and never come back to this one, which keeps
     its id. A dry run says what would move; its `plan` makes sure that just that is done."""

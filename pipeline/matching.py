@@ -105,7 +105,9 @@ def gather(
     if questioned and judge(blocks, store, policy) != judged:
         raise TransactionConflict("what rests on a key that is judged again moved before its locks were had")
     if compared and store.contents(compared) != compared:
-        raise TransactionConflict("a record bought more, or came to share an identifier, while it was compared")
+        raise TransactionConflict(
+            "a record bought more, or came to share an identifier, while it was compared"
+        )
     standing_known = store.known({r: a.activity for r, a in known.items()})
     if any(k.reorders and k.profile_id not in scope.loaded for k in standing_known.values()):
         raise TransactionConflict("a profile came to be contested before its lock was had")

@@ -66,7 +66,7 @@ def test_protected_routes_name_their_key_and_errors(document: Json) -> None:
         responses = operation["responses"]
         assert isinstance(responses, dict)
         assert {"401", "403", "429", "500"} <= set(responses), path
-        assert "422" not in responses, path
+        assert "HTTPValidationError" not in str(responses), path
         assert operation["security"], path
 
 

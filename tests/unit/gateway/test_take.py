@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
-from gateway.ingest import Refused, Taken, take
 from gateway.ports import Ports
+from gateway.taking import Refused, Taken, Taking
 from gateway.values import Customer
 from pipeline.events import Limits
 from pipeline.identity.ids import Id
@@ -48,7 +48,7 @@ class Stub:
         return numbered(7)
 
     def take(self, value: object, now: datetime = NOW, *, strict: bool = True) -> Taken | Refused:
-        return take(value, cast(Ports, self), now, "r", "c", strict=strict)
+        return Taking(cast(Ports, self), now, "r", "c", strict).take(value)
 
 
 def born(text: str) -> dict[str, object]:
