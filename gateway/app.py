@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from gateway import (
+    asyncapi,
     dead_letters,
     docs,
     envelope,
@@ -66,7 +67,18 @@ def create_app(ports: Ports) -> FastAPI:
     app = FastAPI(title="Retail Brain", version="0.1.0", lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.ports = ports
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign, assignment]
-    for room in (ingest, profiles, explaining, live, stewardship, dead_letters, health, registry_api, docs):
+    for room in (
+        ingest,
+        profiles,
+        explaining,
+        live,
+        stewardship,
+        dead_letters,
+        health,
+        registry_api,
+        docs,
+        asyncapi,
+    ):
         check_declared(room.router)
         app.include_router(room.router)
     envelope.install(app)

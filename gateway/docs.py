@@ -1,9 +1,10 @@
-"""The documentation page: shows openapi.json, and loads nothing from any other site."""
+"""The documentation pages: they show openapi.json and asyncapi.json, and load nothing from any other site."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from importlib import resources
+from typing import Literal
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -18,19 +19,29 @@ def _file(name: str) -> bytes:
     return resources.files("gateway").joinpath("pages", name).read_bytes()
 
 
+def _page(name: str) -> Response:
+    return Response(_file(name), media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+
+
 @router.get("/docs")
 async def get_docs() -> Response:
-    """The page."""
-    return Response(_file("docs.html"), media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+    """The API over HTTP."""
+    return _page("docs.html")
 
 
-@router.get("/docs/docs.js")
-async def get_script() -> Response:
-    """Its script."""
-    return Response(_file("docs.js"), media_type="text/javascript")
+@router.get("/docs/events")
+async def get_events() -> Response:
+    """The topics."""
+    return _page("events.html")
+
+
+@router.get("/docs/{name}.js")
+async def get_script(name: Literal["docs", "events"]) -> Response:
+    """A page's script."""
+    return Response(_file(f"{name}.js"), media_type="text/javascript")
 
 
 @router.get("/docs/docs.css")
 async def get_style() -> Response:
-    """Its style."""
+    """The pages' style."""
     return Response(_file("docs.css"), media_type="text/css")
