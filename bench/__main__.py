@@ -18,8 +18,8 @@ from bench.house import House, running
 from bench.load import GatewaySender, Sender, TopicSender, prepare
 from bench.measure import Bench, Phase, Pressure
 from bench.workload import Workload
-from cli.client import GatewayClient
 from cli.progress import progress
+from client import RetailBrain
 from pipeline.errors import RetailBrainError
 from schemas.codec import load_codec
 
@@ -48,7 +48,7 @@ def sender_of(house: House, via: str) -> Sender:
     """The way in by its name."""
     if via == "topic":
         return TopicSender(house.settings, load_codec(house.settings))
-    return GatewaySender(GatewayClient(house.url, house.api_key))
+    return GatewaySender(RetailBrain(house.url, house.api_key))
 
 
 def measure(options: argparse.Namespace, house: House) -> tuple[Phase, Phase]:

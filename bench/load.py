@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError
 
 from bench.workload import Event
 from cli.arrivals import Arrivals
-from cli.client import GatewayClient, batch_body
+from client import RetailBrain, ask
 from pipeline.errors import BadInput, BrokerUnavailable
 from pipeline.events import Limits, parse_event, to_raw
 from pipeline.identity.ids import Id
@@ -47,16 +47,17 @@ class Sender(Protocol):
 class GatewaySender:
     """Through `POST /v1/events:batch`, as sources do."""
 
-    def __init__(self, client: GatewayClient) -> None:
+    def __init__(self, client: RetailBrain) -> None:
         self._client = client
 
     def encode(self, events: Sequence[Event]) -> tuple[bytes, ...]:
-        return (batch_body(events),)
+        return (ask.batch_body(events),)
 
     def send(self, load: Load) -> None:
-        receipt = self._client.send(load.messages[0])
-        if receipt.refused:
-            raise BadInput(f"event {receipt.refused[0].index}", receipt.refused[0].message)
+        told = self._client.ask(ask.send_batch(load.messages[0]))
+        for result in told.results:
+            if result.error is not None:
+                raise BadInput(f"event {result.index}", result.error.message)
 
 
 class TopicSender:

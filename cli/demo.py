@@ -21,8 +21,8 @@ def demo(
     """
     import os
 
-    from cli.client import GatewayClient
     from cli.progress import progress
+    from client import RetailBrain
     from demo.run import Demo
     from infra import house
     from infra.addresses import SERVER_VARIABLES
@@ -43,7 +43,7 @@ def demo(
         reached = house.servers_up(settings(), step, lambda done, total: step("fetching Kafka", done, total))
         reached = house.processes_up(reached, told=step)
         key = next(iter(reached.api_key_list()), "")
-        with GatewayClient(house.gateway_url(reached), key, lenient=True) as client:
+        with RetailBrain(house.gateway_url(reached), key) as client:
             told = Demo(reached, client, step).run(with_story=story)
     if as_json:
         import orjson

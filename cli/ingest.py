@@ -30,9 +30,9 @@ def ingest(
     import json
     from dataclasses import asdict
 
-    from cli.client import GatewayClient
     from cli.ingestion import Ingestion
     from cli.progress import progress
+    from client import RetailBrain
     from infra.addresses import effective_settings
     from infra.house import gateway_url
     from pipeline.mapping import read_mapping
@@ -42,7 +42,7 @@ def ingest(
     key = api_key or next(iter(settings.api_key_list()), "")
     sheet = rejects or file.with_name(f"{file.name}.rejects.jsonl")
     how = read_mapping(mapping)
-    with GatewayClient(url, key, lenient=True) as client, progress(quiet=as_json) as display:
+    with RetailBrain(url, key) as client, progress(quiet=as_json) as display:
         done = Ingestion(file, how, sheet, display).run(client, None if gateway else settings)
     if as_json:
         typer.echo(json.dumps(asdict(done)))

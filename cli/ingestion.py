@@ -10,11 +10,11 @@ from pathlib import Path
 from rich.progress import Progress
 
 from cli.arrivals import Arrivals, missing_from
-from cli.client import GatewayClient
 from cli.dead_letters import DeadLetters
 from cli.file_events import FileEvent, Rejects, file_event
 from cli.outcome import Outcome, outcome
 from cli.sending import BATCH, STALLED_AFTER_S, batches, committed_among, send
+from client import RetailBrain
 from pipeline.identity.ids import Id
 from pipeline.mapping import Mapping_, rows
 from pipeline.settings import Settings
@@ -54,8 +54,8 @@ class Ingestion:
         self._asked: set[Id] = set()
         self._accepted = self._refused = self._known = 0
 
-    def run(self, client: GatewayClient, settings: Settings | None) -> Ingested:
-        """Send everything. Raises ConfigurationError, BadInput, GatewayUnavailable, PipelineStalled."""
+    def run(self, client: RetailBrain, settings: Settings | None) -> Ingested:
+        """Send everything. Raises RequestRefused, GatewayUnavailable, PipelineStalled."""
         started = time.monotonic()
         found: Outcome | None = None
         dead = 0
@@ -82,19 +82,17 @@ class Ingestion:
             outcome=found,
         )
 
-    def _send(self, client: GatewayClient, database: Database | None) -> None:
+    def _send(self, client: RetailBrain, database: Database | None) -> None:
         task = self._display.add_task("accepted", total=None)
         with self._rejects:
-            for batch, receipt in send(client, self._events(database), lambda item: item.event):
-                refused = {r.index: r for r in receipt.refused}
-                for index, item in enumerate(batch):
-                    if index in refused:
-                        told = refused[index]
-                        self._rejects.add(item.line, item.record_id, told.code, told.message)
+            for batch, told in send(client, self._events(database), lambda item: item.event):
+                for item, result in zip(batch, told.results, strict=True):
+                    if result.error is not None:
+                        self._rejects.add(item.line, item.record_id, result.error.code, result.error.message)
                     else:
                         self._ids[item.event_id] = None
-                self._accepted += len(batch) - len(refused)
-                self._refused += len(refused)
+                self._accepted += told.accepted
+                self._refused += told.refused
                 self._display.update(task, completed=self._accepted)
         self._display.update(task, total=self._accepted)
 

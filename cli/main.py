@@ -59,12 +59,21 @@ app.add_typer(review.app, name="review")
 app.add_typer(stage.app, name="stage")
 
 
+_MENDS = {
+    401: "; give a valid key with --api-key or RB_API_KEYS",
+    403: "; give another key with --api-key or RB_API_KEYS",
+    404: "; check --gateway",
+}
+"""What else to say of a request that the gateway refused."""
+
+
 def main() -> None:
     """Run the command line. An error that we foresaw is one message on stderr and exit status 1, no traceback."""
-    from pipeline.errors import RetailBrainError
+    from pipeline.errors import RequestRefused, RetailBrainError
 
     try:
         app()
     except RetailBrainError as exc:
-        sys.stderr.write(f"{type(exc).__name__}: {exc}\n")
+        mend = _MENDS.get(exc.status, "") if isinstance(exc, RequestRefused) else ""
+        sys.stderr.write(f"{type(exc).__name__}: {exc}{mend}\n")
         sys.exit(1)

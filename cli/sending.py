@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from cli.client import GatewayClient, Receipt, batch_body
+from client import RetailBrain, ask
+from client.call import Call
+from gateway.models import BatchAccepted
 from pipeline.identity.ids import Id
 from pipeline.store.database import Database
 
@@ -17,21 +19,22 @@ STALLED_AFTER_S = 60.0
 
 
 def send(
-    client: GatewayClient, items: Iterable[T], event_of: Callable[[T], object]
-) -> Iterator[tuple[Sequence[T], Receipt]]:
+    client: RetailBrain, items: Iterable[T], event_of: Callable[[T], object]
+) -> Iterator[tuple[Sequence[T], BatchAccepted]]:
     """Send the event of each item in batches; yields each batch with what the gateway said, in order.
 
-    Raises GatewayUnavailable, ConfigurationError, BadInput. Sending again is harmless: event ids deduplicate.
+    What cannot be used of an event is left out. Raises GatewayUnavailable, RequestRefused. Sending again is harmless:
+    event ids deduplicate.
     """
     under_way: deque[Sequence[T]] = deque()
 
-    def bodies() -> Iterator[bytes]:
+    def calls() -> Iterator[Call[BatchAccepted]]:
         for batch in batches(items, BATCH):
             under_way.append(batch)
-            yield batch_body([event_of(item) for item in batch])
+            yield ask.send_events([event_of(item) for item in batch], lenient=True)
 
-    for receipt in client.send_all(bodies()):
-        yield under_way.popleft(), receipt
+    for told in client.ask_all(calls()):
+        yield under_way.popleft(), told
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -10,10 +10,10 @@ import redis
 
 from bench.truth import b_cubed, pairwise
 from cli.arrivals import Arrivals, Patience, missing_from
-from cli.client import GatewayClient
 from cli.dead_letters import DeadLetters
 from cli.outcome import Outcome, clusters, outcome, versions
 from cli.sending import STALLED_AFTER_S, committed_among, send
+from client import RetailBrain
 from demo.story import Story, choose, recall, undo
 from demo.stream import event_ids, events, truth
 from pipeline.errors import CacheUnavailable, PipelineStalled
@@ -57,7 +57,7 @@ class Told:
 class Demo:
     """Runs the demo stream through a house that is up."""
 
-    def __init__(self, settings: Settings, client: GatewayClient, progress: Progress) -> None:
+    def __init__(self, settings: Settings, client: RetailBrain, progress: Progress) -> None:
         self._settings = settings
         self._client = client
         self._progress = progress
@@ -92,9 +92,9 @@ class Demo:
 
     def _send(self) -> int:
         sent = refused = 0
-        for batch, receipt in send(self._client, events(), lambda event: event):
+        for batch, told in send(self._client, events(), lambda event: event):
             sent += len(batch)
-            refused += len(receipt.refused)
+            refused += told.refused
             self._progress("accepted", sent, len(self._ids))
         return refused
 

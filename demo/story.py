@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from cli.client import GatewayClient
+from client import RetailBrain, ask
 from demo.stream import truth
 from pipeline.identity.ids import Id
 from pipeline.store.database import Database, Transaction
@@ -75,12 +75,12 @@ def choose(database: Database, profiles: Sequence[Id]) -> tuple[Id, bool] | None
     return None if best is None else (best[0], False)
 
 
-def undo(client: GatewayClient, merge_log_id: Id) -> None:
+def undo(client: RetailBrain, merge_log_id: Id) -> None:
     """Roll the merge back, as a steward would."""
-    client.post(f"/v1/merge-logs/{merge_log_id}/rollback", {"reason": REASON, "actor": ACTOR})
+    client.ask(ask.rollback(str(merge_log_id), REASON, actor=ACTOR))
 
 
-def recall(database: Database, client: GatewayClient, merge_log_id: Id) -> Story:
+def recall(database: Database, client: RetailBrain, merge_log_id: Id) -> Story:
     """The story of a merge that was undone."""
     with database.transaction() as tx:
         row = tx.row("story_of", (merge_log_id,))
@@ -91,7 +91,9 @@ def recall(database: Database, client: GatewayClient, merge_log_id: Id) -> Story
         ]
         before = (_seen(tx, target_before), _seen(tx, source_before))
         together = _seen(tx, merged)
-        after = tuple(_seen(tx, client.get(f"/v1/profiles/{p}")) for p in (target, source))
+        after = tuple(
+            _seen(tx, client.ask(ask.profile(str(p))).model_dump(mode="json")) for p in (target, source)
+        )
     evidence = details.get("evidence") or [{}]
     person = truth()
     return Story(

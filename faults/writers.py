@@ -10,7 +10,7 @@ from random import Random
 
 from bench.load import GatewaySender, Load, Sender, TopicSender, prepare
 from bench.workload import Event
-from cli.client import GatewayClient
+from client import RetailBrain
 from faults.acts import Act
 from faults.plan import Round
 from pipeline.errors import BrokerUnavailable, GatewayUnavailable
@@ -59,7 +59,7 @@ def writers(
         if n < plan.topic_writers:
             send_all(TopicSender(patient, load_codec(settings)))
         else:
-            with GatewayClient(url, api_key, patience_s=_PATIENCE_S) as client:
+            with RetailBrain(url, api_key, patience_s=_PATIENCE_S) as client:
                 send_all(GatewaySender(client))
 
     return [partial(run, n) for n in range(shares)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from gateway.cloud_events import BATCHED, STRUCTURED
-from gateway.envelope import ErrorEnvelope
+from gateway.error_models import ErrorEnvelope
 from gateway.lines import NDJSON
 from gateway.problem import PROBLEM_JSON, as_problem
 from pipeline.events import EventIn

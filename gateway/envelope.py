@@ -8,7 +8,6 @@ from typing import cast
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,29 +19,6 @@ from pipeline.field_errors import FieldError, InvalidEvent, field_errors
 from pipeline.log import get_logger
 
 RETRY_AFTER_S = 2
-
-
-class Detail(BaseModel):
-    """One wrong field."""
-
-    field: str = Field(description="Where it is, such as identifiers.phone.0.")
-    problem: str = Field(description="What came, by type and size.")
-    mend: str = Field(description="What would do.")
-
-
-class Error(BaseModel):
-    """What went wrong."""
-
-    message: str
-    code: ErrorCode
-    request_id: str
-    details: list[Detail] | None = Field(None, description="With VALIDATION_ERROR: each wrong field.")
-
-
-class ErrorEnvelope(BaseModel):
-    """The body of every answer from 400 on."""
-
-    error: Error
 
 
 def details(errors: Sequence[FieldError]) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from gateway.envelope import Error
+from gateway.error_models import Error
 
 Item = TypeVar("Item")
 

@@ -13,6 +13,7 @@ RetailBrainError
 └── NeverRetry             the same call fails for ever: somebody must change something
     ├── BadMessage           a message that cannot be processed; carries its reason code
     ├── BadInput             a caller's input; names the field and the mend
+    ├── RequestRefused       the gateway refused what a client of ours asked; carries what it said
     ├── NotFound
     ├── Forbidden            the caller has no right to it; names what is lacking
     ├── Conflict             what was asked contradicts what stands (a merge rolled back twice)
@@ -90,6 +91,17 @@ class BadInput(NeverRetry):
         super().__init__(f"{field}: {detail}")
         self.field = field
         self.detail = detail
+
+
+class RequestRefused(NeverRetry):
+    """The gateway refused a request. `code` is one of its error codes; it and `request_id` are None where something
+    else answered."""
+
+    def __init__(self, status: int, code: str | None, message: str, request_id: str | None) -> None:
+        super().__init__(f"{code or f'HTTP {status}'}: {message}")
+        self.status = status
+        self.code = code
+        self.request_id = request_id
 
 
 class NotFound(NeverRetry):

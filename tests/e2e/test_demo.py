@@ -209,7 +209,8 @@ def test_the_examples_of_the_readme_do_what_they_say(retail_brain: CommandLine) 
         (body,) = re.findall(r"^curl .* -d '(\{.*?\n\})'$", readme, re.MULTILINE | re.DOTALL)
         headers = {"Content-Type": "application/json"}
         assert client.post("/v1/events", content=body, headers=headers).status_code == 202
-        produce, consume = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+        ask, produce, consume = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+        assert "first_name" in python(ask)
         python(produce)
         for identifier in ({"email": "ann.lee@gmail.com"}, {"loyalty_id": "L-77"}):
             deadline = time.monotonic() + 60

@@ -1,0 +1,204 @@
+"""What can be asked of the gateway: each function makes a `Call`, whose result `RetailBrain.ask` returns.
+
+The answers are the models that the gateway itself answers with; docs at `/docs` on the gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeVar
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel
+
+from client.call import Call
+from gateway.explanations import PairExplained, ProfileExplained
+from gateway.models import (
+    Accepted,
+    Answered,
+    BatchAccepted,
+    Event,
+    LiveInsights,
+    MergeLog,
+    MergeLogDetail,
+    Page,
+    Profile,
+    Recommendations,
+    Review,
+)
+from gateway.unmerge_models import Unmerged
+
+Model = TypeVar("Model", bound=BaseModel)
+Ident = UUID | str
+
+
+def send_event(
+    event: Mapping[str, object], *, wait_s: int | None = None, lenient: bool = False, once: str | None = None
+) -> Call[Accepted]:
+    """Send one event. With `wait_s` its `profile_id` is told if it is resolved by then. `once` is an Idempotency-Key;
+    `lenient` keeps an event without the values that cannot be used."""
+    asked = [f"wait={wait_s}"] if wait_s is not None else []
+    return _post("/v1/events", event, Accepted, headers=_headers(asked, lenient, once))
+
+
+def send_events(
+    events: Sequence[object], *, lenient: bool = False, once: str | None = None
+) -> Call[BatchAccepted]:
+    """Send up to 1,000 events, each taken or refused on its own: look at every result."""
+    return send_batch(batch_body(events), lenient=lenient, once=once)
+
+
+def batch_body(events: Sequence[object]) -> bytes:
+    """The body of `send_batch`, to be made beforehand."""
+    return orjson.dumps({"events": events})
+
+
+def send_batch(body: bytes, *, lenient: bool = False, once: str | None = None) -> Call[BatchAccepted]:
+    """`send_events` of a `batch_body`."""
+    headers = _headers([], lenient, once)
+    return Call("POST", "/v1/events:batch", BatchAccepted.model_validate_json, body=body, headers=headers)
+
+
+def profile(profile_id: Ident, *, fresh: bool = False) -> Call[Profile]:
+    """One customer; `fresh` as it is committed, not as it is cached."""
+    headers = {"Cache-Control": "no-cache"} if fresh else {}
+    return Call("GET", f"/v1/profiles/{_id(profile_id)}", Profile.model_validate_json, headers=headers)
+
+
+def profiles(*, page: int = 1, limit: int = 20, **identifiers: str) -> Call[Page[Profile]]:
+    """The customers that hold every identifier given: `profiles(email="ann@lee.io")`."""
+    return _get("/v1/profiles", Page[Profile], page=page, limit=limit, **identifiers)
+
+
+def events(profile_id: Ident, *, page: int = 1, limit: int = 20) -> Call[Page[Event]]:
+    """A customer's events, newest first."""
+    return _get(f"/v1/profiles/{_id(profile_id)}/events", Page[Event], page=page, limit=limit)
+
+
+def why(profile_id: Ident) -> Call[ProfileExplained]:
+    """What holds a customer together."""
+    return _get(f"/v1/profiles/{_id(profile_id)}/explain", ProfileExplained)
+
+
+def why_with(profile_id: Ident, other: Ident) -> Call[PairExplained]:
+    """Why a customer and another profile or record are one, or not."""
+    return _get(f"/v1/profiles/{_id(profile_id)}/explain", PairExplained, **{"with": _id(other)})
+
+
+def recommendations(profile_id: Ident, *, limit: int = 10) -> Call[Recommendations]:
+    """What a customer may like."""
+    return _get(f"/v1/recommendations/{_id(profile_id)}", Recommendations, limit=limit)
+
+
+def insights(
+    window: str = "minute", *, channel: str | None = None, store: str | None = None, last: int = 1
+) -> Call[LiveInsights]:
+    """Figures of the last windows."""
+    return _get("/v1/insights/live", LiveInsights, window=window, channel=channel, store=store, last=last)
+
+
+def merge_logs(
+    *,
+    profile_id: Ident | None = None,
+    kind: Literal["merged", "split", "rolled_back"] | None = None,
+    rolled_back: bool | None = None,
+    page: int = 1,
+    limit: int = 20,
+) -> Call[Page[MergeLog]]:
+    """Merges, splits and rollbacks, newest first."""
+    chosen = {"profile_id": None if profile_id is None else _id(profile_id), "rolled_back": rolled_back}
+    return _get("/v1/merge-logs", Page[MergeLog], kind=kind, page=page, limit=limit, **chosen)
+
+
+def merge_log(merge_log_id: Ident) -> Call[MergeLogDetail]:
+    """One of them, with both profiles as they stood before."""
+    return _get(f"/v1/merge-logs/{_id(merge_log_id)}", MergeLogDetail)
+
+
+def rollback(
+    merge_log_id: Ident,
+    reason: str,
+    *,
+    dry_run: bool = False,
+    plan: str | None = None,
+    actor: str | None = None,
+    once: str | None = None,
+) -> Call[Unmerged]:
+    """Undo a merge; a dry run names the `plan` that makes sure that just that is done."""
+    path, body = (
+        f"/v1/merge-logs/{_id(merge_log_id)}/rollback",
+        {"reason": reason, "dry_run": dry_run, "actor": actor},
+    )
+    return _post(path, {**body, "plan": plan}, Unmerged, headers=_headers([], False, once))
+
+
+def split(
+    profile_id: Ident,
+    reason: str,
+    *,
+    records: Sequence[Ident] = (),
+    events: Sequence[Ident] = (),
+    dry_run: bool = False,
+    plan: str | None = None,
+    actor: str | None = None,
+    once: str | None = None,
+) -> Call[Unmerged]:
+    """Take records, or those that events speak of, out of a profile."""
+    body = {
+        "reason": reason,
+        "records": [_id(r) for r in records],
+        "events": [_id(e) for e in events],
+        "dry_run": dry_run,
+        "plan": plan,
+        "actor": actor,
+    }
+    path = f"/v1/profiles/{_id(profile_id)}/split"
+    return _post(path, body, Unmerged, headers=_headers([], False, once))
+
+
+def reviews(
+    *, status: str = "pending", kind: Literal["merge", "split"] | None = None, page: int = 1, limit: int = 20
+) -> Call[Page[Review]]:
+    """What waits for a steward, the likeliest first."""
+    return _get("/v1/reviews", Page[Review], status=status, kind=kind, page=page, limit=limit)
+
+
+def review(review_id: Ident) -> Call[Review]:
+    """One of them."""
+    return _get(f"/v1/reviews/{_id(review_id)}", Review)
+
+
+def approve(
+    review_id: Ident, reason: str, *, actor: str | None = None, once: str | None = None
+) -> Call[Answered]:
+    """Do what a review asks."""
+    path = f"/v1/reviews/{_id(review_id)}/approve"
+    return _post(path, {"reason": reason, "actor": actor}, Answered, headers=_headers([], False, once))
+
+
+def reject(
+    review_id: Ident, reason: str, *, actor: str | None = None, once: str | None = None
+) -> Call[Answered]:
+    """Never do what a review asks."""
+    path = f"/v1/reviews/{_id(review_id)}/reject"
+    return _post(path, {"reason": reason, "actor": actor}, Answered, headers=_headers([], False, once))
+
+
+def _id(given: Ident) -> str:
+    """Raises ValueError where it is no UUID: it goes into a path."""
+    return str(given if isinstance(given, UUID) else UUID(given))
+
+
+def _headers(asked: list[str], lenient: bool, once: str | None) -> dict[str, str]:
+    preferred = [*asked, *(["handling=lenient"] if lenient else [])]
+    headers = {"Prefer": ", ".join(preferred)} if preferred else {}
+    return {**headers, "Idempotency-Key": once} if once is not None else headers
+
+
+def _get(path: str, model: type[Model], **query: str | int | float | bool | None) -> Call[Model]:
+    return Call("GET", path, model.model_validate_json, query=query)
+
+
+def _post(path: str, body: object, model: type[Model], headers: Mapping[str, str]) -> Call[Model]:
+    return Call("POST", path, model.model_validate_json, body=orjson.dumps(body), headers=headers)

@@ -1,0 +1,69 @@
+"""The client for threads."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+import httpx
+
+from client.call import Call, Patience
+
+T = TypeVar("T")
+TIMEOUT_S = 60.0
+
+
+class RetailBrain:
+    """A pool of connections to one gateway; may be used by several threads."""
+
+    def __init__(self, url: str, api_key: str, *, patience_s: float = 60.0) -> None:
+        """`patience_s`: how long a call is tried while the gateway is away or says that it cannot."""
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {api_key}"}, timeout=TIMEOUT_S, trust_env=False
+        )
+        self._patience_s = patience_s
+
+    def ask(self, call: Call[T]) -> T:
+        """What comes of a call. Raises RequestRefused, GatewayUnavailable."""
+        patience = Patience(self._patience_s)
+        while True:
+            request = call.request(self._http)
+            try:
+                answer = self._http.send(request)
+                wait_s = patience.after(answer)
+            except httpx.TransportError as exc:
+                wait_s = patience.without(exc)
+            if wait_s is None:
+                return call.read(answer.content)
+            time.sleep(wait_s)
+
+    def ask_all(self, calls: Iterable[Call[T]], in_flight: int = 4) -> Iterator[T]:
+        """What comes of many calls, in their order; at most `in_flight` at once. Raises what `ask` raises."""
+        waiting: deque[Future[T]] = deque()
+        with ThreadPoolExecutor(in_flight, thread_name_prefix="ask") as pool:
+            try:
+                for call in calls:
+                    if len(waiting) >= in_flight:
+                        yield waiting.popleft().result()
+                    waiting.append(pool.submit(self.ask, call))
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> RetailBrain:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
