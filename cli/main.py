@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import dlq, merge, review, servers, stage
+from cli import api_keys, dlq, merge, review, servers, stage
 from cli.demo import demo
 from cli.explain import explain
 from cli.export import export
@@ -53,6 +53,7 @@ for command in (
     explain,
 ):
     app.command()(command)
+app.add_typer(api_keys.app, name="api-keys")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(merge.app, name="merge")
 app.add_typer(review.app, name="review")
