@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from gateway import (
     asyncapi,
+    cross_origin,
     dead_letters,
     docs,
     envelope,
@@ -24,6 +25,7 @@ from gateway import (
 )
 from gateway.body import Bounds
 from gateway.edge import Edge
+from gateway.guard import Guard
 from gateway.ports import Ports
 from gateway.problem import Problems
 from gateway.rights import check_declared
@@ -44,6 +46,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         ports.waiters.stop()
+        await ports.key_uses.flush()
         ports.explain.close()
         await ports.store.close()
         await ports.redis.aclose()
@@ -84,6 +87,9 @@ def create_app(ports: Ports) -> FastAPI:
     envelope.install(app)
     given = ports.settings
     bounds = Bounds(given.max_body_bytes, given.body_timeout_ms / 1_000, UnderWay(given.max_under_way_bytes))
-    app.add_middleware(Edge, keys=ports.keys, limiter=ports.limiter, bounds=bounds)
+    # the last one is the outermost: a browser that asks first has no key, and reads refusals too
+    app.add_middleware(Guard, keys=ports.keys, limiter=ports.limiter, quotas=ports.quotas, bounds=bounds)
+    cross_origin.allow(app, cross_origin.origins(given.cors_origins))
+    app.add_middleware(Edge, hsts_max_age_s=given.hsts_max_age_s)
     app.add_middleware(Problems)
     return app

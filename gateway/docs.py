@@ -11,7 +11,10 @@ from starlette.responses import Response
 
 router = APIRouter(include_in_schema=False)
 
-_POLICY = "default-src 'none'; connect-src 'self'; script-src 'self'; style-src 'self'"
+_POLICY = (
+    "default-src 'none'; connect-src 'self'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 
 
 @lru_cache

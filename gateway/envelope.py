@@ -75,6 +75,7 @@ _STATUS_CODES = {
     413: ErrorCode.PAYLOAD_TOO_LARGE,
     415: ErrorCode.VALIDATION_ERROR,
     429: ErrorCode.RATE_LIMIT_EXCEEDED,
+    431: ErrorCode.HEADERS_TOO_LARGE,
     503: ErrorCode.UNAVAILABLE,
 }
 _STATUSES: Mapping[type[RetailBrainError], int] = {
@@ -98,7 +99,7 @@ def _of_ours(request: Request, exc: Exception) -> Response:
             get_logger().warning("answered 503", request_id=request_id, cause=type(exc).__name__)
             return error_response(503, ErrorCode.UNAVAILABLE, message, request_id)
         case _:
-            return _unforeseen(request, exc)
+            return unforeseen(exc, request_id)
 
 
 def wrong(errors: Sequence[FieldError]) -> str:
@@ -108,8 +109,8 @@ def wrong(errors: Sequence[FieldError]) -> str:
     return f"{first.field}: {first.problem}; {first.mend}{more}"
 
 
-def _unforeseen(request: Request, exc: Exception) -> Response:
-    request_id = request_id_of(request)
+def unforeseen(exc: Exception, request_id: str) -> Response:
+    """An answer to an error of ours, which is logged."""
     get_logger().error("unforeseen error", request_id=request_id, exc_info=exc)
     message = "an error of ours; it is logged under this request id"
     return error_response(500, ErrorCode.INTERNAL_ERROR, message, request_id)
@@ -124,20 +125,19 @@ def http_response(exc: HTTPException, request_id: str) -> Response:
 
 def _http(request: Request, exc: Exception) -> Response:
     if not isinstance(exc, HTTPException):
-        return _unforeseen(request, exc)
+        return unforeseen(exc, request_id_of(request))
     return http_response(exc, request_id_of(request))
 
 
 def _parameters(request: Request, exc: Exception) -> Response:
     if not isinstance(exc, RequestValidationError):
-        return _unforeseen(request, exc)
+        return unforeseen(exc, request_id_of(request))
     errors = field_errors(cast(Sequence[ErrorDetails], exc.errors()))
     return error_response(400, ErrorCode.VALIDATION_ERROR, wrong(errors), request_id_of(request), errors)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of the app in the envelope."""
+    """Answer every error of the app in the envelope; what nobody foresaw is the edge's to answer."""
     app.add_exception_handler(RetailBrainError, _of_ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameters)
-    app.add_exception_handler(Exception, _unforeseen)

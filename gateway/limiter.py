@@ -1,15 +1,17 @@
-"""Rate limits: a sliding window counter of one minute for each caller.
+"""Rate limits: a sliding window counter of one minute for each quota.
 
 The count is that of the current minute plus the share of the previous one that still lies in the last 60 s;
-it needs two numbers a caller, and refuses at most a few per cent too early or late when the rate is uneven.
+it needs two numbers a quota, and refuses at most a few per cent too early or late when the rate is uneven.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import resources
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -18,37 +20,59 @@ from pipeline.log import get_logger
 
 WINDOW_S = 60
 _AWAY_S = 5.0
-_MAX_CALLERS = 10_000
+_MAX_SUBJECTS = 10_000
+_OTHERS = "others"
+
+
+class Quota(NamedTuple):
+    """So many requests a minute for a subject. `policy` is what callers know the quota as: key, address, refused."""
+
+    policy: str
+    subject: str
+    per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a request leaves a quota: how many more may come in the next `reset_s`. `wait_s` is 0 where the request may
+    pass, else the seconds after which to try again."""
+
+    quota: Quota
+    remaining: int
+    reset_s: int
+    wait_s: int
 
 
 class Limiter(Protocol):
     """Counts requests."""
 
-    async def take(self, caller: str) -> int:
-        """0 where the request may pass, else the seconds after which to try again."""
+    async def take(self, quotas: Sequence[Quota]) -> Standing | None:
+        """The quota that is nearest to its end, or over it; None where there is none. A request that one of them
+        refuses counts in none."""
 
 
-class LocalLimiter:
-    """Counts in this process only."""
+class _Counts(NamedTuple):
+    before: int
+    current: int
 
-    def __init__(self, per_minute: int, now: Callable[[], float] = time.time) -> None:
-        self._per_minute = per_minute
-        self._now = now
-        self._counts: dict[tuple[str, int], int] = {}
 
-    async def take(self, caller: str) -> int:
-        """0 where the request may pass, else the seconds after which to try again."""
-        now = self._now()
-        window = int(now // WINDOW_S)
-        before = self._counts.get((caller, window - 1), 0)
-        current = self._counts.get((caller, window), 0)
-        left_s = WINDOW_S - now % WINDOW_S
-        if before * left_s / WINDOW_S + current >= self._per_minute:
-            return retry_after(before, current, left_s, self._per_minute)
-        if len(self._counts) > _MAX_CALLERS:
-            self._counts = {k: n for k, n in self._counts.items() if k[1] >= window - 1}
-        self._counts[caller, window] = current + 1
-        return 0
+def _over(counts: _Counts, left_s: float, limit: int) -> bool:
+    return counts.before * left_s / WINDOW_S + counts.current >= limit
+
+
+def standing(quotas: Sequence[Quota], counted: Sequence[_Counts], left_s: float) -> Standing:
+    """The quota nearest to its end, from the counts before the request."""
+    over = [(q, c) for q, c in zip(quotas, counted, strict=True) if _over(c, left_s, q.per_minute)]
+    if over:
+        waits = [(retry_after(c.before, c.current, left_s, q.per_minute), q) for q, c in over]
+        wait_s, quota = max(waits)
+        return Standing(quota, 0, wait_s, wait_s)
+    left = [
+        (int(q.per_minute - c.before * left_s / WINDOW_S - c.current - 1), q)
+        for q, c in zip(quotas, counted, strict=True)
+    ]
+    remaining, quota = min(left)
+    return Standing(quota, max(0, remaining), math.ceil(left_s), 0)
 
 
 def retry_after(before: float, current: float, left_s: float, limit: int) -> int:
@@ -64,38 +88,72 @@ def retry_after(before: float, current: float, left_s: float, limit: int) -> int
     return max(1, int(wait) + 1)
 
 
-class RedisLimiter:
-    """Counts in Redis, so that all gateways share the limit; while Redis is away each counts on its own."""
+class LocalLimiter:
+    """Counts in this process only. Beyond so many subjects in a minute newcomers share one count: no memory without
+    bounds, and no door that a crowd opens."""
 
-    def __init__(self, redis: Redis, per_minute: int, now: Callable[[], float] = time.time) -> None:
-        self._per_minute = per_minute
+    def __init__(self, now: Callable[[], float] = time.time, most: int = _MAX_SUBJECTS) -> None:
         self._now = now
-        self._local = LocalLimiter(per_minute, now)
+        self._most = most
+        self._window = 0
+        self._before: dict[tuple[str, str], int] = {}
+        self._current: dict[tuple[str, str], int] = {}
+
+    async def take(self, quotas: Sequence[Quota]) -> Standing | None:
+        """As Limiter says."""
+        if not quotas:
+            return None
+        now = self._now()
+        self._turn(int(now // WINDOW_S))
+        subjects = [self._subject(quota) for quota in quotas]
+        counted = [_Counts(self._before.get(s, 0), self._current.get(s, 0)) for s in subjects]
+        found = standing(quotas, counted, WINDOW_S - now % WINDOW_S)
+        if not found.wait_s:
+            for subject in subjects:
+                self._current[subject] = self._current.get(subject, 0) + 1
+        return found
+
+    def _turn(self, window: int) -> None:
+        if window != self._window:
+            self._before = self._current if window == self._window + 1 else {}
+            self._current, self._window = {}, window
+
+    def _subject(self, quota: Quota) -> tuple[str, str]:
+        subject = (quota.policy, quota.subject)
+        known = subject in self._current or len(self._current) < self._most
+        return subject if known else (quota.policy, _OTHERS)
+
+
+class RedisLimiter:
+    """Counts in Redis, in one round trip, so that all gateways share the limits; while Redis is away each counts on its
+    own."""
+
+    def __init__(self, redis: Redis, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._local = LocalLimiter(now)
         self._away_until = 0.0
         lua = resources.files("gateway").joinpath("ratelimit.lua").read_text("utf-8")
         self._script = redis.register_script(lua)
 
-    async def take(self, caller: str) -> int:
-        """0 where the request may pass, else the seconds after which to try again."""
+    async def take(self, quotas: Sequence[Quota]) -> Standing | None:
+        """As Limiter says."""
+        if not quotas:
+            return None
         now = self._now()
         if now < self._away_until:
-            return await self._local.take(caller)
+            return await self._local.take(quotas)
         window = int(now // WINDOW_S)
         left_s = WINDOW_S - now % WINDOW_S
-        keys = [f"rb:rate:{{{caller}}}:{window - 1}", f"rb:rate:{{{caller}}}:{window}"]
+        # one tag for all: a script's keys must lie together in a cluster
+        keys = [f"{{rb:rate}}:{q.policy}:{q.subject}:{w}" for q in quotas for w in (window - 1, window)]
+        arguments = [left_s / WINDOW_S, 2 * WINDOW_S, *(q.per_minute for q in quotas)]
         try:
-            answer = await self._script(keys, [self._per_minute, left_s / WINDOW_S, 2 * WINDOW_S])
+            answer = cast(list[int], await self._script(keys, arguments))
         except (RedisError, OSError) as exc:
             get_logger().warning("redis is away: limits are counted locally", cause=type(exc).__name__)
             self._away_until = now + _AWAY_S
-            return await self._local.take(caller)
-        passed, before, current = cast(list[int], answer)
-        return 0 if passed else retry_after(before, current, left_s, self._per_minute)
-
-
-class NoLimiter:
-    """Lets everything pass."""
-
-    async def take(self, caller: str) -> int:
-        """Always 0."""
-        return 0
+            return await self._local.take(quotas)
+        counts = [
+            _Counts(before, current) for before, current in zip(answer[1::2], answer[2::2], strict=True)
+        ]
+        return standing(quotas, counts, left_s)

@@ -11,9 +11,11 @@ from typing import Protocol, cast
 from redis.asyncio import Redis
 from starlette.requests import Request
 
-from gateway.auth import ApiKeys
+from gateway.auth import Keys
+from gateway.key_uses import KeyUses
 from gateway.limiter import Limiter
 from gateway.producer import Sender
+from gateway.quotas import Quotas
 from gateway.store import Store
 from gateway.values import Customer
 from gateway.waiters import Waiters
@@ -67,8 +69,10 @@ class Ports:
 
     settings: Settings
     limits: Limits
-    keys: ApiKeys
+    keys: Keys
+    key_uses: KeyUses
     limiter: Limiter
+    quotas: Quotas
     codec: Codec
     ring: KeyRing
     policy: Policy

@@ -28,11 +28,13 @@ PROTECTED = "/v1/"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The key a request came with: `name` tells it from all others, `actor` is who acts by it."""
+    """The key a request came with: `name` tells it from all others, `actor` is who acts by it. `per_minute`: its own
+    rate limit, None where it has that of the gateway, 0 where it has none."""
 
     name: str
     actor: str
     scopes: frozenset[Scope]
+    per_minute: int | None = None
 
     def must_hold(self, scope: str) -> None:
         """Raises Forbidden where the key lacks a scope."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -17,13 +17,19 @@ from redis.asyncio import Redis
 
 from gateway.app import create_app
 from gateway.auth import ApiKeys
-from gateway.limiter import Limiter, NoLimiter, RedisLimiter
+from gateway.connection import HeadBounds, within
+from gateway.key_uses import KeyUses
+from gateway.limiter import RedisLimiter
 from gateway.ports import Ports
 from gateway.producer import KafkaSender, Sender
+from gateway.quotas import Quotas
 from gateway.store import Store
+from gateway.stored_keys import StoredKeys
 from gateway.waiters import Waiters
 from pipeline import metrics
 from pipeline.answer import Answer, Answered, answer_review
+from pipeline.api_keys.configured import configured
+from pipeline.api_keys.stored import StoredKey, key_of, note_used
 from pipeline.configuration import load_model, load_policy
 from pipeline.dead_letters.desk import desk
 from pipeline.events import Limits
@@ -107,6 +113,27 @@ class _Explain:
         self._thread.shutdown(wait=False)
 
 
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def _keys(settings: Settings, store: Store, uses: KeyUses) -> ApiKeys:
+    async def read() -> list[StoredKey]:
+        rows = await store.rows("api_keys", {"everything": False, "now": _clock()})
+        return [key_of(tuple(row.values())) for row in rows]
+
+    given = configured(settings.api_keys.get_secret_value())
+    if not given:
+        get_logger().warning("RB_API_KEYS is empty: only keys of the database open the gateway")
+    return ApiKeys(given, StoredKeys(read, settings.api_key_patience_s), uses.note, _clock)
+
+
+def _keep_uses(settings: Settings, used: Mapping[str, datetime]) -> None:
+    dsn = settings.postgres_dsn.get_secret_value()
+    with Database(dsn, "gateway-keys") as database, database.transaction() as tx:
+        note_used(tx, used)
+
+
 def make_ports(settings: Settings, sender: Sender) -> Ports:
     """The ports of a running gateway. Raises ConfigurationError, RegistryUnavailable."""
     ring, codec, policy = load_key_ring(settings), load_codec(settings), load_policy(settings)
@@ -117,14 +144,15 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         max_connections=64,
         decode_responses=True,
     )
-    limit = settings.rate_limit_per_minute
-    limiter: Limiter = RedisLimiter(redis, limit) if limit else NoLimiter()
     store = Store(settings.postgres_dsn.get_secret_value())
+    uses = KeyUses(partial(_keep_uses, settings), _clock)
     return Ports(
         settings=settings,
         limits=Limits.of(settings),
-        keys=ApiKeys(settings.api_key_list()),
-        limiter=limiter,
+        keys=_keys(settings, store, uses),
+        key_uses=uses,
+        limiter=RedisLimiter(redis),
+        quotas=Quotas(settings, ring.current.value),
         codec=codec,
         ring=ring,
         policy=policy,
@@ -136,7 +164,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         steward=_Steward(settings, ring, codec, policy),
         explain=_Explain(settings, ring),
         desk=partial(desk, settings, ring, codec, "gateway-desk"),
-        clock=lambda: datetime.now(UTC),
+        clock=_clock,
         new_id=new_id,
     )
 
@@ -189,7 +217,11 @@ def main(settings: Settings) -> None:
             host=settings.gateway_host,
             port=settings.gateway_port,
             loop="uvloop",
-            http="httptools",
+            http=within(HeadBounds(settings.max_header_bytes, settings.header_timeout_ms / 1_000)),
+            ws="none",
+            timeout_keep_alive=settings.keep_alive_s,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
             access_log=False,
             log_config=None,
             server_header=False,

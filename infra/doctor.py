@@ -156,10 +156,13 @@ def redis_server(settings: Settings) -> Iterator[Finding]:
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
-    keys = len(settings.api_key_list())
-    yield Finding(
-        "API keys", keys > 0, f"{keys} set", "set RB_API_KEYS, or run `retail-brain up`, which makes one"
-    )
+    try:
+        keys = len(settings.api_key_list())
+        yield Finding(
+            "API keys", keys > 0, f"{keys} set", "set RB_API_KEYS, or run `retail-brain up`, which makes one"
+        )
+    except ConfigurationError as exc:
+        yield Finding("API keys", False, str(exc), "mend RB_API_KEYS")
     try:
         ring = load_key_ring(settings)
     except ConfigurationError as exc:

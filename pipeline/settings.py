@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pipeline.api_keys.configured import configured
+
 
 class Settings(BaseSettings):
     """Read from the environment once, at a process's start."""
@@ -45,9 +47,40 @@ class Settings(BaseSettings):
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: int = Field(8080, ge=0, le=65535, description="Port the gateway listens on.")
     api_keys: SecretStr = Field(
-        SecretStr(""), description="Comma-separated API keys; at least one is needed to start the gateway."
+        SecretStr(""),
+        description="Comma-separated API keys beside those of the database: `key` holds every scope, "
+        "`key:scope+scope` those named.",
     )
-    rate_limit_per_minute: int = Field(100, ge=0, description="Requests a minute and caller; 0 is off.")
+    api_key_patience_s: int = Field(
+        900,
+        ge=0,
+        description="While Postgres is away: how long keys of the database still open as they were last read.",
+    )
+    rate_limit_per_minute: int = Field(
+        100, ge=0, description="Requests a minute and API key that has no limit of its own; 0 is off."
+    )
+    address_limit_per_minute: int = Field(
+        0, ge=0, description="Requests a minute and address, whatever their keys; 0 is off."
+    )
+    refused_limit_per_minute: int = Field(
+        100, ge=0, description="Requests a minute and address without a known API key; 0 is off."
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Comma-separated addresses and networks of proxies whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed.",
+    )
+    cors_origins: str = Field(
+        "", description="Comma-separated origins whose pages may call the API from browsers; unset: none."
+    )
+    hsts_max_age_s: int = Field(
+        0, ge=0, description="Strict-Transport-Security of every answer; 0 sends none. Set it where TLS ends."
+    )
+    max_header_bytes: int = Field(
+        32_768, ge=1024, description="Largest head of an HTTP request, URL included."
+    )
+    header_timeout_ms: int = Field(10_000, ge=100, description="Longest wait for the head of a request.")
+    keep_alive_s: int = Field(5, ge=1, description="How long a connection may be idle between requests.")
     produce_timeout_ms: int = Field(10_000, ge=100, description="Longest wait for an acknowledgement.")
     max_wait_s: int = Field(30, ge=0, description="Longest honoured `Prefer: wait=N`.")
     max_payload_bytes: int = Field(262_144, ge=1, description="Largest payload of an event.")
@@ -114,8 +147,8 @@ class Settings(BaseSettings):
         return self.topic_prefix + name
 
     def api_key_list(self) -> tuple[str, ...]:
-        """The API keys, without blanks."""
-        return tuple(k.strip() for k in self.api_keys.get_secret_value().split(",") if k.strip())
+        """The API keys that are set, without their scopes. Raises ConfigurationError."""
+        return tuple(one.key for one in configured(self.api_keys.get_secret_value()))
 
 
 @lru_cache(maxsize=1)

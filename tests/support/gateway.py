@@ -18,20 +18,27 @@ from tests.support.people import ring
 
 @asynccontextmanager
 async def gateway_over(
-    database: str, home: Path, monkeypatch: pytest.MonkeyPatch
+    database: str, home: Path, monkeypatch: pytest.MonkeyPatch, **changes: object
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with a key, under the key ring of the tests."""
+    """A client with a key, under the key ring of the tests; `changes` are settings."""
     monkeypatch.setattr("gateway.server.load_key_ring", lambda settings: ring())
     settings = Settings.model_validate(
-        {"home": home, "api_keys": "k", "postgres_dsn": database, "rate_limit_per_minute": 0}
+        {
+            "home": home,
+            "api_keys": "k",
+            "postgres_dsn": database,
+            "rate_limit_per_minute": 0,
+            "refused_limit_per_minute": 0,
+            **changes,
+        }
     )
-    ports = make_ports(settings, MemorySender())
-    await ports.store.open()
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(ports)),
-        base_url="http://gateway",
-        headers={"Authorization": "Bearer k"},
-    ) as client:
+    app = create_app(make_ports(settings, MemorySender()))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app),
+            base_url="http://gateway",
+            headers={"Authorization": "Bearer k"},
+        ) as client,
+    ):
         yield client
-    ports.explain.close()
-    await ports.store.close()

@@ -1,4 +1,4 @@
-"""Keys, masks, waiting, and the `Prefer` header."""
+"""Masks, waiting, and the `Prefer` header."""
 
 from __future__ import annotations
 
@@ -9,26 +9,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from gateway.auth import ApiKeys
 from gateway.ingest import wait_of
 from gateway.opening import mask
 from gateway.waiters import Resolved, Waiters
-from pipeline.errors import ConfigurationError, StoreUnavailable
+from pipeline.errors import StoreUnavailable
 from pipeline.identity.model import Identifier, IdentifierType
-
-
-def test_keys_open_with_and_without_bearer() -> None:
-    keys = ApiKeys(["one", "two words"])
-    assert keys.caller(b"Bearer one") == keys.caller(b"one") == keys.caller(b"bearer  one ")
-    assert keys.caller(b"two words") == keys.caller(b"Bearer two words")
-    assert keys.caller(b"one") != keys.caller(b"two words")
-    for wrong in (None, b"", b"Bearer", b"Bearer ", b"On", b"Basic one", b"\xff"):
-        assert keys.caller(wrong) is None
-
-
-def test_without_a_key_there_is_no_gateway() -> None:
-    with pytest.raises(ConfigurationError, match="RB_API_KEYS"):
-        ApiKeys([])
 
 
 @pytest.mark.parametrize(

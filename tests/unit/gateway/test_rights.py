@@ -14,7 +14,6 @@ import pytest_asyncio
 from fastapi import APIRouter, FastAPI
 
 from gateway.app import create_app
-from gateway.auth import ApiKeys
 from gateway.producer import MemorySender
 from gateway.rights import Caller, check_declared, needs
 from gateway.server import make_ports
@@ -34,13 +33,10 @@ class Operation:
     reveals: bool
 
 
-class Holding(ApiKeys):
+class Holding:
     """Every key holds the scopes that it names."""
 
-    def __init__(self) -> None:
-        super().__init__(["unused"])
-
-    def caller(self, authorization: bytes | None) -> Caller | None:
+    async def caller(self, authorization: bytes | None) -> Caller | None:
         names = (authorization or b"").decode().split()
         return Caller("k", "k", frozenset(map(Scope, names)))
 

@@ -10,11 +10,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.auth import ApiKeys
 from gateway.body import Bounds
 from gateway.edge import Edge
-from gateway.limiter import NoLimiter
+from gateway.guard import Guard
+from gateway.limiter import LocalLimiter
+from gateway.quotas import Quotas
 from gateway.under_way import LEAST_BYTES, UnderWay
+from pipeline.settings import Settings
+from tests.support.keys import keys_of
 
 MOST = 4 * LEAST_BYTES
 
@@ -38,7 +41,9 @@ class Slow:
 
 
 def client_of(app: Slow, under_way: UnderWay) -> httpx.AsyncClient:
-    edge = Edge(app, ApiKeys(["key"]), NoLimiter(), Bounds(2 * MOST, 10.0, under_way))
+    quotas = Quotas(Settings.model_validate({"rate_limit_per_minute": 0}), b"secret")
+    bounds = Bounds(2 * MOST, 10.0, under_way)
+    edge = Edge(Guard(app, keys_of("key"), LocalLimiter(), quotas, bounds), hsts_max_age_s=0)
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(edge), base_url="http://gateway", headers={"Authorization": "key"}
     )
