@@ -34,7 +34,9 @@ from gateway.under_way import UnderWay
 ABOUT = (
     "Events in, one trustworthy profile per customer out. Every error has the form "
     '{"error": {"message", "code", "request_id"}}, or of problem details (RFC 9457) for who asks with '
-    "Accept: application/problem+json; send X-Request-ID and X-Correlation-ID to find a request again."
+    "Accept: application/problem+json; send X-Request-ID and X-Correlation-ID to find a request again. "
+    "Where rates are limited, every answer below /v1/ says how the caller stands: RateLimit-Limit, RateLimit-Remaining "
+    "and RateLimit-Reset (seconds)."
 )
 
 
@@ -61,6 +63,8 @@ def _openapi(app: FastAPI) -> Mapping[str, object]:
                     del operation["responses"][
                         "422"
                     ]  # FastAPI's own: wrong parameters are 400 in the envelope
+                for wanted in operation.get("security", ()):
+                    operation["description"] += f"\n\nNeeds the scope `{', '.join(wanted['apiKey'])}`."
         app.openapi_schema = document
     return app.openapi_schema
 

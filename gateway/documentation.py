@@ -54,6 +54,11 @@ _PROBLEM = {
 """Problem details, RFC 9457."""
 
 _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+_STANDING = {
+    "RateLimit-Limit": {"description": "Requests a minute.", "schema": {"type": "integer"}},
+    "RateLimit-Remaining": {"description": "How many more may come.", "schema": {"type": "integer"}},
+    "RateLimit-Reset": {"description": "In so many seconds.", "schema": {"type": "integer"}},
+}
 
 Responses = dict[int | str, dict[str, object]]
 
@@ -82,7 +87,9 @@ def _response(status: int) -> dict[str, object]:
             PROBLEM_JSON: {"schema": _PROBLEM, "example": problem},
         },
     }
-    return {**found, "headers": _RETRY} if status in (429, 503) else found
+    if status == 429:
+        return {**found, "headers": {**_RETRY, **_STANDING}}
+    return {**found, "headers": _RETRY} if status == 503 else found
 
 
 WRITE = (*BODY, 409, 422)

@@ -49,7 +49,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp, hsts_max_age_s: int) -> None:
         self._app = app
-        hsts = f"max-age={hsts_max_age_s}; includeSubDomains".encode()
+        hsts = f"max-age={hsts_max_age_s}".encode()
         self._always = [*ALWAYS, (b"strict-transport-security", hsts)] if hsts_max_age_s else ALWAYS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,6 +13,7 @@ from gateway.limiter import Limiter
 from gateway.quotas import Quotas, told
 from gateway.rights import PROTECTED, Caller
 from gateway.under_way import LEAST_BYTES
+from pipeline import metrics
 from pipeline.codes import ErrorCode
 from pipeline.errors import RetryLater
 
@@ -61,12 +62,15 @@ class Guard:
         if standing is not None:
             state["answer_headers"] = told(standing)
             if standing.wait_s:
+                metrics.HTTP_REFUSED.labels(standing.quota.policy).inc()
                 message = f"too many requests; try again in {standing.wait_s} s"
                 return error_response(429, ErrorCode.RATE_LIMIT_EXCEEDED, message, state["request_id"])
         if away:
+            metrics.HTTP_REFUSED.labels("keys_away").inc()
             message = "API keys cannot be looked up now; try again"
             return error_response(503, ErrorCode.UNAVAILABLE, message, state["request_id"])
         if caller is None:
+            metrics.HTTP_REFUSED.labels("unknown_key").inc()
             return error_response(
                 401,
                 ErrorCode.UNAUTHORIZED,

@@ -73,7 +73,7 @@ class DeskRequest(View):
 
     reason: Text = Field("", max_length=500, description="Kept with the letter.")
     actor: str | None = Field(
-        None, pattern=r"^[^\p{C}]{1,100}$", description="Not given, the API key's fingerprint."
+        None, pattern=r"^[^\p{C}]{1,100}$", description="Not given, the API key's name."
     )
 
 

@@ -186,7 +186,7 @@ class StewardRequest(View):
     actor: str | None = Field(
         None,
         pattern=r"^[^\p{C}]{1,100}$",
-        description="Who decided; not given, the API key's fingerprint.",
+        description="Who decided; not given, the API key's name.",
     )
 
 

@@ -19,7 +19,8 @@ from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
-from pipeline.api_keys.scope import Scope
+from pipeline import metrics
+from pipeline.api_keys.scope import MEANINGS, Scope
 from pipeline.errors import ConfigurationError, Forbidden
 
 PROTECTED = "/v1/"
@@ -39,6 +40,7 @@ class Caller:
     def must_hold(self, scope: str) -> None:
         """Raises Forbidden where the key lacks a scope."""
         if scope not in self.scopes:
+            metrics.HTTP_REFUSED.labels("scope").inc()
             raise Forbidden(f"this key lacks the scope {scope}; use one that has it, or ask an administrator")
 
 
@@ -46,7 +48,8 @@ class _Rights(SecurityBase):
     """Lets a request pass whose key holds the scopes that were declared; FastAPI tells them in the OpenAPI document."""
 
     def __init__(self) -> None:
-        self.model = HTTPBearer()
+        told = " ".join(f"`{scope}`: {meaning}" for scope, meaning in MEANINGS.items())
+        self.model = HTTPBearer(description=f"An API key, which holds scopes. {told}")
         self.scheme_name = "apiKey"
 
     async def __call__(self, request: Request, needed: SecurityScopes) -> None:

@@ -159,7 +159,10 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
     try:
         keys = len(settings.api_key_list())
         yield Finding(
-            "API keys", keys > 0, f"{keys} set", "set RB_API_KEYS, or run `retail-brain up`, which makes one"
+            "API keys",
+            keys > 0,
+            f"{keys} set",
+            "set RB_API_KEYS, or make one: retail-brain up, or retail-brain api-keys create",
         )
     except ConfigurationError as exc:
         yield Finding("API keys", False, str(exc), "mend RB_API_KEYS")

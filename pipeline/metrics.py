@@ -24,6 +24,11 @@ HTTP_UNDER_WAY_BYTES = Gauge(
     "rb_http_under_way_bytes",
     "Held by requests to the API that are not answered yet: 4 KiB each, or what came of the body.",
 )
+HTTP_REFUSED = Counter(
+    "rb_http_refused_total",
+    "Requests refused for who sent them: unknown_key, keys_away, scope, or the quota key, address or refused.",
+    ("cause",),
+)
 EVENTS_TAKEN = Counter("rb_gateway_events_total", "Events over HTTP, by outcome.", ("outcome",))
 PRODUCE_SECONDS = Histogram(
     "rb_gateway_produce_seconds", "From producing a request's events to the last ack."

@@ -60,6 +60,9 @@ async def test_an_address_without_a_known_key_is_limited_and_keeps_nobody_else_o
         assert await statuses(client, OTHER_SECRET, 2) == [401, 429]
         assert await statuses(client, "", 1) == [429]
         assert await statuses(client, "one", 9) == [404] * 9
+        counted = (await client.get("/metrics")).text
+        for cause in ("unknown_key", "refused"):
+            assert f'rb_http_refused_total{{cause="{cause}"}}' in counted
 
 
 async def test_an_address_is_limited_whatever_its_keys(tmp_path: Path) -> None:

@@ -112,12 +112,16 @@ async def test_to_reveal_values_another_scope_is_needed(app: FastAPI, client: ht
 
 def test_the_document_names_each_routes_scope_and_refusals(app: FastAPI) -> None:
     document = app.openapi()
-    assert document["components"]["securitySchemes"] == {"apiKey": {"type": "http", "scheme": "bearer"}}
+    (scheme,) = document["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert all(f"`{scope}`: {meaning}" in scheme["description"] for scope, meaning in MEANINGS.items())
     for path, methods in document["paths"].items():
         for operation in methods.values():
             assert ("security" in operation) == path.startswith("/v1/"), path
             if path.startswith("/v1/"):
                 assert {"401", "403", "429"} <= set(operation["responses"]), path
+                ((scope,),) = (wanted["apiKey"] for wanted in operation["security"])
+                assert f"Needs the scope `{scope}`." in operation["description"], path
 
 
 def test_a_route_without_a_scope_keeps_the_gateway_from_starting() -> None:
