@@ -20,7 +20,7 @@ Named = Annotated[str, typer.Argument(help="The key's name or id.")]
 Actor = Annotated[str, typer.Option(help="Who does it; kept with the key.")]
 Expires = Annotated[
     str | None,
-    typer.Option(help="Until when it opens: a time (ISO 8601, UTC unless it says), or days as 90d."),
+    typer.Option(help="Until when it opens: a time (ISO 8601, UTC unless it says), or a span as 90d."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -83,20 +83,20 @@ def revoke(named: Named, actor: Actor = "cli") -> None:
 def rotate(
     named: Named,
     grace: Annotated[
-        float, typer.Option(min=0, help="Hours for which the secret before opens as well; 0 ends it now.")
-    ] = 24.0,
+        str, typer.Option(help="For how long the secret before opens as well: 24h, 30m, 7d; 0s ends it now.")
+    ] = "24h",
     expires: Expires = None,
     actor: Actor = "cli",
     as_json: AsJson = False,
 ) -> None:
     """Give a key another secret, under the same id and name, printed as `create` does."""
     import secrets
-    from datetime import timedelta
 
     from pipeline.api_keys.stored import Rotation, rotate
+    from pipeline.api_keys.text import span_of
 
     now = _now()
-    rotation = Rotation(timedelta(hours=grace), _end(expires, now))
+    rotation = Rotation(span_of(grace, "grace"), _end(expires, now))
     _say(_run(lambda tx: rotate(tx, named, rotation, actor, now, secrets.token_bytes)), as_json)
 
 

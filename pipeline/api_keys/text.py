@@ -9,18 +9,27 @@ from datetime import UTC, datetime, timedelta
 from pipeline.api_keys.stored import Issued, StoredKey
 from pipeline.errors import BadInput
 
-_DAYS = re.compile(r"(\d{1,5})d")
+_SPAN = re.compile(r"(\d{1,5})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _COLUMNS = ("id", "name", "scopes", "state", "expires", "a minute", "created", "by", "last used")
 
 
+def span_of(text: str, name: str) -> timedelta:
+    """A span such as 30m, 24h or 90d. Raises BadInput that names what it is of."""
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        raise BadInput(name, "send a span such as 30m, 24h or 90d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
 def end_of(text: str, now: datetime) -> datetime:
-    """A time, or so many days from now (`90d`). Raises BadInput."""
-    if days := _DAYS.fullmatch(text):
-        return now + timedelta(days=int(days[1]))
+    """A time, or a span from now on. Raises BadInput."""
+    if _SPAN.fullmatch(text):
+        return now + span_of(text, "expires")
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise BadInput("expires", "send a time such as 2027-01-31T12:00:00Z, or days such as 90d") from None
+        raise BadInput("expires", "send a time such as 2027-01-31T12:00:00Z, or a span such as 90d") from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

@@ -89,7 +89,7 @@ async def test_a_rotated_key_keeps_its_name_and_its_old_secret_a_grace(client: h
     second = run("rotate", "till").strip()
     assert second[:20] == first[:20], "the id stays"
     assert listed()["till"]["state"] == "in grace"
-    third = run("rotate", "till", "--grace", "0.0005").strip()  # 1.8 s
+    third = run("rotate", "till", "--grace", "2s").strip()
     assert await until(client, first, 401) < FRESH_S + 1, "the one before the last has no grace any more"
     assert await status(client, third) == 404
     assert await until(client, second, 401) < FRESH_S + 1
@@ -168,6 +168,9 @@ def test_wrong_commands_are_told() -> None:
         made("shop", "read")
     with pytest.raises(BadInput, match="raed"):
         made("other", "raed")
+    for wrong in ("24", "nan", "-1h", "1y", "999999d"):
+        with pytest.raises(BadInput, match="grace: send a span"):
+            run("rotate", "shop", f"--grace={wrong}")
     with pytest.raises(NotFound, match="no API key nobody"):
         run("revoke", "nobody")
     run("revoke", str(listed()["shop"]["id"]))
