@@ -29,6 +29,7 @@ _SENT = (
 )
 _SEEN = (
     "ETag",
+    "Idempotent-Replayed",
     "Preference-Applied",
     "RateLimit",
     "RateLimit-Limit",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -17,7 +19,9 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from gateway.stored_keys import FRESH_S, NEWS_S
+from pipeline.api_keys.stored import note_used
 from pipeline.errors import BadInput, Conflict, NotFound
+from pipeline.store.database import Database
 from tests.integration.test_answers import RULES, doubt
 from tests.support.gateway import gateway_over
 from tests.support.pipeline import StagesOnPostgres
@@ -133,6 +137,29 @@ async def test_the_database_holds_no_secret_and_uses_come_later(
         rows = await (await connection.execute("SELECT k::text FROM api_key k")).fetchall()
     assert len(rows) == 1
     assert key[20:] not in str(rows)
+
+
+def test_a_use_told_late_takes_nothing_back(database: str) -> None:
+    made("shop", "read")
+    key_id, now = str(listed()["shop"]["id"]), datetime.now(UTC)
+    with Database(database, "test") as opened:
+        for at in (now, now - timedelta(minutes=1)):
+            with opened.transaction() as tx:
+                note_used(tx, {key_id: at, "f" * 16: at})
+    assert datetime.fromisoformat(str(listed()["shop"]["last_used_at"])) == now
+
+
+def test_a_key_is_printed_alone_and_told_of_beside() -> None:
+    made_ = CliRunner().invoke(app, ["api-keys", "create", "shop", "--scope=read", "--expires=90d"])
+    assert re.fullmatch(r"rb_[0-9a-f]{16}_[0-9a-f]{64}\n", made_.stdout)
+    assert "keep the key now" in made_.stderr
+    assert made_.stdout.strip() not in made_.stderr
+    rotated = json.loads(run("rotate", "shop", "--json", "--grace=1h"))
+    assert rotated["key"][:20] == made_.stdout[:20]
+    assert rotated["expires_at"] > rotated["former_until"]
+    assert [line.split()[:4] for line in run("list").splitlines()[1:]] == [
+        [rotated["id"], "shop", "read", "in"]  # in grace
+    ]
 
 
 async def test_without_postgres_known_keys_open_and_unknown_ones_may_come_again(

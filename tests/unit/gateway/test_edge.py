@@ -42,6 +42,7 @@ async def test_every_answer_carries_security_headers(tmp_path: Path) -> None:
             ("/broken", 500),
             ("/docs", 200),
             ("/docs/docs.js", 200),
+            ("/docs/events", 200),
             ("/openapi.json", 200),
             ("/metrics", 200),
         ):

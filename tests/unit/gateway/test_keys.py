@@ -14,6 +14,7 @@ from pipeline.api_keys.scope import EVERYTHING, Scope
 from pipeline.api_keys.secret import id_in, written
 from pipeline.api_keys.stored import StoredKey, Wanted
 from pipeline.errors import BadInput, ConfigurationError, StoreUnavailable
+from pipeline.settings import Settings
 from tests.support.keys import ID, NOW, OTHER_SECRET, SECRET, Stored, keys_of, stored_key
 
 SOON = timedelta(seconds=1)
@@ -44,6 +45,7 @@ def test_keys_of_the_environment_hold_everything_or_what_they_name() -> None:
         "c": {Scope.READ, Scope.READ_PII},
         "d=": {Scope.STEWARD},
     }
+    assert Settings.model_validate({"api_keys": "a:read, b"}).api_key_list() == ("a", "b")
     for wrong in ("a,b:raed", "b:", "b:read+", "b:read pii", ":read", "b:read+raed", SECRET, "rb_x:read"):
         with pytest.raises(ConfigurationError, match=r"RB_API_KEYS: .*key [12]") as told:
             configured(wrong)
