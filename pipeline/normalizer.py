@@ -132,5 +132,5 @@ def _notes(found: Sequence[str], of_payload: Sequence[Issue]) -> Sequence[str]:
 def _order(order: Order | None) -> dict[str, object] | None:
     if order is None:
         return None
-    items = [{"sku": i.sku, "quantity": i.quantity, "price": i.price} for i in order.items]
+    items = [i._asdict() for i in order.items]
     return {"amount": order.amount, "currency": order.currency, "items": items}

@@ -1,7 +1,7 @@
 """What the pipeline itself reads from an event's payload: where it happened, and what was bought.
 
 Known fields: `channel`, `store`, `record_id` (the source's own id of the record), `amount`, `currency`, and `items`
-with `sku`, `quantity`, `price`. All else stays in the raw event. A wrong value is left out with an issue.
+with `sku`, `quantity`, `price`, `category`. All else stays in the raw event. A wrong value is left out with an issue.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ from pipeline.identity.model import Issue
 MAX_ITEMS = 500
 _PLACE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SKU = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_CATEGORY = re.compile(r"\w(?:[\w &'/.+>-]{0,62}[\w])?")  # as shops name them: Tea & Coffee, home/garden
 _RECORD_ID = re.compile(r"[A-Za-z0-9._:/=-]{1,128}")  # stored in clear: an e-mail address is not taken
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")  # shops send prices as text, to keep them exact
 
 
 class Item(NamedTuple):
-    """One product of an order. `price` is for one piece, in the order's currency."""
+    """One product of an order. `price` is for one piece, in the order's currency; `category` as the shop calls it."""
 
     sku: str
     quantity: float
     price: float | None
+    category: str | None = None
 
 
 class Order(NamedTuple):
@@ -108,7 +110,12 @@ class _Reader:
             self._wrong("items.sku")
             return None
         quantity = self._number(raw, "quantity", "items.")
-        return Item(sku, 1.0 if quantity is None else quantity, self._number(raw, "price", "items."))
+        return Item(
+            sku,
+            1.0 if quantity is None else quantity,
+            self._number(raw, "price", "items."),
+            self._text(raw, "category", _CATEGORY, "items."),
+        )
 
     def _text(
         self, holder: Mapping[str, object], name: str, form: re.Pattern[str], path: str = ""

@@ -9,7 +9,9 @@ from pipeline.events import EventIn
 from pipeline.identity.model import IdentifierType
 from pipeline.identity.normalize import TRAIT_NAMES
 
-PAYLOAD_NAMES = ("channel", "store", "record_id", "amount", "currency", "items", "sku", "quantity", "price")
+PAYLOAD_NAMES = (
+    "channel", "store", "record_id", "amount", "currency", "items", "sku", "quantity", "price", "category",
+)  # fmt: skip
 MADE_UP = "?"
 _NAMES = frozenset(
     (*EventIn.model_fields, "event", "accepted_at", *IdentifierType, *TRAIT_NAMES, *PAYLOAD_NAMES)

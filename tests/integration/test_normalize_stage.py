@@ -34,7 +34,10 @@ EVENT = {
     "event_id": "order-1",
     "identifiers": {"email": "Jane.Roe@mail.test", "phone": "not a phone"},
     "traits": {"first_name": "Jane", "last_name": "Roe", "shoe_size": "38"},
-    "payload": {"store": "s-1", "items": [{"sku": "cd-1", "price": "9.90"}, {"sku": "a b"}]},
+    "payload": {
+        "store": "s-1",
+        "items": [{"sku": "cd-1", "price": "9.90", "category": "CDs & more"}, {"sku": "a b"}],
+    },
 }
 
 
@@ -112,7 +115,7 @@ def test_an_event_is_stored_sealed_and_published_without_plaintext(stage: Stage)
     assert event["order"] == {
         "amount": 9.9,
         "currency": None,
-        "items": [{"sku": "cd-1", "quantity": 1.0, "price": 9.9}],
+        "items": [{"sku": "cd-1", "quantity": 1.0, "price": 9.9, "category": "CDs & more"}],
     }
     assert set(cast(list[str], event["issues"])) == {
         "identifiers.phone:invalid_phone",

@@ -103,7 +103,10 @@ JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from(["channel", "store", "record_id", "amount", "currency", "items"])
-ITEMS = st.lists(st.dictionaries(st.sampled_from(["sku", "quantity", "price"]), JSON, max_size=3), max_size=4)
+_ITEM_FIELDS = st.sampled_from(["sku", "quantity", "price", "category"])
+ITEMS = st.lists(st.dictionaries(_ITEM_FIELDS, JSON, max_size=3), max_size=4)
+    st.dictionaries(st.sampled_from(["sku", "quantity", "price", "category"]), JSON, max_size=3), max_size=4
+)
 
 
 @given(st.dictionaries(FIELDS, JSON | ITEMS, max_size=6))
@@ -112,3 +115,18 @@ def test_any_object_is_read_and_numbers_are_finite(payload: dict[str, object]) -
     if facts.order is not None:
         numbers = [facts.order.amount] + [n for i in facts.order.items for n in (i.quantity, i.price or 0.0)]
         assert all(map(math.isfinite, numbers))
+
+
+@pytest.mark.parametrize("category", ["tea", "Tea & Coffee", "home/garden > pots", "Thé", "x" * 64, 12])
+def test_a_category_is_kept_as_the_shop_calls_it(category: object) -> None:
+    order = read(items=[{"sku": "a", "category": category}]).order
+    assert order is not None
+    assert order.items[0].category == str(category)
+
+
+@pytest.mark.parametrize("category", ["", " tea", "tea ", "ann@postbox.io", "x" * 65, "a\nb", ["tea"], True])
+def test_what_is_no_category_is_left_out_and_its_item_stays(category: object) -> None:
+    facts = read(items=[{"sku": "a", "category": category}])
+    assert facts.order is not None
+    assert facts.order.items[0].category is None
+    assert set(wrong(facts)) == {"payload.items.category"}
