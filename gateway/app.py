@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from gateway import (
     asyncapi,
     cross_origin,
+    customer,
     dead_letters,
     docs,
     envelope,
@@ -22,6 +23,7 @@ from gateway import (
     profiles,
     registry_api,
     stewardship,
+    timeline,
 )
 from gateway.body import Bounds
 from gateway.edge import Edge
@@ -77,6 +79,8 @@ def create_app(ports: Ports) -> FastAPI:
     for room in (
         ingest,
         profiles,
+        customer,
+        timeline,
         explaining,
         live,
         stewardship,

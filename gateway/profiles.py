@@ -9,13 +9,16 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 
+from gateway.customer_models import EventsPage
 from gateway.documentation import errors
-from gateway.models import Event, Order, Page, Profile
+from gateway.models import Page, Profile
 from gateway.paging import Paged
 from gateway.ports import Ports, ports_of
 from gateway.revealing import Reveal, note_revealed
 from gateway.rights import needs
+from gateway.rows import event_of
 from gateway.states import view
+from gateway.survivors import led_to
 from gateway.values import explained
 from pipeline.api_keys.scope import Scope
 from pipeline.codes import ReasonCode
@@ -116,19 +119,13 @@ def _invalid(field: str, problem: str, mend: str) -> InvalidEvent:
 
 
 @router.get("/{profile_id}/events", responses=errors(400, 404, 503), summary="A customer's events")
-async def get_events(request: Request, profile_id: UUID, paging: Paged) -> Page[Event]:
-    """Newest first. The id of a profile that was merged answers with the surviving one's events."""
+async def get_events(request: Request, profile_id: UUID, paging: Paged) -> EventsPage:
+    """Newest first. The id of a profile that was merged answers with the surviving one's events, and says so.
+    `GET /v1/profiles/{profile_id}/timeline` reads on from where a page ended, however many there are."""
     store = ports_of(request).store
-    profile = await store.rows("read_profile", {"profile_id": profile_id})
-    if not profile:
-        raise NotFound("no such profile")
-    chosen = {"profile_id": profile[0]["profile_id"]}
+    led = await led_to(store, profile_id)
+    chosen = {"profile_id": led.profile_id}
     rows = await store.rows("read_events", {**chosen, **paging.window})
     total = await store.rows("count_events", chosen)
-    return paging.of([_event(row) for row in rows], total[0]["total"])
-
-
-def _event(row: Mapping[str, object]) -> Event:
-    has_order = row["order_amount"] is not None or row["items"] is not None
-    order = {"amount": row["order_amount"], "currency": row["currency"], "items": row["items"] or []}
-    return Event.model_validate({**row, "order": Order.model_validate(order) if has_order else None})
+    page = paging.of([event_of(row) for row in rows], total[0]["total"])
+    return EventsPage(**led._asdict(), data=page.data, pagination=page.pagination)

@@ -9,10 +9,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.api_keys.configured import configured
+
+
+def cuts(text: str) -> tuple[float, float, float, float]:
+    """Where a score of 1 to 5 changes: four ascending numbers. Raises ValueError."""
+    one, two, three, four = map(float, text.split(","))
+    if not one < two < three < four:
+        raise ValueError("four numbers with commas between them, each greater than the one before it")
+    return one, two, three, four
+
+
+def _checked(text: str) -> str:
+    cuts(text)
+    return text
+
+
+Cuts = Annotated[str, AfterValidator(_checked)]
 
 
 class Settings(BaseSettings):
@@ -132,6 +148,19 @@ class Settings(BaseSettings):
         30_000,
         ge=0,
         description="Customers a process remembers: as sent (gateway), as hashed (normalize), as stored (resolve).",
+    )
+
+    # customers
+    rfm_recency_days: Cuts = Field(
+        "30,90,180,365",
+        description="Recency score 5, 4, 3, 2 up to so many days since the last order, 1 beyond.",
+    )
+    rfm_orders: Cuts = Field(
+        "2,4,8,16", description="Frequency score 2, 3, 4, 5 from so many orders within 365 days on."
+    )
+    rfm_spent: Cuts = Field(
+        "50,200,500,1000",
+        description="Monetary score 2, 3, 4, 5 from so much spent within 365 days on, in the customer's main currency.",
     )
 
     # privacy

@@ -105,8 +105,6 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(["channel", "store", "record_id", "amount", "currency", "items"])
 _ITEM_FIELDS = st.sampled_from(["sku", "quantity", "price", "category"])
 ITEMS = st.lists(st.dictionaries(_ITEM_FIELDS, JSON, max_size=3), max_size=4)
-    st.dictionaries(st.sampled_from(["sku", "quantity", "price", "category"]), JSON, max_size=3), max_size=4
-)
 
 
 @given(st.dictionaries(FIELDS, JSON | ITEMS, max_size=6))

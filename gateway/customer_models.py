@@ -1,0 +1,263 @@
+"""What the gateway tells of one customer beside the profile itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, JsonValue, PlainSerializer
+
+from gateway.models import Event, Page, View
+
+Item = TypeVar("Item")
+Money = Annotated[Decimal, PlainSerializer(float, return_type=float)]
+
+_PROFILE, _OTHER = "019c1f3a-52b1-7c44-9a51-6e0d5b3f2a10", "019c1f39-8e02-7b3d-8c4f-0a1b2c3d4e5f"
+_RECORD, _MERGE = "2c26b46b-68ff-c68f-f99b-453c1d304134", "019c1f3a-5312-7d1e-8a02-3c4d5e6f7081"
+_OF: dict[str, JsonValue] = {"profile_id": _PROFILE, "merged_from": None}
+
+
+def shown(**example: JsonValue) -> ConfigDict:
+    """The configuration of an answer with an example."""
+    return ConfigDict(from_attributes=True, json_schema_extra={"example": example})
+
+
+class OfProfile(View):
+    """Of whom an answer speaks."""
+
+    profile_id: UUID
+    merged_from: UUID | None = Field(
+        None, description="The id asked for, where it was merged into this profile."
+    )
+
+
+class CursorPage(View, Generic[Item]):
+    """A page of a list that is paged by a cursor."""
+
+    data: list[Item]
+    next: str | None = Field(description="Send it as `cursor` for the page behind this one; null at the end.")
+
+
+class EventsPage(Page[Event], OfProfile):
+    """A page of a customer's events."""
+
+
+class CurrencySpending(View):
+    """The orders in one currency (ISO 4217; XXX: none was named). Refunds count against the total."""
+
+    currency: str
+    orders: int
+    total: Money
+    average: Money = Field(description="The average basket.")
+    first_at: datetime
+    last_at: datetime
+
+
+class RfmScores(View):
+    """Recency, frequency and monetary value, 1 to 5, by the fixed bounds of this deployment (`RB_RFM_*`; Hughes 1994,
+    with the fixed bounds of Miglautsch 2000 for his quintiles): from the customer's own orders and the time alone."""
+
+    recency: int = Field(ge=1, le=5)
+    frequency: int = Field(ge=1, le=5)
+    monetary: int = Field(ge=1, le=5)
+    days_since_order: int
+    orders: int = Field(description="Orders within 365 days.")
+    spent: Money = Field(description="Spent within 365 days in `currency`.")
+    currency: str = Field(description="The currency of most orders.")
+
+
+class Habit(View):
+    """A channel, store or category, and how many of the events considered named it."""
+
+    name: str
+    events: int
+    orders: int
+    quantity: float | None = Field(description="Of a category: pieces.")
+    last_at: datetime
+
+
+class OpenReview(View):
+    """A question about this customer that waits for a steward. A split has no other profile."""
+
+    review_id: UUID
+    kind: Literal["merge", "split"]
+    other_profile: UUID | None
+    reason: str
+    confidence_score: float
+    created_at: datetime
+
+
+class Summary(OfProfile):
+    """A customer in figures."""
+
+    model_config = shown(
+        **_OF,
+        first_seen="2025-02-11T09:30:00Z",
+        last_seen="2026-01-31T09:30:00Z",
+        sources=["pos", "web"],
+        orders=3,
+        lifetime_value=[
+            {
+                "currency": "USD",
+                "orders": 3,
+                "total": 149.7,
+                "average": 49.9,
+                "first_at": "2025-02-11T09:30:00Z",
+                "last_at": "2026-01-31T09:30:00Z",
+            }
+        ],
+        scores={
+            "recency": 5,
+            "frequency": 2,
+            "monetary": 2,
+            "days_since_order": 12,
+            "orders": 3,
+            "spent": 149.7,
+            "currency": "USD",
+        },
+        categories=[
+            {"name": "tea", "events": 3, "orders": 3, "quantity": 5.0, "last_at": "2026-01-31T09:30:00Z"}
+        ],
+        channels=[
+            {"name": "web", "events": 9, "orders": 2, "quantity": None, "last_at": "2026-01-31T09:30:00Z"}
+        ],
+        stores=[
+            {"name": "soma", "events": 1, "orders": 1, "quantity": None, "last_at": "2025-11-02T16:05:00Z"}
+        ],
+        events_considered=10,
+        reviews=[],
+    )
+
+    first_seen: datetime
+    last_seen: datetime
+    sources: list[str]
+    orders: int = Field(description="Events that carry an amount or items, in all currencies.")
+    lifetime_value: list[CurrencySpending] = Field(description="By currency, that of most orders first.")
+    scores: RfmScores | None = Field(description="Null where nothing was ever ordered.")
+    categories: list[Habit] = Field(description="The favourite first: by orders that hold it.")
+    channels: list[Habit]
+    stores: list[Habit]
+    events_considered: int = Field(
+        description="How many events categories, channels and stores were counted over: the newest 1,000 at most."
+    )
+    reviews: list[OpenReview] = Field(description="Open reviews, the likeliest first, 100 at most.")
+
+
+class EventEntry(View):
+    """An event, at the time it happened."""
+
+    kind: Literal["event"] = "event"
+    at: datetime
+    event: Event
+
+
+class DecisionEntry(View):
+    """A merge, a split or a rollback."""
+
+    kind: Literal["merged", "split", "rolled_back"]
+    at: datetime
+    merge_log_id: UUID
+    source_profile: UUID
+    target_profile: UUID
+    records: list[UUID] = Field(description="The identity records that moved.")
+    confidence_score: float | None
+    actor: str
+    reason: str
+    rolled_back: bool
+
+
+class SaidOfRecords(View):
+    """A constraint: its left records are, or are not, one customer with its right ones."""
+
+    constraint_id: UUID
+    kind: Literal["must_link", "cannot_link"]
+    left_records: list[UUID]
+    right_records: list[UUID]
+    revoked_at: datetime | None
+
+
+class ActionEntry(View):
+    """What a steward said: the answer to a review, or a constraint by itself, as of a rollback."""
+
+    kind: Literal["review_approved", "review_rejected", "must_link", "cannot_link"]
+    at: datetime
+    actor: str
+    reason: str
+    review_id: UUID | None
+    review_kind: Literal["merge", "split"] | None
+    constraints: list[SaidOfRecords]
+
+
+Entry = Annotated[EventEntry | DecisionEntry | ActionEntry, Field(discriminator="kind")]
+
+
+class Timeline(CursorPage[Entry], OfProfile):
+    """What happened to a customer, newest first."""
+
+    model_config = shown(
+        **_OF,
+        data=[
+            {
+                "kind": "merged",
+                "at": "2026-01-31T09:31:00Z",
+                "merge_log_id": _MERGE,
+                "source_profile": _OTHER,
+                "target_profile": _PROFILE,
+                "records": [_RECORD],
+                "confidence_score": 0.97,
+                "actor": "resolve",
+                "reason": "automatic",
+                "rolled_back": False,
+            }
+        ],
+        next=None,
+    )
+
+
+class IdentifierMove(View):
+    """A decision that brought records with the identifier into this profile, or took them out of it."""
+
+    merge_log_id: UUID
+    kind: Literal["merged", "split", "rolled_back"]
+    decided_at: datetime
+    source_profile: UUID
+    target_profile: UUID
+
+
+class IdentifierHistory(View):
+    """An identifier and its way to this customer, or from it."""
+
+    type: str
+    value: str | None = Field(description="Masked; null where its key was destroyed.")
+    current: bool = Field(description="False: its records were moved away, `moves` says when and where to.")
+    first_seen: datetime
+    last_seen: datetime
+    sources: list[str]
+    records: list[UUID] = Field(description="The identity records that hold it.")
+    moves: list[IdentifierMove] = Field(description="Oldest first.")
+
+
+class Identifiers(OfProfile):
+    """All identifiers of a customer: those it holds, then those that left it."""
+
+    model_config = shown(
+        **_OF,
+        identifiers=[
+            {
+                "type": "email",
+                "value": "a…@postbox.io",
+                "current": True,
+                "first_seen": "2025-02-11T09:30:00Z",
+                "last_seen": "2026-01-31T09:30:00Z",
+                "sources": ["pos", "web"],
+                "records": [_RECORD],
+                "moves": [],
+            }
+        ],
+        truncated=False,
+    )
+
+    identifiers: list[IdentifierHistory]
+    truncated: bool = Field(description="There are more than the 1,000 that are told.")

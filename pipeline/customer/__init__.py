@@ -1,0 +1,1 @@
+"""What is told of one customer: figures, timeline, identifiers, history, relationships; and how customers are found."""
