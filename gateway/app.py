@@ -22,6 +22,7 @@ from gateway import (
     live,
     profiles,
     registry_api,
+    searching,
     stewardship,
     timeline,
 )
@@ -52,6 +53,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         ports.waiters.stop()
         await ports.key_uses.flush()
         ports.explain.close()
+        ports.readers.close()
         await ports.store.close()
         await ports.redis.aclose()
 
@@ -81,6 +83,7 @@ def create_app(ports: Ports) -> FastAPI:
         profiles,
         customer,
         timeline,
+        searching,
         explaining,
         live,
         stewardship,

@@ -16,6 +16,7 @@ from gateway.key_uses import KeyUses
 from gateway.limiter import Limiter
 from gateway.producer import Sender
 from gateway.quotas import Quotas
+from gateway.readers import Readers
 from gateway.store import Store
 from gateway.values import Customer
 from gateway.waiters import Waiters
@@ -83,6 +84,7 @@ class Ports:
     customers: Remembered[Customer]
     steward: Steward
     explain: Explain
+    readers: Readers
     desk: Callable[[], AbstractContextManager[Desk]]
     clock: Callable[[], datetime]
     new_id: Callable[[], Id]

@@ -23,6 +23,7 @@ from gateway.limiter import RedisLimiter
 from gateway.ports import Ports
 from gateway.producer import KafkaSender, Sender
 from gateway.quotas import Quotas
+from gateway.readers import Readers
 from gateway.store import Store
 from gateway.stored_keys import StoredKeys
 from gateway.waiters import Waiters
@@ -31,12 +32,14 @@ from pipeline.answer import Answer, Answered, answer_review
 from pipeline.api_keys.configured import configured
 from pipeline.api_keys.stored import StoredKey, key_of, note_used
 from pipeline.configuration import load_model, load_policy
+from pipeline.customer.reading import CustomerReader
 from pipeline.dead_letters.desk import desk
 from pipeline.events import Limits
 from pipeline.explain.report import Report
 from pipeline.explain.service import Explainer
 from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
+from pipeline.identity.score import Model
 from pipeline.ids import new_id
 from pipeline.log import configure, get_logger
 from pipeline.privacy.keyring import KeyRing, load_key_ring
@@ -57,12 +60,12 @@ _DRAIN_S = 5
 class _Steward:
     """Each act on a connection of its own."""
 
-    def __init__(self, settings: Settings, ring: KeyRing, codec: Codec, policy: Policy) -> None:
+    def __init__(self, settings: Settings, ring: KeyRing, codec: Codec, model: Model, policy: Policy) -> None:
         self._dsn = settings.postgres_dsn.get_secret_value()
         self._ring = ring
         self._codec = codec
         self._policy = policy
-        self._model = load_model(settings)
+        self._model = model
 
     def rollback(self, merge_log_id: Id, asked: Asked) -> Unmerged:
         """Undo one merge."""
@@ -134,9 +137,15 @@ def _keep_uses(settings: Settings, used: Mapping[str, datetime]) -> None:
         note_used(tx, used)
 
 
+def _reader(settings: Settings, ring: KeyRing, model: Model, policy: Policy) -> CustomerReader:
+    database = Database(settings.postgres_dsn.get_secret_value(), "gateway-reader")
+    return CustomerReader(database, ring, model, policy)
+
+
 def make_ports(settings: Settings, sender: Sender) -> Ports:
     """The ports of a running gateway. Raises ConfigurationError, RegistryUnavailable."""
     ring, codec, policy = load_key_ring(settings), load_codec(settings), load_policy(settings)
+    model = load_model(settings)
     redis: Redis = Redis.from_url(
         settings.redis_url,
         socket_timeout=0.5,
@@ -161,8 +170,9 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         redis=redis,
         waiters=Waiters(store.profiles_of),
         customers=Remembered(settings.record_cache_size),
-        steward=_Steward(settings, ring, codec, policy),
+        steward=_Steward(settings, ring, codec, model, policy),
         explain=_Explain(settings, ring),
+        readers=Readers(partial(_reader, settings, ring, model, policy)),
         desk=partial(desk, settings, ring, codec, "gateway-desk"),
         clock=_clock,
         new_id=new_id,

@@ -1,0 +1,184 @@
+"""Search: customers by identifiers, by what is known of a person, and by conditions, in one route.
+
+What is sought comes in a body: an address stands in logs, of ours or of whoever is on the way, and a body does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+
+from gateway.cursors import Cursors
+from gateway.documentation import BODY, errors
+from gateway.ports import Ports, ports_of
+from gateway.search_models import AttributeLevel, SearchHit, SearchRequest, SearchResults
+from gateway.states import view
+from gateway.values import explained
+from pipeline.codes import ReasonCode
+from pipeline.customer.search import Candidates, Match
+from pipeline.errors import BadInput, NotFound
+from pipeline.field_errors import FieldError, InvalidEvent
+from pipeline.identity.blocking import match_keys
+from pipeline.identity.hashing import value_hash
+from pipeline.identity.model import CanonicalRecord
+from pipeline.identity.normalize import canonicalize
+
+router = APIRouter(prefix="/v1", tags=["profiles"])
+
+STEP, MOST_EXAMINED = 1_000, 20_000
+_FIRST = str(UUID(int=0))
+_NOTES = (ReasonCode.UNUSUAL_CHARACTERS,)
+"""What is left out of a value, and the rest counts."""
+
+Conditions = Mapping[str, object]
+
+
+@router.post("/profiles:search", responses=errors(*BODY), summary="Find customers")
+async def search_profiles(request: Request, body: SearchRequest) -> SearchResults:
+    """By `identifiers`: who holds all of them. By `person`: whose records are like what is known, ranked by the model
+    that also decides, with the evidence; spelling, nicknames and swapped names are forgiven as they are in matching.
+    By `filter`: who fits. All that is given has to hold.
+
+    Values are canonicalised and hashed, and looked up by match keys: no plaintext is stored or searched, none stands
+    in the address. `next` goes on behind the last profile of a page: customers that come meanwhile move none, and none
+    comes twice. One that is better known by then than when its page was read (`person`) may be passed over.
+    """
+    ports = ports_of(request)
+    if body.identifiers is None and body.person is None and body.filter is None:
+        raise BadInput("person", "nothing is sought; send identifiers, person or filter")
+    cursors = Cursors(ports.ring, "search", body.model_dump(mode="json", exclude={"limit", "cursor"}))
+    conditions = _conditions(ports, body)
+    if body.person is not None:
+        return await _ranked(ports, body, _person(ports, body), conditions, cursors)
+    return await _walked(ports, body, conditions, cursors)
+
+
+async def _ranked(
+    ports: Ports, body: SearchRequest, person: CanonicalRecord, conditions: Conditions, cursors: Cursors
+) -> SearchResults:
+    """Those like a person, the likeliest first."""
+    found: Candidates = await ports.readers.read(lambda reader: reader.alike(person))
+    ids = [UUID(bytes=m.profile_id) for m in found.matches]
+    rows = await ports.store.rows("search_fitting", {**conditions, "profiles": ids})
+    fitting = {row["profile_id"] for row in rows}
+    place = cursors.read(body.cursor) if body.cursor else None
+    left = [
+        (m, profile)
+        for m, profile in zip(found.matches, ids, strict=True)
+        if profile in fitting
+        and m.confidence >= body.min_score
+        and (place is None or (-m.weight, str(profile)) > (-float(str(place[0])), str(place[1])))
+    ]
+    page = left[: body.limit]
+    last = page[-1] if len(left) > body.limit else None
+    return SearchResults(
+        data=[hit for m, profile in page if (hit := await _hit(ports, profile, m))],
+        next=cursors.write((last[0].weight, str(last[1]))) if last else None,
+        compared=found.compared,
+        left_out=found.left_out,
+        overfull=list(found.overfull),
+        examined=None,
+    )
+
+
+async def _walked(
+    ports: Ports, body: SearchRequest, conditions: Conditions, cursors: Cursors
+) -> SearchResults:
+    """Those that fit, by id: looked through step by step, from where the page before ended."""
+    after = str(cursors.read(body.cursor)[0]) if body.cursor else _FIRST
+    found: list[UUID] = []
+    examined, ended = 0, False
+    while not ended and len(found) <= body.limit and examined < MOST_EXAMINED:
+        rows = await ports.store.rows(_source(body), {**conditions, "after": after, "most": STEP})
+        examined, ended = examined + len(rows), len(rows) < STEP
+        ids = [row["profile_id"] for row in rows if not row["merged"]]
+        fitting = await ports.store.rows("search_fitting", {**conditions, "profiles": ids})
+        found += [row["profile_id"] for row in fitting]
+        after = str(rows[-1]["profile_id"]) if rows else after
+    more = len(found) > body.limit
+    found = found[: body.limit]
+    behind = str(found[-1]) if more else after
+    return SearchResults(
+        data=[hit for profile in found if (hit := await _hit(ports, profile, None))],
+        next=cursors.write((behind,)) if more or not ended else None,
+        compared=None,
+        left_out=None,
+        overfull=[],
+        examined=examined,
+    )
+
+
+def _source(body: SearchRequest) -> str:
+    """The query that leads to the fewest profiles."""
+    if body.identifiers is not None:
+        return "search_holders"
+    return "search_reviewed" if body.filter and body.filter.has_open_review else "search_everyone"
+
+
+async def _hit(ports: Ports, profile: UUID, match: Match | None) -> SearchHit | None:
+    try:
+        seen = await view(ports, profile, cached=False)
+    except NotFound:  # erased between the queries
+        return None
+    if match is None:
+        return SearchHit(profile=seen, score=None, weight=None, record_id=None, evidence=[], veto=None)
+    return SearchHit(
+        profile=seen,
+        score=match.confidence,
+        weight=match.weight,
+        record_id=UUID(bytes=match.record_id),
+        evidence=[AttributeLevel(attribute=v.attribute, level=v.level, bits=v.weight) for v in match.levels],
+        veto=match.veto,
+    )
+
+
+def _conditions(ports: Ports, body: SearchRequest) -> Conditions:
+    """The parameters of the queries: identifiers hashed, and the filter."""
+    given = {} if body.identifiers is None else body.identifiers.model_dump(exclude_none=True)
+    if body.identifiers is not None and not given:
+        raise _invalid("identifiers", "none is named", "name at least one, such as phone")
+    record = _canonical(ports, "identifiers", {name: [value] for name, value in given.items()}, {})
+    secret = ports.ring.current.value
+    return {
+        "types": [i.type.value for i in record.identifiers],
+        "hashes": [value_hash(secret, i) for i in record.identifiers],
+        "source": None,
+        "identifier_types": [],
+        "last_seen_from": None,
+        "last_seen_before": None,
+        "created_from": None,
+        "created_before": None,
+        "has_open_review": None,
+        **(body.filter.model_dump() if body.filter else {}),
+    }
+
+
+def _person(ports: Ports, body: SearchRequest) -> CanonicalRecord:
+    """What is known of the person as a record that can be found by. Raises InvalidEvent."""
+    assert body.person is not None
+    traits: dict[str, str] = body.person.model_dump(exclude_none=True)
+    identifiers: dict[str, Sequence[str]] = {n: [traits.pop(n)] for n in ("phone", "email") if n in traits}
+    record = _canonical(ports, "person", identifiers, traits)
+    if not match_keys(record, ports.ring.current.match):
+        mend = "send a surname, a whole date of birth, a street with a place, a phone or an e-mail address"
+        raise _invalid("person", "nothing that people are found by", mend)
+    return record
+
+
+def _canonical(
+    ports: Ports, field: str, identifiers: Mapping[str, Sequence[str]], traits: Mapping[str, str]
+) -> CanonicalRecord:
+    today, region = ports.clock().date(), ports.settings.default_region
+    record = canonicalize(identifiers, traits, ports.policy, region=region, today=today)
+    for issue in record.issues:
+        if issue.reason not in _NOTES:
+            name = f"{field}.{issue.field.rpartition('.')[2]}"
+            raise _invalid(name, explained(issue.reason), "send another value, or leave it out")
+    return record
+
+
+def _invalid(field: str, problem: str, mend: str) -> InvalidEvent:
+    return InvalidEvent([FieldError(field, problem, mend, ReasonCode.SCHEMA_VIOLATION, field)])
