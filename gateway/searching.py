@@ -5,7 +5,8 @@ What is sought comes in a body: an address stands in logs, of ours or of whoever
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -14,11 +15,14 @@ from starlette.requests import Request
 from gateway.cursors import Cursors
 from gateway.documentation import BODY, errors
 from gateway.ports import Ports, ports_of
+from gateway.revealing import Reveal, note_revealed
+from gateway.rights import needs
 from gateway.search_models import AttributeLevel, SearchHit, SearchRequest, SearchResults
 from gateway.states import view
 from gateway.values import explained
+from pipeline.api_keys.scope import Scope
 from pipeline.codes import ReasonCode
-from pipeline.customer.search import Candidates, Match
+from pipeline.customer.search import Match
 from pipeline.errors import BadInput, NotFound
 from pipeline.field_errors import FieldError, InvalidEvent
 from pipeline.identity.blocking import match_keys
@@ -26,7 +30,7 @@ from pipeline.identity.hashing import value_hash
 from pipeline.identity.model import CanonicalRecord
 from pipeline.identity.normalize import canonicalize
 
-router = APIRouter(prefix="/v1", tags=["profiles"])
+router = APIRouter(prefix="/v1", tags=["profiles"], dependencies=[needs(Scope.READ)])
 
 STEP, MOST_EXAMINED = 1_000, 20_000
 _FIRST = str(UUID(int=0))
@@ -34,10 +38,11 @@ _NOTES = (ReasonCode.UNUSUAL_CHARACTERS,)
 """What is left out of a value, and the rest counts."""
 
 Conditions = Mapping[str, object]
+Show = Callable[[UUID, Match | None], Awaitable[SearchHit | None]]
 
 
 @router.post("/profiles:search", responses=errors(*BODY), summary="Find customers")
-async def search_profiles(request: Request, body: SearchRequest) -> SearchResults:
+async def search_profiles(request: Request, body: SearchRequest, reveal: Reveal) -> SearchResults:
     """By `identifiers`: who holds all of them. By `person`: whose records are like what is known, ranked by the model
     that also decides, with the evidence; spelling, nicknames and swapped names are forgiven as they are in matching.
     By `filter`: who fits. All that is given has to hold.
@@ -51,16 +56,26 @@ async def search_profiles(request: Request, body: SearchRequest) -> SearchResult
         raise BadInput("person", "nothing is sought; send identifiers, person or filter")
     cursors = Cursors(ports.ring, "search", body.model_dump(mode="json", exclude={"limit", "cursor"}))
     conditions = _conditions(ports, body)
+    show = partial(_hit, ports, reveal=reveal)
     if body.person is not None:
-        return await _ranked(ports, body, _person(ports, body), conditions, cursors)
-    return await _walked(ports, body, conditions, cursors)
+        found = await _ranked(ports, body, _person(ports, body), conditions, cursors, show)
+    else:
+        found = await _walked(ports, body, conditions, cursors, show)
+    if reveal:
+        await note_revealed(request, [hit.profile.profile_id for hit in found.data])
+    return found
 
 
 async def _ranked(
-    ports: Ports, body: SearchRequest, person: CanonicalRecord, conditions: Conditions, cursors: Cursors
+    ports: Ports,
+    body: SearchRequest,
+    person: CanonicalRecord,
+    conditions: Conditions,
+    cursors: Cursors,
+    show: Show,
 ) -> SearchResults:
     """Those like a person, the likeliest first."""
-    found: Candidates = await ports.readers.read(lambda reader: reader.alike(person))
+    found = await ports.readers.read(lambda reader: reader.alike(person))
     ids = [UUID(bytes=m.profile_id) for m in found.matches]
     rows = await ports.store.rows("search_fitting", {**conditions, "profiles": ids})
     fitting = {row["profile_id"] for row in rows}
@@ -75,7 +90,7 @@ async def _ranked(
     page = left[: body.limit]
     last = page[-1] if len(left) > body.limit else None
     return SearchResults(
-        data=[hit for m, profile in page if (hit := await _hit(ports, profile, m))],
+        data=[hit for m, profile in page if (hit := await show(profile, m))],
         next=cursors.write((last[0].weight, str(last[1]))) if last else None,
         compared=found.compared,
         left_out=found.left_out,
@@ -85,7 +100,7 @@ async def _ranked(
 
 
 async def _walked(
-    ports: Ports, body: SearchRequest, conditions: Conditions, cursors: Cursors
+    ports: Ports, body: SearchRequest, conditions: Conditions, cursors: Cursors, show: Show
 ) -> SearchResults:
     """Those that fit, by id: looked through step by step, from where the page before ended."""
     after = str(cursors.read(body.cursor)[0]) if body.cursor else _FIRST
@@ -102,7 +117,7 @@ async def _walked(
     found = found[: body.limit]
     behind = str(found[-1]) if more else after
     return SearchResults(
-        data=[hit for profile in found if (hit := await _hit(ports, profile, None))],
+        data=[hit for profile in found if (hit := await show(profile, None))],
         next=cursors.write((behind,)) if more or not ended else None,
         compared=None,
         left_out=None,
@@ -118,9 +133,9 @@ def _source(body: SearchRequest) -> str:
     return "search_reviewed" if body.filter and body.filter.has_open_review else "search_everyone"
 
 
-async def _hit(ports: Ports, profile: UUID, match: Match | None) -> SearchHit | None:
+async def _hit(ports: Ports, profile: UUID, match: Match | None, *, reveal: bool) -> SearchHit | None:
     try:
-        seen = await view(ports, profile, cached=False)
+        seen = await view(ports, profile, cached=False, reveal=reveal)
     except NotFound:  # erased between the queries
         return None
     if match is None:
