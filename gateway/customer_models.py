@@ -261,3 +261,62 @@ class Identifiers(OfProfile):
 
     identifiers: list[IdentifierHistory]
     truncated: bool = Field(description="There are more than the 1,000 that are told.")
+
+
+class PastIdentifier(View):
+    """An identifier that a profile held then; seen until then."""
+
+    type: str
+    value: str = Field(description="Masked.")
+    first_seen: datetime
+    last_seen: datetime
+
+
+class PastValue(View):
+    """The value of an attribute that won then, and the identity record it comes from."""
+
+    value: str | None
+    record_id: UUID
+
+
+class PastProfile(View):
+    """A profile as it stood at a moment."""
+
+    model_config = shown(
+        profile_id=_PROFILE,
+        merged_from=_OTHER,
+        leads_to=_PROFILE,
+        as_of="2026-01-31T12:00:00Z",
+        created_at="2025-02-11T09:30:00Z",
+        record_count=1,
+        record_ids=[_RECORD],
+        events=4,
+        identifiers=[
+            {
+                "type": "email",
+                "value": "a…@postbox.io",
+                "first_seen": "2025-02-11T09:30:00Z",
+                "last_seen": "2026-01-31T09:30:00Z",
+            }
+        ],
+        golden_record={"first_name": {"value": "ann", "record_id": _RECORD}},
+        exact=True,
+        notes=[],
+    )
+
+    profile_id: UUID = Field(description="The profile that the id asked for led to then.")
+    merged_from: UUID | None = Field(
+        description="The id asked for, where it was merged into that profile then."
+    )
+    leads_to: UUID = Field(description="The profile that the id asked for leads to now.")
+    as_of: datetime
+    created_at: datetime
+    record_count: int
+    record_ids: list[UUID]
+    events: int = Field(description="Events of its records that were committed by then.")
+    identifiers: list[PastIdentifier]
+    golden_record: dict[str, PastValue] | None = Field(
+        description="By the policy that was in force then; null of more than 1,000 records."
+    )
+    exact: bool = Field(description="False where something of then is not kept: `notes` say what.")
+    notes: list[str]

@@ -136,3 +136,29 @@ FROM (
 JOIN identity_record r USING (record_id)
 JOIN record_identifier i USING (record_id)
 ORDER BY i.type, i.value_hash, r.record_id
+
+-- name: history_profile
+-- When a profile came.
+SELECT created_at FROM customer_profile WHERE profile_id = %s
+
+-- name: history_moves
+-- Merges, splits and rollbacks that moved records into a profile or out of it, in their order. An entry gets its id behind the locks
+-- of its profiles, while the time of its decision was taken before them: ids tell which came first. Within a transaction each record
+-- moves once.
+SELECT kind, source_profile, target_profile, records, decided_at FROM (
+    SELECT * FROM identity_merge_log WHERE source_profile = %(profile)s
+    UNION
+    SELECT * FROM identity_merge_log WHERE target_profile = %(profile)s
+) m
+ORDER BY merge_log_id
+
+-- name: history_records
+-- Those of the records that had come by then, and what their events said until then.
+SELECT e.record_id, min(e.occurred_at), max(e.occurred_at), array_agg(DISTINCT e.source ORDER BY e.source), count(*)
+FROM unnest(%(records)s::uuid[]) r(record_id) JOIN event e USING (record_id)
+WHERE e.committed_at <= %(at)s
+GROUP BY e.record_id ORDER BY e.record_id
+
+-- name: history_activations
+-- When what stood was replaced since.
+SELECT at FROM activation WHERE at > %s ORDER BY at
