@@ -320,3 +320,61 @@ class PastProfile(View):
     )
     exact: bool = Field(description="False where something of then is not kept: `notes` say what.")
     notes: list[str]
+
+
+class RelatedProfile(View):
+    """A customer of a household: the name it goes by, and how many records it has."""
+
+    profile_id: UUID
+    name: str | None = Field(
+        description="First and last name of the golden record, as `GET /v1/profiles` tells it."
+    )
+    record_count: int
+    is_asked: bool = Field(description="The customer that was asked about.")
+
+
+class SharedAttribute(View):
+    """What two customers share. `bits`: the log2 weight it would have for their being one person."""
+
+    attribute: Literal["address", "phone", "loyalty_id"]
+    level: str
+    why: str = Field(description="The same in words.")
+    bits: float
+
+
+class Tie(View):
+    """Two customers and what they share. `with`/`explain` of both says why they are two."""
+
+    source: UUID
+    target: UUID
+    weight: float = Field(description="The sum of the bits.")
+    shared: list[SharedAttribute] = Field(description="The weightiest first.")
+
+
+class Relationships(OfProfile):
+    """A household as a graph."""
+
+    model_config = shown(
+        **_OF,
+        nodes=[
+            {"profile_id": _PROFILE, "name": "ann lee", "record_count": 2, "is_asked": True},
+            {"profile_id": _OTHER, "name": "bob lee", "record_count": 1, "is_asked": False},
+        ],
+        edges=[
+            {
+                "source": _OTHER,
+                "target": _PROFILE,
+                "weight": 12.5,
+                "shared": [{"attribute": "phone", "level": "exact", "why": "phone: the same", "bits": 12.5}],
+            }
+        ],
+        left_out=0,
+        overfull=[],
+    )
+
+    nodes: list[RelatedProfile]
+    edges: list[Tie]
+    left_out: int = Field(
+        description="More customers share something: no more than 25 are told, those who share most."
+    )
+    overfull: list[str] = Field(description="What too many people share to tell who lives together.")

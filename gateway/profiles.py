@@ -64,7 +64,8 @@ async def find_profiles(
     cookie_id: Value = None,
 ) -> Page[Profile]:
     """The customers that hold every identifier given. A value is brought into canonical form and hashed, then
-    looked up: no plaintext is stored or searched."""
+    looked up: no plaintext is stored or searched. What stands in an address may be logged on its way: send what names
+    somebody to `POST /v1/profiles:search` instead."""
     ports = ports_of(request)
     given = {
         "phone": phone,

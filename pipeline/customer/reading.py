@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from pipeline.customer.history import Moved, Past, led_to, members
+from pipeline.customer.relationships import Household, household
 from pipeline.customer.search import Candidates, find_alike
 from pipeline.errors import NotFound
 from pipeline.identity.ids import Id
@@ -22,6 +23,7 @@ from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
 
 MOST_COMPARED = 500
 MOST_OPENED = 1_000
+MOST_RELATED = 25
 _CACHED_RECORDS = 5_000
 
 
@@ -91,6 +93,14 @@ class CustomerReader:
     def _policy_then(self, tx: Transaction, at: datetime) -> Policy:
         row = tx.row("in_force", {"stage": STAGE, "at": at})
         return self._policy if row is None else self._configurations.policy(tx, row[1])
+
+    def household(self, profile: Id) -> Household:
+        """Whom a profile that stands shares a home, a phone or a card with (pipeline/customer/relationships.py)."""
+        with self._reading() as tx:
+            store = PostgresIdentityStore(tx, self._cache)
+            own = sorted(store.members((profile,)))[:MOST_OPENED]
+            records = list(store.contents(own).values())
+            return household(profile, records, store, self._model, self._policy, MOST_RELATED)
 
     def close(self) -> None:
         """Let go of the connection."""

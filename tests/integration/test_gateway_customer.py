@@ -41,6 +41,7 @@ async def walked(client: httpx.AsyncClient, path: str, **query: object) -> list[
     while True:
         page = await told(client, path, **query, **({"cursor": cursor} if cursor else {}))
         assert isinstance(page["data"], list)
+        assert not [entry for entry in page["data"] if entry in found]
         found += page["data"]
         cursor = page["next"]
         if cursor is None:
@@ -184,7 +185,7 @@ async def test_identifiers_tell_how_they_came_and_went(
     assert "loyalty_id" in {i["type"] for i in left if i["current"]}  # type: ignore[attr-defined]
 
 
-PARTS = ("", "/summary", "/timeline", "/identifiers", "/events")
+PARTS = ("", "/summary", "/timeline", "/identifiers", "/events", "/relationships")
 
 
 async def test_who_was_merged_away_answers_with_the_survivor(

@@ -52,6 +52,7 @@ async def walked(client: httpx.AsyncClient, **body: object) -> list[str]:
     while True:
         page = await search(client, **body, cursor=cursor)
         found += ids(page)
+        assert len(found) == len(set(found))
         cursor = page["next"]
         if cursor is None:
             return found
