@@ -11,7 +11,7 @@ import pytest
 from tests.integration.test_answers import RULES, home_of
 from tests.support.pipeline import StagesOnPostgres, event
 
-HOME = {"street": "Elm Street", "street_number": "12", "postcode": "60601", "city": "Chicago"}
+HOME = {"street": "Washington Avenue", "street_number": "12", "postcode": "60601", "city": "Chicago"}
 LINE = {"phone": "+14155550101"}
 
 
@@ -30,7 +30,7 @@ def stages(database: str) -> Iterator[StagesOnPostgres]:
         event(
             4,
             {"loyalty_id": "L-4"},
-            traits=who("Paul", "Ito", "1966-06-06", **{**HOME, "street": "Elms Castle Road"}),
+            traits=who("Paul", "Ito", "1966-06-06", **{**HOME, "street": "Washburn Road"}),
         ),
         event(5, {"loyalty_id": "L-5"}, traits=who("Olga", "Petrova", "1999-09-09", postcode="60601")),
     )

@@ -56,10 +56,13 @@ SELECT count(*) AS total FROM (
 ) found
 
 -- name: read_events
--- Events of a profile, newest first.
+-- Events of a profile, newest first: of each record no more than the page could reach, from the index.
 SELECT e.event_id, e.record_id, e.occurred_at, e.accepted_at, e.committed_at, e.source, e.event_type, e.channel,
        e.store, e.order_amount, e.currency, e.items, e.decision, e.reasons, e.request_id, e.correlation_id
-FROM identity_record r JOIN event e USING (record_id)
+FROM identity_record r CROSS JOIN LATERAL (
+    SELECT * FROM event i WHERE i.record_id = r.record_id
+    ORDER BY i.occurred_at DESC, i.event_id LIMIT %(limit)s::bigint + %(offset)s
+) e
 WHERE r.profile_id = %(profile_id)s
 ORDER BY e.occurred_at DESC, e.event_id
 LIMIT %(limit)s OFFSET %(offset)s
