@@ -206,7 +206,7 @@ def test_the_examples_of_the_readme_do_what_they_say(retail_brain: CommandLine) 
     with httpx.Client(
         base_url=given["GATEWAY"], headers={"Authorization": f"Bearer {given['KEY']}"}, trust_env=False
     ) as client:
-        (body,) = re.findall(r"^curl .* -d '(\{.*?\n\})'$", readme, re.MULTILINE | re.DOTALL)
+        body, *_ = re.findall(r"^curl [^\n]* -d '(\{.*?\n\})'$", readme, re.MULTILINE | re.DOTALL)
         headers = {"Content-Type": "application/json"}
         assert client.post("/v1/events", content=body, headers=headers).status_code == 202
         ask, produce, consume = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
