@@ -130,8 +130,8 @@ class Summary(OfProfile):
         reviews=[],
     )
 
-    first_seen: datetime
-    last_seen: datetime
+    first_seen: datetime | None = Field(description="Null of a profile that has no records any more.")
+    last_seen: datetime | None
     sources: list[str]
     orders: int = Field(description="Events that carry an amount or items, in all currencies.")
     lifetime_value: list[CurrencySpending] = Field(description="By currency, that of most orders first.")

@@ -94,6 +94,26 @@ async def test_who_bought_nothing_has_no_scores_but_open_questions(
         assert (review["review_id"], review["other_profile"]) == (str(stages.review()), str(named))
 
 
+async def test_a_profile_without_records_is_told_of(
+    client: httpx.AsyncClient, stages: StagesOnPostgres
+) -> None:
+    empty = uuid4()
+    stages.rows(
+        "INSERT INTO customer_profile (profile_id, created_at, updated_at) VALUES (%s, now(), now()) RETURNING 1",
+        empty,
+    )
+    found = await told(client, f"{empty}/summary")
+    assert (found["first_seen"], found["sources"], found["orders"], found["events_considered"]) == (
+        None,
+        [],
+        0,
+        0,
+    )
+    assert await walked(client, f"{empty}/timeline") == []
+    for part in ("/identifiers", "/relationships", "/events"):
+        await told(client, f"{empty}{part}")
+
+
 async def test_all_that_happened_in_one_list(client: httpx.AsyncClient, stages: StagesOnPostgres) -> None:
     first, _ = chain(stages)
     stages.rollback(first)
