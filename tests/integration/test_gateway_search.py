@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from tests.integration.test_answers import RULES, home_of
 from tests.support.pipeline import StagesOnPostgres, event
@@ -220,3 +221,21 @@ async def test_a_cursor_is_of_one_search(client: httpx.AsyncClient, stages: Stag
     answer = await client.post("/v1/profiles:search", json={"filter": {"source": "pos"}, "cursor": cursor})
     assert answer.status_code == 400
     assert "none of this list" in answer.json()["error"]["message"]
+
+
+async def test_whose_identifiers_are_revealed_is_told(
+    client: httpx.AsyncClient, stages: StagesOnPostgres
+) -> None:
+    anna = str(home_of(stages, 1))
+    for path, body in (("profiles:search", {"identifiers": MAIL}), (f"profiles/{anna}/identifiers", None)):
+        for reveal in (False, True):
+            method = "GET" if body is None else "POST"
+            with capture_logs() as logs:
+                answer = await client.request(
+                    method, f"/v1/{path}", json=body, params={"reveal": str(reveal).lower()}
+                )
+            assert answer.status_code == 200, answer.text
+            assert (MAIL["email"] in answer.text) is reveal
+            revealed = [line["profile_id"] for line in logs if line["event"] == "identifiers revealed"]
+            assert revealed == ([anna] if reveal else [])
+            assert MAIL["email"] not in str(logs)
