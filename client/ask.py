@@ -6,6 +6,7 @@ The answers are the models that the gateway itself answers with; docs at `/docs`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal, TypeVar
 from uuid import UUID
 
@@ -13,12 +14,19 @@ import orjson
 from pydantic import BaseModel
 
 from client.call import Call
+from gateway.customer_models import (
+    EventsPage,
+    Identifiers,
+    PastProfile,
+    Relationships,
+    Summary,
+    Timeline,
+)
 from gateway.explanations import PairExplained, ProfileExplained
 from gateway.models import (
     Accepted,
     Answered,
     BatchAccepted,
-    Event,
     LiveInsights,
     MergeLog,
     MergeLogDetail,
@@ -27,6 +35,7 @@ from gateway.models import (
     Recommendations,
     Review,
 )
+from gateway.search_models import SearchResults
 from gateway.unmerge_models import Unmerged
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -60,10 +69,10 @@ def send_batch(body: bytes, *, lenient: bool = False, once: str | None = None) -
     return Call("POST", "/v1/events:batch", BatchAccepted.model_validate_json, body=body, headers=headers)
 
 
-def profile(profile_id: Ident, *, fresh: bool = False) -> Call[Profile]:
-    """One customer; `fresh` as it is committed, not as it is cached."""
-    headers = {"Cache-Control": "no-cache"} if fresh else {}
-    return Call("GET", f"/v1/profiles/{_id(profile_id)}", Profile.model_validate_json, headers=headers)
+def profile(profile_id: Ident, *, fresh: bool = False, reveal: bool = False) -> Call[Profile]:
+    """One customer; `fresh` as it is committed, not as it is cached; `reveal` unmasked, for keys that may see it."""
+    path, headers = f"/v1/profiles/{_id(profile_id)}", {"Cache-Control": "no-cache"} if fresh else {}
+    return Call("GET", path, Profile.model_validate_json, query={"reveal": reveal}, headers=headers)
 
 
 def profiles(*, page: int = 1, limit: int = 20, **identifiers: str) -> Call[Page[Profile]]:
@@ -71,9 +80,64 @@ def profiles(*, page: int = 1, limit: int = 20, **identifiers: str) -> Call[Page
     return _get("/v1/profiles", Page[Profile], page=page, limit=limit, **identifiers)
 
 
-def events(profile_id: Ident, *, page: int = 1, limit: int = 20) -> Call[Page[Event]]:
+def events(profile_id: Ident, *, page: int = 1, limit: int = 20) -> Call[EventsPage]:
     """A customer's events, newest first."""
-    return _get(f"/v1/profiles/{_id(profile_id)}/events", Page[Event], page=page, limit=limit)
+    return _get(f"/v1/profiles/{_id(profile_id)}/events", EventsPage, page=page, limit=limit)
+
+
+def summary(profile_id: Ident) -> Call[Summary]:
+    """A customer in figures: what it spent, how often, where, and how that compares."""
+    return _get(f"/v1/profiles/{_id(profile_id)}/summary", Summary)
+
+
+def timeline(
+    profile_id: Ident,
+    *,
+    only: Literal["events", "decisions", "actions"] | None = None,
+    cursor: str | None = None,
+    limit: int = 20,
+) -> Call[Timeline]:
+    """What happened to a customer, newest first: `only` of a kind, behind the `cursor` of the page before."""
+    path = f"/v1/profiles/{_id(profile_id)}/timeline"
+    return _get(path, Timeline, only=only, cursor=cursor, limit=limit)
+
+
+def identifiers(profile_id: Ident, *, reveal: bool = False) -> Call[Identifiers]:
+    """What names a customer, and how that came; `reveal` as it is, for keys that may see it."""
+    return _get(f"/v1/profiles/{_id(profile_id)}/identifiers", Identifiers, reveal=reveal)
+
+
+def history(profile_id: Ident, as_of: datetime, *, reveal: bool = False) -> Call[PastProfile]:
+    """A customer as it stood at a moment, which needs a time zone."""
+    path = f"/v1/profiles/{_id(profile_id)}/history"
+    return _get(path, PastProfile, as_of=as_of.isoformat(), reveal=reveal)
+
+
+def relationships(profile_id: Ident) -> Call[Relationships]:
+    """Whom a customer shares a home, a phone or a card with."""
+    return _get(f"/v1/profiles/{_id(profile_id)}/relationships", Relationships)
+
+
+def search(
+    *,
+    identifiers: Mapping[str, object] | None = None,
+    person: Mapping[str, str] | None = None,
+    where: Mapping[str, object] | None = None,
+    min_score: float = 0.0,
+    limit: int = 20,
+    cursor: str | None = None,
+    reveal: bool = False,
+) -> Call[SearchResults]:
+    """Customers that hold these identifiers, are like this person (ranked), and of whom this is true."""
+    given = {"identifiers": identifiers, "person": person, "filter": where, "cursor": cursor}
+    body = {name: value for name, value in given.items() if value is not None}
+    return Call(
+        "POST",
+        "/v1/profiles:search",
+        SearchResults.model_validate_json,
+        query={"reveal": reveal},
+        body=orjson.dumps({**body, "min_score": min_score, "limit": limit}),
+    )
 
 
 def why(profile_id: Ident) -> Call[ProfileExplained]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from inspect import Parameter, getmembers, isfunction, signature
 from pathlib import Path
 from uuid import UUID
@@ -18,7 +19,13 @@ from gateway.producer import MemorySender
 from gateway.server import make_ports
 from pipeline.settings import Settings
 
-GIVEN: dict[str, object] = {"event": {}, "events": [{}], "body": b"{}", "reason": "asked"}
+GIVEN: dict[str, object] = {
+    "event": {},
+    "events": [{}],
+    "body": b"{}",
+    "reason": "asked",
+    "as_of": datetime(2026, 1, 1, tzinfo=UTC),
+}
 SOME_ID = str(UUID(int=7))
 CALLS = {
     name: function
