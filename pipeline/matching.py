@@ -226,12 +226,16 @@ def _load(
     dirty |= {r for e in edges.values() for r in (e.low, e.high)}.intersection(inner_members)
     afresh = context.also | judged.profiles
     dirty |= {r for r in inner_members if standing[r].profile_id in afresh}
+    constraints = tuple(store.constraints(records)) if records else ()
+    # who was told apart from these may stand in a profile of which no more is known than that evidence leads there
+    told = {r for c in constraints for r in c.left | c.right} - records.keys() - outside.keys()
+    outside |= {r: s.profile_id for r, s in (store.standing(told) if told and outside else {}).items()}
     neighbourhood = Neighbourhood(
         profiles={p: row for p, row in scope.rows.items() if p in scope.loaded},
         records=records,
         edges=tuple(all_edges.values()),
         outside=outside,
-        constraints=tuple(store.constraints(records)) if records else (),
+        constraints=constraints,
         dirty=frozenset(dirty),
         doubts=judged.reasons,
     )

@@ -65,8 +65,8 @@ class Neighbourhood:
     """All that a decision may rest on.
 
     `records` are every record of `profiles` and the new ones; `edges` all evidence with an end in `records`;
-    `outside` the profile of each record that is an edge's other end; `dirty` the records with new evidence; `doubts`
-    those whose evidence fell because a limit was crossed, and why.
+    `outside` the profile of each other record that is an edge's end or that a constraint names beside one of these;
+    `dirty` the records with new evidence; `doubts` those whose evidence fell because a limit was crossed, and why.
     """
 
     profiles: Mapping[Id, ProfileRow]

@@ -9,13 +9,13 @@ from datetime import timedelta
 import pytest
 
 from pipeline.codes import ReasonCode
-from pipeline.identity.model import RecordActivity, Split
+from pipeline.identity.model import Constraint, ConstraintKind, RecordActivity, Split
 from pipeline.identity.settle import settle
 from pipeline.ids import new_id
 from pipeline.inprocess import resolve_batch
 from pipeline.matching import Arrival, gather
 from pipeline.store.memory import MemoryIdentityStore
-from tests.support.people import START, Person, model, person, policy, ring
+from tests.support.people import START, Person, model, narrow, person, policy, ring
 
 ANN = {"first_name": "Ann", "last_name": "Lee"}
 
@@ -80,3 +80,27 @@ def test_a_neighbourhood_too_large_to_look_at_is_left_as_it_is_and_told() -> Non
     assert max(len(members) for members in store.partition()) <= rules.load_limit
     assert ReasonCode.NEIGHBOURHOOD_TOO_LARGE in {r.reason for r in store.reviews.values()}
     assert len(store.partition()) > 1
+
+
+def test_who_was_told_apart_is_not_asked_about_though_the_other_profile_is_not_loaded() -> None:
+    """The evidence leads to another record of it than the one that a steward told apart."""
+    kowalski = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
+    hers = person({"email": "anna@mailbox.net"}, **kowalski)
+    also_hers = person({"phone": "+14155550101"}, minute=1, **kowalski)
+    bare = person({"phone": "+14155550101"}, minute=2)
+    smith = person({"phone": "+14155550101"}, first_name="Mary", last_name="Smith")
+
+    def is_asked(constraints: list[Constraint]) -> bool:
+        made = MemoryIdentityStore(ring().current.match)
+        made.rules += constraints
+        for p in (smith, hers, also_hers, bare):
+            resolve_batch(made, {p.record_id: p.arrival}, model(), narrow(50, 1), new_id, START)
+        homes = {
+            p.record_id: made.standing([p.record_id])[p.record_id].profile_id for p in (hers, also_hers, bare)
+        }
+        assert homes[hers.record_id] == homes[also_hers.record_id] != homes[bare.record_id]
+        return tuple(sorted((homes[hers.record_id], homes[bare.record_id]))) in made.reviews
+
+    assert is_asked([])
+    apart = Constraint(ConstraintKind.CANNOT_LINK, frozenset({hers.record_id}), frozenset({bare.record_id}))
+    assert not is_asked([apart])
