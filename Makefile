@@ -8,7 +8,7 @@ PYTHONS := $(PYTHON) $(SYSTEM) python3.13 python3.12 python3.11 python3 python
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test up down status check format bench bench-matching faults fuzz constraints install clean
+.PHONY: demo test up down status check format bench bench-http bench-matching faults fuzz constraints install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -45,6 +45,9 @@ format: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+bench-http: $(READY)
+	@$(BIN)/python -m bench.http $(BENCH_ARGS)
 
 bench-matching: $(READY)
 	@$(BIN)/python -m bench.matching $(BENCH_ARGS)
