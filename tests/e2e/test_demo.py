@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,6 +185,28 @@ def test_a_file_goes_in_and_who_is_whom_comes_out(retail_brain: CommandLine, tmp
     assert profile["a"] == profile["b"] != profile["c"]
     retail_brain.run("export", "--out", str(out))
     assert len(list(csv.DictReader(out.open()))) == RECORDS + 3
+
+
+@pytest.mark.skipif(
+    shutil.which("curl") is None, reason="the examples are for curl, which is not installed here"
+)
+@pytest.mark.usefixtures("first")
+def test_the_examples_for_curl_are_taken(retail_brain: CommandLine) -> None:
+    (exported,) = re.findall(r"export (GATEWAY=.*)", retail_brain.run("up"))
+    given = dict(pair.split("=", 1) for pair in exported.split())
+    sending = (ROOT / "README.md").read_text().partition("## Send events")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```sh\n(.*?)```", sending, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        command = block.replace("curl ", "curl -sS --fail-with-body ")
+        done = subprocess.run(
+            ("bash", "-euo", "pipefail", "-c", command),
+            env={**os.environ, **given},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        assert json.loads(done.stdout).get("refused", 0) == 0
 
 
 @pytest.mark.usefixtures("first")
