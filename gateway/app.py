@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from gateway import (
     asyncapi,
+    changes,
     cross_origin,
     customer,
     dead_letters,
@@ -54,6 +55,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         ports.waiters.stop()
         await ports.key_uses.flush()
+        await ports.feed.close()
         ports.explain.close()
         ports.readers.close()
         await ports.store.close()
@@ -90,6 +92,7 @@ def create_app(ports: Ports) -> FastAPI:
         searching,
         explaining,
         live,
+        changes,
         stewardship,
         dead_letters,
         health,

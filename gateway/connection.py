@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.edge import ALWAYS, UNLESS_SAID
 from gateway.envelope import error_response
+from gateway.feed.response import ABORT
 from pipeline.codes import ErrorCode
 from pipeline.ids import new_id
 
@@ -63,6 +64,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
         self._in_head, self._fed, self._parsed = True, 0, 0
         self._begun += 1
 

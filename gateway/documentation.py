@@ -21,6 +21,7 @@ _MEANINGS = {
     404: ("NOT_FOUND", "no such profile"),
     408: ("REQUEST_TIMEOUT", "the body did not come within 30 s; send it again, or smaller batches"),
     409: ("CONFLICT", "the merge was rolled back before"),
+    410: ("POSITION_GONE", "the topics no longer hold this position; start again with from=earliest"),
     413: ("PAYLOAD_TOO_LARGE", "the body is over 33554432 bytes; send smaller batches"),
     415: (
         "VALIDATION_ERROR",

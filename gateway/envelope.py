@@ -14,7 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.codes import ErrorCode
-from pipeline.errors import BadInput, Conflict, Forbidden, NotFound, RetailBrainError, RetryLater
+from pipeline.errors import (
+    BadInput,
+    Conflict,
+    FeedFull,
+    Forbidden,
+    NotFound,
+    PositionGone,
+    RetailBrainError,
+    RetryLater,
+)
 from pipeline.field_errors import FieldError, InvalidEvent, field_errors
 from pipeline.log import get_logger
 
@@ -72,6 +81,7 @@ _STATUS_CODES = {
     405: ErrorCode.VALIDATION_ERROR,
     408: ErrorCode.REQUEST_TIMEOUT,
     409: ErrorCode.CONFLICT,
+    410: ErrorCode.POSITION_GONE,
     413: ErrorCode.PAYLOAD_TOO_LARGE,
     415: ErrorCode.VALIDATION_ERROR,
     429: ErrorCode.RATE_LIMIT_EXCEEDED,
@@ -83,6 +93,8 @@ _STATUSES: Mapping[type[RetailBrainError], int] = {
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
+    PositionGone: 410,
+    FeedFull: 503,
 }
 
 
@@ -91,7 +103,7 @@ def _of_ours(request: Request, exc: Exception) -> Response:
     match exc:
         case InvalidEvent():
             return error_response(400, ErrorCode.VALIDATION_ERROR, wrong(exc.errors), request_id, exc.errors)
-        case BadInput() | Forbidden() | NotFound() | Conflict():
+        case BadInput() | Forbidden() | NotFound() | Conflict() | PositionGone() | FeedFull():
             status = _STATUSES[type(exc)]
             return error_response(status, _STATUS_CODES[status], str(exc), request_id)
         case RetryLater():

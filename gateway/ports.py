@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 
 from gateway.auth import Keys
+from gateway.feed.feed import Feed
 from gateway.key_uses import KeyUses
 from gateway.limiter import Limiter
 from gateway.producer import Sender
@@ -81,6 +82,7 @@ class Ports:
     store: Store
     redis: Redis
     waiters: Waiters
+    feed: Feed
     customers: Remembered[Customer]
     steward: Steward
     explain: Explain

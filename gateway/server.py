@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from gateway.app import create_app
 from gateway.auth import ApiKeys
 from gateway.connection import HeadBounds, within
+from gateway.feed.feed import Feed
 from gateway.key_uses import KeyUses
 from gateway.limiter import RedisLimiter
 from gateway.ports import Ports
@@ -169,6 +170,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         store=store,
         redis=redis,
         waiters=Waiters(store.profiles_of),
+        feed=Feed(settings, codec),
         customers=Remembered(settings.record_cache_size),
         steward=_Steward(settings, ring, codec, model, policy),
         explain=_Explain(settings, ring),
@@ -180,11 +182,11 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
 
 
 class _Server(uvicorn.Server):
-    """Ends with status 0 on SIGTERM and SIGINT, and lets those go at once who wait for a resolution."""
+    """Ends with status 0 on SIGTERM and SIGINT, and lets those go at once who wait for a resolution or for changes."""
 
-    def __init__(self, config: uvicorn.Config, waiters: Waiters, sender: KafkaSender) -> None:
+    def __init__(self, config: uvicorn.Config, ports: Ports, sender: KafkaSender) -> None:
         super().__init__(config)
-        self._waiters = waiters
+        self._ports = ports
         self._sender = sender
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -204,7 +206,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Stop taking requests, answer those in flight."""
-        self._waiters.stop()
+        self._ports.waiters.stop()
+        self._ports.feed.stop()
         await super().shutdown(sockets)
 
 
@@ -240,7 +243,7 @@ def main(settings: Settings) -> None:
         )
         _collect_rarely()
         get_logger().info("gateway starts", host=settings.gateway_host, port=settings.gateway_port)
-        _Server(config, ports.waiters, sender).run()
+        _Server(config, ports, sender).run()
     finally:
         sender.close()
     get_logger().info("gateway ended")

@@ -8,6 +8,7 @@ RetailBrainError
 │   ├── GatewayUnavailable   our own HTTP edge does not answer (seen by the CLI)
 │   ├── PipelineStalled      accepted events are not being committed (seen by the CLI)
 │   ├── RegistryUnavailable
+│   ├── FeedFull             as many read the change feed of this gateway as may
 │   ├── TransactionConflict  serialisation failure, deadlock, or a neighbourhood that moved under our locks
 │   └── PositionFenced       another worker owns the partition now; drop the batch
 └── NeverRetry             the same call fails for ever: somebody must change something
@@ -17,6 +18,7 @@ RetailBrainError
     ├── NotFound
     ├── Forbidden            the caller has no right to it; names what is lacking
     ├── Conflict             what was asked contradicts what stands (a merge rolled back twice)
+    ├── PositionGone         a place in the topics that they no longer hold; says how to start again
     ├── ConfigurationError   a setting, policy or mapping file is wrong; names the mend
     ├── SealBroken           an encrypted value does not open: wrong key, wrong place, or tampered with
     ├── StagePaused          a stage must handle nothing until somebody lets it go on; says why
@@ -57,6 +59,10 @@ class GatewayUnavailable(RetryLater):
 
 class RegistryUnavailable(RetryLater):
     """The schema registry is away."""
+
+
+class FeedFull(RetryLater):
+    """As many read the change feed of this gateway as may."""
 
 
 class TransactionConflict(RetryLater):
@@ -114,6 +120,10 @@ class Forbidden(NeverRetry):
 
 class Conflict(NeverRetry):
     """What was asked contradicts what stands."""
+
+
+class PositionGone(NeverRetry):
+    """A position in the topics that they no longer hold; the text says how to start again."""
 
 
 class ConfigurationError(NeverRetry):

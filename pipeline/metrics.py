@@ -37,6 +37,14 @@ PROFILE_READS = Counter(
     "rb_gateway_profile_reads_total", "Profiles read, by where their state was.", ("place",)
 )
 
+FEED_SUBSCRIBERS = Gauge("rb_feed_subscribers", "Subscribers of the change feed")
+FEED_CHANGES = Counter("rb_feed_changes_total", "Changes sent to subscribers, by type.", ["type"])
+FEED_ENDED = Counter(
+    "rb_feed_ended_total",
+    "Streams of the change feed that we ended: shutdown, seconds, position_gone, unavailable, not_reading.",
+    ["reason"],
+)
+
 # ── stages ────────────────────────────────────────────────────────────────────────────────────────────────
 
 BATCH_MESSAGES = Histogram(

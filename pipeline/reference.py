@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from pipeline import metrics
+from pipeline.changes.kinds import MEANINGS as TOLD
+from pipeline.changes.kinds import ChangeType, Wanted
 from pipeline.codes import EXPLANATIONS
 from pipeline.explain.example import excerpt
 from pipeline.settings import Settings
@@ -53,6 +55,15 @@ def metrics_table() -> str:
     return "\n".join(rows)
 
 
+def changes_table() -> str:
+    """Every type of change, the topic that tells it, and what it means."""
+    rows = ["| type | topic | meaning |", "|---|---|---|"]
+    for kind, text in TOLD.items():
+        topics = Wanted(frozenset([kind])).topics if kind is not ChangeType.UNREADABLE else ()
+        rows.append(f"| `{kind.value}` | {', '.join(f'`{topic}`' for topic in topics) or 'any'} | {text} |")
+    return "\n".join(rows)
+
+
 def faults_table() -> str:
     """Every fault that `verify` tells and what it means."""
     rows = ["| fault | meaning |", "|---|---|"]
@@ -70,6 +81,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/reference.md": {
         "reason codes": reason_codes_table,
         "metrics": metrics_table,
+        "change types": changes_table,
         "faults": faults_table,
     },
 }

@@ -112,6 +112,25 @@ class Settings(BaseSettings):
         True, description="Refuse over HTTP what cannot be a phone, an e-mail address or a date of birth."
     )
 
+    # change feed
+    feed_max_subscribers: int = Field(
+        50,
+        ge=1,
+        le=1_000,
+        description="Most subscribers of the change feed at one gateway; beyond it 503 with Retry-After.",
+    )
+    feed_ring_bytes: int = Field(
+        16_777_216, ge=1024, description="Newest changes a gateway holds for its live subscribers, together."
+    )
+    feed_heartbeat_ms: int = Field(
+        15_000, ge=100, description="A comment is sent to a subscriber that got nothing for so long."
+    )
+    feed_patience_ms: int = Field(
+        30_000,
+        ge=100,
+        description="A subscriber that takes nothing of what is sent for so long is disconnected.",
+    )
+
     # stages
     batch_max_events: int = Field(1_000, ge=1, description="Most events in one transaction.")
     batch_linger_ms: int = Field(20, ge=0, description="Wait for a batch to fill, at leisure.")

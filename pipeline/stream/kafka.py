@@ -65,6 +65,25 @@ def consumer_config(settings: Settings, group: str) -> Config:
     return config
 
 
+def reader_config(settings: Settings, client: str) -> Config:
+    """A consumer in no group, which is assigned its partitions and offsets and fetches little ahead.
+
+    It is told where a partition ends, and that an offset is not in the log rather than begin elsewhere.
+    """
+    return _common(settings, client) | {
+        "group.id": settings.topic(client),  # the client wants one; it neither joins nor commits
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 250,
+        "fetch.queue.backoff.ms": 5,
+        "fetch.message.max.bytes": 262_144,
+        "fetch.max.bytes": 2_097_152,
+        "queued.max.messages.kbytes": 2_048,
+    }
+
+
 def producer(config: Config) -> Producer:
     """A producer that logs through the standard library."""
     return Producer({**config, "error_cb": _ErrorLog()}, logger=_library_log())
