@@ -13,11 +13,13 @@ from gateway.documentation import errors
 from gateway.feed.feed import Start
 from gateway.feed.response import EventStream
 from gateway.ports import ports_of
+from gateway.rights import needs
+from pipeline.api_keys.scope import Scope
 from pipeline.changes.kinds import Wanted, types_of
 from pipeline.changes.position import MOST_TEXT, decode
 from pipeline.errors import BadInput
 
-router = APIRouter(prefix="/v1", tags=["changes"])
+router = APIRouter(prefix="/v1", tags=["changes"], dependencies=[needs(Scope.READ)])
 
 _EXAMPLE = (
     "retry: 1000\n: beat\nid: AQYAAAAAAADH1f0S\n\n"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.feed.feed import Subscription
+from gateway.feed.stream import Subscription
 from pipeline import metrics
 from pipeline.log import get_logger
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -84,6 +86,21 @@ class Reader:
         """End the client."""
         with self._lock:
             self._client.close()
+
+
+async def opened(threads: ThreadPoolExecutor, make: Callable[[], Reader]) -> Reader:
+    """A reader that is made on a thread; one that nobody waits for any more is closed."""
+    making = threads.submit(make)
+    try:
+        return await asyncio.wrap_future(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(_close)
+        raise
+
+
+def _close(made: Future[Reader]) -> None:
+    if not made.cancelled() and made.exception() is None:
+        made.result().close()
 
 
 def gone(places: Collection[Place]) -> str:

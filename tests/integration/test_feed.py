@@ -200,7 +200,7 @@ def test_who_does_not_read_is_disconnected_and_no_more_than_may_are_admitted(
         teller.tell(1_000)  # more than the buffers of a connection take
     with serving(few), answering(few) as client, lazy(), lazy():
         eventually(lambda: counted(client, "rb_feed_subscribers") == 2)
-        refused = client.get("/v1/changes")
+        refused = client.get("/v1/changes", params={"seconds": 1})
         assert refused.status_code == 503
         assert refused.headers["Retry-After"]
         eventually(lambda: counted(client, "rb_feed_subscribers") == 0)

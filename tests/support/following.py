@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
 import orjson
+
+PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,11 @@ class Follower:
 
     def take(self, count: int) -> None:
         """So many changes more, of one connection, which is closed then."""
-        wanted = len(self.came) + count
+        wanted, came = len(self.came) + count, len(self.came)
+        deadline = time.monotonic() + PATIENCE_S
         with self.connected() as found:
             while len(self.came) < wanted:
                 next(found)
+                if len(self.came) > came:
+                    came, deadline = len(self.came), time.monotonic() + PATIENCE_S
+                assert time.monotonic() < deadline, f"{wanted - came} changes do not come"
