@@ -9,6 +9,8 @@ from uuid import UUID
 import typer
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pipeline.dead_letters.changes import Changes
     from pipeline.identity.ids import Id
     from pipeline.store.dead_letters import Choice
@@ -21,21 +23,24 @@ def id_of(letter_id: UUID) -> Id:
     return Id(letter_id.bytes)
 
 
+def time_of(option: str, text: str | None) -> datetime | None:
+    """The time in an option. Raises BadInput naming it."""
+    from datetime import UTC, datetime
+
+    from pipeline.errors import BadInput
+
+    try:
+        at = None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(option, "send a time such as 2026-01-31T12:00:00Z") from None
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
 def choice_of(
     stage: str | None, reason: str | None, topic: str | None, since: str | None, until: str | None
 ) -> Choice:
     """What the options choose. Raises BadInput naming the option."""
-    from datetime import UTC, datetime
-
-    from pipeline.errors import BadInput
     from pipeline.store.dead_letters import Choice
-
-    def time_of(name: str, text: str | None) -> datetime | None:
-        try:
-            at = None if text is None else datetime.fromisoformat(text)
-        except ValueError:
-            raise BadInput(name, "send a time such as 2026-01-31T12:00:00Z") from None
-        return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
     return Choice(stage, reason, topic, time_of("--since", since), time_of("--until", until))
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import api_keys, dlq, merge, review, servers, stage
+from cli import api_keys, dlq, merge, review, servers, stage, webhooks
 from cli.demo import demo
 from cli.explain import explain
 from cli.export import export
@@ -58,6 +58,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(merge.app, name="merge")
 app.add_typer(review.app, name="review")
 app.add_typer(stage.app, name="stage")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 _MENDS = {

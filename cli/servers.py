@@ -21,6 +21,7 @@ class Process(StrEnum):
     CACHE = "cache"
     RECOMMENDATIONS = "recommendations"
     INSIGHTS = "insights"
+    WEBHOOKS = "webhooks"
 
 
 MAINS = {
@@ -31,6 +32,7 @@ MAINS = {
     Process.CACHE: "consumers.cache",
     Process.RECOMMENDATIONS: "consumers.recommendations",
     Process.INSIGHTS: "consumers.insights",
+    Process.WEBHOOKS: "consumers.webhooks.process",
 }
 
 

@@ -28,6 +28,7 @@ from gateway import (
     searching,
     stewardship,
     timeline,
+    webhooks,
 )
 from gateway.body import Bounds
 from gateway.edge import Edge
@@ -93,6 +94,7 @@ def create_app(ports: Ports) -> FastAPI:
         explaining,
         live,
         changes,
+        webhooks,
         stewardship,
         dead_letters,
         health,

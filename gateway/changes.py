@@ -15,7 +15,7 @@ from gateway.feed.response import EventStream
 from gateway.ports import ports_of
 from gateway.rights import needs
 from pipeline.api_keys.scope import Scope
-from pipeline.changes.kinds import Wanted, types_of
+from pipeline.changes.kinds import ChangeType, Wanted, types_of
 from pipeline.changes.position import MOST_TEXT, decode
 from pipeline.errors import BadInput
 
@@ -27,9 +27,22 @@ _EXAMPLE = (
     'data: {"id":"profiles-updates-0-0","type":"profile.created","timestamp":"2026-01-31T09:30:01.612000Z",'
     '"profile_id":"019c1f3a-52b1-7c44-9a51-6e0d5b3f2a10","version":1,"data":{"status":"active"}}\n\n'
 )
+_EVENT: dict[str, object] = {
+    "type": "object",
+    "description": "One event. Without `data` it only says the place that the stream has come to.",
+    "properties": {
+        "id": {"type": "string", "description": "Go on after it by Last-Event-ID."},
+        "event": {"type": "string", "enum": [*sorted(ChangeType), "feed.ended"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {
+            "type": ["integer", "string"],
+            "description": "Milliseconds until it may be connected again.",
+        },
+    },
+}
 _STREAM: dict[str, object] = {
     "description": "Server-sent events, until either side ends.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    "content": {"text/event-stream": {"schema": _EVENT, "example": _EXAMPLE}},
 }
 Place = Annotated[
     str | None, Query(max_length=MOST_TEXT, description="As Last-Event-ID, which goes before it.")
@@ -39,7 +52,7 @@ Place = Annotated[
 @router.get(
     "/changes",
     response_class=Response,
-    responses={**errors(400, 410, 503), 200: _STREAM},
+    responses={**errors(400, 410, 431, 503), 200: _STREAM},
     summary="Changes as they come",
 )
 async def get_changes(

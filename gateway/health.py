@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.models import Dependency, PausedStage, Readiness
+from gateway.models import Dependency, DisabledWebhook, PausedStage, Readiness
 from gateway.ports import Ports, ports_of
 from pipeline.errors import CacheUnavailable, RetryLater
 
@@ -50,20 +50,23 @@ async def readyz(request: Request, response: Response) -> Readiness:
     stage is named, with 200: to send events elsewhere would not help, and those that come are kept until it goes on."""
     ports = ports_of(request)
     paused: list[PausedStage] = []
+    disabled: list[DisabledWebhook] = []
 
     async def look() -> None:
         paused.extend(PausedStage.model_validate(row) for row in await ports.store.rows("open_pauses"))
+        rows = await ports.store.rows("disabled_webhooks")
+        disabled.extend(DisabledWebhook.model_validate(row) for row in rows)
 
     kafka, postgres, redis = await asyncio.gather(
         _check(asyncio.to_thread(ports.sender.check), required=True),
         _check(look(), required=True),
         _check(_ping(ports), required=False),
     )
-    status = "ready" if redis.available and not paused else "degraded"
+    status = "ready" if redis.available and not paused and not disabled else "degraded"
     if not (kafka.available and postgres.available):
         status, response.status_code = "unavailable", 503
     dependencies = {"kafka": kafka, "postgres": postgres, "redis": redis}
-    return Readiness(status=status, dependencies=dependencies, paused=paused)
+    return Readiness(status=status, dependencies=dependencies, paused=paused, disabled_webhooks=disabled)
 
 
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")

@@ -253,13 +253,22 @@ class PausedStage(View):
     reason: str
 
 
+class DisabledWebhook(View):
+    """A webhook that the house sends nothing to any more, until somebody enables it."""
+
+    webhook_id: UUID
+    since: datetime
+    reason: str
+
+
 class Readiness(View):
     """ready: all answer. degraded: Redis is away, limits are local and reads slower; or a stage is paused: events are
-    taken and kept, and processed once it is resumed. unavailable: HTTP 503."""
+    taken and kept, and processed once it is resumed; or a webhook was disabled, as it failed. unavailable: HTTP 503."""
 
     status: str
     dependencies: dict[str, Dependency]
     paused: list[PausedStage] = Field(default_factory=list)
+    disabled_webhooks: list[DisabledWebhook] = Field(default_factory=list)
 
 
 class Suggestion(View):

@@ -26,9 +26,14 @@ class Paging:
         self.limit = limit
 
     @property
+    def offset(self) -> int:
+        """How many items lie before the page."""
+        return (self.page - 1) * self.limit
+
+    @property
     def window(self) -> dict[str, object]:
         """The parameters `limit` and `offset` of a query."""
-        return {"limit": self.limit, "offset": (self.page - 1) * self.limit}
+        return {"limit": self.limit, "offset": self.offset}
 
     def of(self, data: list[Item], total: int) -> Page[Item]:
         """The page with its place in the list."""

@@ -33,6 +33,7 @@ from pipeline.settings import Settings
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen
 from pipeline.unmerge.outcome import Unmerged
+from pipeline.webhooks.desk import WebhookDesk
 from schemas.codec import Codec
 
 
@@ -88,6 +89,7 @@ class Ports:
     explain: Explain
     readers: Readers
     desk: Callable[[], AbstractContextManager[Desk]]
+    webhooks: Callable[[], AbstractContextManager[WebhookDesk]]
     clock: Callable[[], datetime]
     new_id: Callable[[], Id]
 

@@ -53,6 +53,7 @@ from pipeline.unmerge.bulk import Chosen, rollback_many
 from pipeline.unmerge.outcome import Unmerged
 from pipeline.unmerge.rollback import rollback_merge
 from pipeline.unmerge.taking_out import take_out
+from pipeline.webhooks.desk import webhook_desk
 from schemas.codec import RAW_TOPIC, Codec, load_codec
 
 _DRAIN_S = 5
@@ -176,6 +177,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         explain=_Explain(settings, ring),
         readers=Readers(partial(_reader, settings, ring, model, policy)),
         desk=partial(desk, settings, ring, codec, "gateway-desk"),
+        webhooks=partial(webhook_desk, settings, ring, "gateway-webhooks"),
         clock=_clock,
         new_id=new_id,
     )

@@ -25,6 +25,7 @@ NEEDS: Mapping[str, tuple[Look, ...]] = {
     "cache": _CONSUMER,
     "recommendations": _CONSUMER,
     "insights": _CONSUMER,
+    "webhooks": _STAGE,
 }
 """What each process that waits cannot begin without, by its name."""
 

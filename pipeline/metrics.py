@@ -108,6 +108,18 @@ INSIGHTS_LATE = Counter(
 )
 
 
+# ── webhooks ──────────────────────────────────────────────────────────────────────────────────────────────
+WEBHOOKS = Gauge("rb_webhooks", "Webhooks: enabled, failing, or disabled by the house", ["state"])
+WEBHOOK_ATTEMPTS = Counter(
+    "rb_webhook_attempts_total", "Attempts to deliver: delivered, failed (tried again) or dead.", ["outcome"]
+)
+WEBHOOK_SECONDS = Histogram("rb_webhook_seconds", "Time that an attempt took.", buckets=_SECONDS)
+WEBHOOK_DEAD = Gauge("rb_webhook_dead", "Dead deliveries that nobody replayed yet")
+WEBHOOK_FAILING_SECONDS = Gauge(
+    "rb_webhook_failing_seconds", "For how long the oldest delivery that fails is being tried"
+)
+
+
 def serve(settings: Settings) -> None:
     """Serve this process's metrics at `settings.metrics_port` in the background; 0 serves none."""
     if settings.metrics_port > 0:

@@ -131,6 +131,33 @@ class Settings(BaseSettings):
         description="A subscriber that takes nothing of what is sent for so long is disconnected.",
     )
 
+    # webhooks
+    webhook_allow_private: bool = Field(
+        False,
+        description="Let webhooks go to private addresses and over http://: for tests and in-house use.",
+    )
+    webhook_max: int = Field(100, ge=1, le=1_000, description="Most webhooks.")
+    webhook_in_flight: int = Field(
+        6, ge=1, le=64, description="Most deliveries to one webhook at a time, each of other profiles."
+    )
+    webhook_timeout_ms: int = Field(
+        10_000, ge=10, description="Longest wait for a webhook's whole answer, the connection included."
+    )
+    webhook_attempts: int = Field(8, ge=1, description="Attempts before a delivery is dead.")
+    webhook_retry_initial_ms: int = Field(
+        1_000, ge=1, description="Wait after the first failed attempt; four times as long each time."
+    )
+    webhook_retry_max_ms: int = Field(
+        600_000, ge=1, description="Longest wait between attempts, and longest honoured Retry-After."
+    )
+    webhook_disable_after: int = Field(
+        20, ge=1, description="Dead deliveries in a row after which a webhook is disabled."
+    )
+    webhook_keep_delivered_hours: int = Field(
+        72, ge=1, description="For so long what was delivered can be replayed."
+    )
+    webhook_keep_dead_hours: int = Field(720, ge=1, description="For so long dead deliveries are kept.")
+
     # stages
     batch_max_events: int = Field(1_000, ge=1, description="Most events in one transaction.")
     batch_linger_ms: int = Field(20, ge=0, description="Wait for a batch to fill, at leisure.")

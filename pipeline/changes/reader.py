@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -137,15 +137,14 @@ def bounds(settings: Settings, topics: Collection[str], client: str) -> dict[Pla
         return found
 
 
-def checked(position: Position, held: dict[Place, Bounds]) -> dict[Place, int]:
-    """A position that was told before as it is to be read now: partitions that came since are read from their
-    beginning. Raises PositionGone where the log does not hold it."""
-    missing = [
+def checked(position: Position, held: Mapping[Place, Bounds]) -> dict[Place, int]:
+    """A position that was told before as it is to be read now, in what the log holds of its topics: partitions that
+    came since are read from their beginning. Raises PositionGone where the log does not hold it."""
+    lost = [
         place
         for place, at in position.items()
         if place not in held or not held[place].low <= at <= held[place].high
     ]
-    if missing:
-        raise PositionGone(gone(missing))
-    topics = {topic for topic, _ in position}
-    return {place: position.get(place, b.low) for place, b in held.items() if place[0] in topics}
+    if lost:
+        raise PositionGone(gone(lost))
+    return {place: position.get(place, found.low) for place, found in held.items()}

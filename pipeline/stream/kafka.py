@@ -76,7 +76,7 @@ def reader_config(settings: Settings, client: str) -> Config:
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "enable.partition.eof": True,
-        "fetch.wait.max.ms": 250,
+        "fetch.wait.max.ms": 500,
         "fetch.queue.backoff.ms": 5,
         "fetch.message.max.bytes": 262_144,
         "fetch.max.bytes": 2_097_152,

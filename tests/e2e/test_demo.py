@@ -240,6 +240,8 @@ def test_the_examples_of_the_readme_do_what_they_say(retail_brain: CommandLine) 
             while not client.get("/v1/profiles", params=identifier).json()["data"]:
                 assert time.monotonic() < deadline, f"nobody has {identifier}"
                 time.sleep(0.1)
+        (stream,) = re.findall(r'curl -N .*"\$GATEWAY(/v1/changes[^"]*)"', readme)
+        assert "event: profile.created" in client.get(stream, timeout=30).text
     assert "'golden_record'" in python(consume)
 
 

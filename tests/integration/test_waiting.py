@@ -39,7 +39,7 @@ def test_what_is_missing_is_said_with_its_mend_and_sigterm_ends_the_wait(tmp_pat
     with running(tuple(NEEDS), settings, tmp_path) as processes:
         for name, process in processes.items():
             eventually(lambda process=process: process.says("waiting for Kafka", "RB_KAFKA_BOOTSTRAP"))
-            if name in ("normalize", "resolve", "relay"):
+            if name in ("normalize", "resolve", "relay", "webhooks"):
                 eventually(lambda process=process: process.says("waiting for Postgres", "RB_POSTGRES_DSN"))
             else:
                 eventually(lambda process=process: process.says("waiting for Redis", "RB_REDIS_URL"))

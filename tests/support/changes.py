@@ -18,6 +18,7 @@ from pipeline.stream.kafka import consumer, reader_config
 from pipeline.stream.publish import KafkaPublisher, Outgoing
 from pipeline.stream.source import message_of
 from schemas.codec import load_codec
+from schemas.topics import topics
 
 AT = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 
@@ -116,10 +117,21 @@ class Teller:
         self._publisher.close()
 
 
-def held(settings: Settings, topics: Sequence[str] = TOPICS) -> dict[str, dict[str, object]]:
+def expire(settings: Settings, topic: str) -> None:
+    """All that a topic holds goes, as by retention."""
+    from confluent_kafka import OFFSET_END, TopicPartition
+    from confluent_kafka.admin import AdminClient
+
+    places = [TopicPartition(settings.topic(topic), n, OFFSET_END) for n in range(topics()[topic].partitions)]
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    for future in admin.delete_records(places).values():
+        future.result()
+
+
+def held(settings: Settings) -> dict[str, dict[str, object]]:
     """What Kafka holds, as a consumer reads it: the JSON of each message by its id, by partition in order."""
     codec = load_codec(settings)
-    ends = bounds(settings, topics, "test-held")
+    ends = bounds(settings, TOPICS, "test-held")
     missing = {place: b.high for place, b in ends.items() if b.high > b.low}
     with closing(consumer(reader_config(settings, "test-held"))) as client:
         client.assign(list(_from_the_beginning(settings, ends)))
