@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TypeVar
 
 import httpx
 
 from client.call import Call, Patience
+from client.feed import Change, Reading
 from client.sync import TIMEOUT_S
 
 T = TypeVar("T")
@@ -53,6 +55,30 @@ class AsyncRetailBrain:
         finally:
             for task in waiting:
                 task.cancel()
+
+    async def changes(self, reading: Reading) -> AsyncIterator[Change]:
+        """Changes as they come, without end; as `RetailBrain.changes`."""
+        while True:
+            try:
+                async with self._stream(reading) as answer:
+                    if answer.is_error:
+                        await answer.aread()
+                    wait_s = reading.begin(answer)
+                    if wait_s is None:
+                        async for line in answer.aiter_lines():
+                            if (change := reading.line(line)) is not None:
+                                yield change
+            except httpx.TransportError as exc:
+                wait_s = reading.lost(exc)
+            await asyncio.sleep(reading.pause_s if wait_s is None else wait_s)
+
+    @asynccontextmanager
+    async def _stream(self, reading: Reading) -> AsyncIterator[httpx.Response]:
+        answer = await self._http.send(reading.request(self._http), stream=True)
+        try:
+            yield answer
+        finally:
+            await answer.aclose()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -6,12 +6,14 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
 import httpx
 
 from client.call import Call, Patience
+from client.feed import Change, Reading
 
 T = TypeVar("T")
 TIMEOUT_S = 60.0
@@ -55,6 +57,32 @@ class RetailBrain:
             finally:
                 for future in waiting:
                     future.cancel()
+
+    def changes(self, reading: Reading) -> Iterator[Change]:
+        """Changes as they come, without end: cut off, it goes on where it was. What is read of the feed after the last
+        change that was dealt with is read again by a `Reading` with the `place` of then.
+
+        Raises RequestRefused (410: retention removed what is behind the place), GatewayUnavailable.
+        """
+        while True:
+            try:
+                with self._stream(reading) as answer:
+                    if answer.is_error:
+                        answer.read()
+                    wait_s = reading.begin(answer)
+                    if wait_s is None:
+                        yield from filter(None, map(reading.line, answer.iter_lines()))
+            except httpx.TransportError as exc:
+                wait_s = reading.lost(exc)
+            time.sleep(reading.pause_s if wait_s is None else wait_s)
+
+    @contextmanager
+    def _stream(self, reading: Reading) -> Iterator[httpx.Response]:
+        answer = self._http.send(reading.request(self._http), stream=True)
+        try:
+            yield answer
+        finally:
+            answer.close()
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 
 import httpx
 import pytest
 
+from client import AsyncRetailBrain, Reading, RetailBrain
+from client.feed import Change
 from faults.proxy import Proxies
+from pipeline.errors import RequestRefused
 from pipeline.settings import Settings
 from tests.support.changes import Teller, expire, held
 from tests.support.following import Follower
@@ -107,6 +112,50 @@ def test_cut_ten_times_and_resumed_it_has_no_gap_and_no_double(fed: Settings, te
     assert {str(change["id"]): change for change in follower.came} == expected
     assert in_order(follower.came)
     assert len(ids) > 2_000
+
+
+def test_the_client_goes_on_by_itself_wherever_it_is_cut(fed: Settings, teller: Teller) -> None:
+    teller.tell(400)
+    expected = held(fed)
+    cuts = range(50, len(expected), len(expected) // 5)
+    with serving(fed), Proxies({"gateway": (port := free_port())}) as proxies:
+        proxies["gateway"].target = fed.gateway_port
+
+        def by_threads() -> Iterator[Change]:
+            with RetailBrain(f"http://127.0.0.1:{port}", "test-key") as brain:
+                yield from islice(brain.changes(Reading(start="earliest")), len(expected))
+
+        async def by_asyncio(seen: Callable[[Change], None]) -> None:
+            async with AsyncRetailBrain(f"http://127.0.0.1:{port}", "test-key") as brain:
+                left = len(expected)
+                async for change in brain.changes(Reading(start="earliest")):
+                    seen(change)
+                    left -= 1
+                    if not left:
+                        return
+
+        def look(change: Change) -> None:
+            came.append(change)
+            if len(came) in cuts:
+                proxies["gateway"].cut()
+
+        came: list[Change] = []
+        for change in by_threads():
+            look(change)
+        assert [c["id"] for c in came] == list(dict.fromkeys(c["id"] for c in came)), "a change came twice"
+        assert {c["id"] for c in came} == set(expected)
+        came = []
+        asyncio.run(by_asyncio(look))
+        assert {c["id"]: dict(c) for c in came} == expected
+        assert len(came) == len(expected)
+
+
+def test_the_client_is_told_where_a_place_is_gone(fed: Settings) -> None:
+    with serving(fed), RetailBrain(url(fed), "test-key") as brain:
+        with pytest.raises(RequestRefused, match="VALIDATION_ERROR: Last-Event-ID"):
+            next(brain.changes(Reading(place="nonsense")))
+        with pytest.raises(RequestRefused, match=r"profile\.updated"):
+            next(brain.changes(Reading(types=["profile.changed"])))
 
 
 def test_filters_positions_and_ends(fed: Settings, teller: Teller) -> None:
