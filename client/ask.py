@@ -1,6 +1,8 @@
 """What can be asked of the gateway: each function makes a `Call`, whose result `RetailBrain.ask` returns.
 
-The answers are the models that the gateway itself answers with; docs at `/docs` on the gateway.
+The answers are the models that the gateway itself answers with; docs at `/docs` on the gateway. Every write that
+does not name itself by an `event_id` carries an Idempotency-Key, `once` or one of its own, so that it is done once
+however often it is tried.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import orjson
 from pydantic import BaseModel
@@ -47,14 +49,16 @@ def send_event(
 ) -> Call[Accepted]:
     """Send one event. With `wait_s` its `profile_id` is told if it is resolved by then. `once` is an Idempotency-Key;
     `lenient` keeps an event without the values that cannot be used."""
-    asked = [f"wait={wait_s}"] if wait_s is not None else []
-    return _post("/v1/events", event, Accepted, headers=_headers(asked, lenient, once))
+    headers = {**_preferring(lenient, wait_s), **(_once(once) if once or not _is_named(event) else {})}
+    return _post("/v1/events", event, Accepted, headers)
 
 
 def send_events(
     events: Sequence[object], *, lenient: bool = False, once: str | None = None
 ) -> Call[BatchAccepted]:
     """Send up to 1,000 events, each taken or refused on its own: look at every result."""
+    if once is None and not all(map(_is_named, events)):
+        once = str(uuid4())
     return send_batch(batch_body(events), lenient=lenient, once=once)
 
 
@@ -64,8 +68,8 @@ def batch_body(events: Sequence[object]) -> bytes:
 
 
 def send_batch(body: bytes, *, lenient: bool = False, once: str | None = None) -> Call[BatchAccepted]:
-    """`send_events` of a `batch_body`."""
-    headers = _headers([], lenient, once)
+    """`send_events` of a `batch_body`, whose events are named by their `event_id` unless `once` is given."""
+    headers = {**_preferring(lenient), **({} if once is None else _once(once))}
     return Call("POST", "/v1/events:batch", BatchAccepted.model_validate_json, body=body, headers=headers)
 
 
@@ -194,7 +198,7 @@ def rollback(
         f"/v1/merge-logs/{_id(merge_log_id)}/rollback",
         {"reason": reason, "dry_run": dry_run, "actor": actor},
     )
-    return _post(path, {**body, "plan": plan}, Unmerged, headers=_headers([], False, once))
+    return _post(path, {**body, "plan": plan}, Unmerged, _once(once))
 
 
 def split(
@@ -218,7 +222,7 @@ def split(
         "actor": actor,
     }
     path = f"/v1/profiles/{_id(profile_id)}/split"
-    return _post(path, body, Unmerged, headers=_headers([], False, once))
+    return _post(path, body, Unmerged, _once(once))
 
 
 def reviews(
@@ -238,7 +242,7 @@ def approve(
 ) -> Call[Answered]:
     """Do what a review asks."""
     path = f"/v1/reviews/{_id(review_id)}/approve"
-    return _post(path, {"reason": reason, "actor": actor}, Answered, headers=_headers([], False, once))
+    return _post(path, {"reason": reason, "actor": actor}, Answered, _once(once))
 
 
 def reject(
@@ -246,7 +250,7 @@ def reject(
 ) -> Call[Answered]:
     """Never do what a review asks."""
     path = f"/v1/reviews/{_id(review_id)}/reject"
-    return _post(path, {"reason": reason, "actor": actor}, Answered, headers=_headers([], False, once))
+    return _post(path, {"reason": reason, "actor": actor}, Answered, _once(once))
 
 
 def _id(given: Ident) -> str:
@@ -254,10 +258,19 @@ def _id(given: Ident) -> str:
     return str(given if isinstance(given, UUID) else UUID(given))
 
 
-def _headers(asked: list[str], lenient: bool, once: str | None) -> dict[str, str]:
-    preferred = [*asked, *(["handling=lenient"] if lenient else [])]
-    headers = {"Prefer": ", ".join(preferred)} if preferred else {}
-    return {**headers, "Idempotency-Key": once} if once is not None else headers
+def _is_named(event: object) -> bool:
+    """Whether the same event sent again is known to be the same."""
+    return isinstance(event, Mapping) and event.get("event_id") is not None
+
+
+def _preferring(lenient: bool, wait_s: int | None = None) -> dict[str, str]:
+    preferred = [f"wait={wait_s}"] if wait_s is not None else []
+    preferred += ["handling=lenient"] if lenient else []
+    return {"Prefer": ", ".join(preferred)} if preferred else {}
+
+
+def _once(key: str | None) -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid4()) if key is None else key}
 
 
 def _get(path: str, model: type[Model], **query: str | int | float | bool | None) -> Call[Model]:

@@ -59,9 +59,10 @@ class Patience:
         """
         if answer.is_success:
             return None
-        if answer.status_code not in _PATIENT:
-            raise refused(answer)
         wait_s = _retry_after(answer)
+        under_way = answer.status_code == httpx.codes.CONFLICT and wait_s is not None
+        if answer.status_code not in _PATIENT and not under_way:
+            raise refused(answer)
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS and wait_s:
             # it is alive: waiting for our turn costs no patience
             self._deadline = max(self._deadline, time.monotonic() + wait_s + 1)

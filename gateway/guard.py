@@ -42,7 +42,9 @@ class Guard:
             return
         request_id: str = scope["state"]["request_id"]
         try:
-            body = Body(plain(receive, headers.get(b"content-encoding", b"")), self._bounds)
+            body = Body(
+                plain(receive, headers.get(b"content-encoding", b""), self._bounds.most_bytes), self._bounds
+            )
         except BodyRefused as exc:
             await http_response(exc, request_id)(scope, receive, send)
             return

@@ -133,7 +133,8 @@ def _unacknowledged(request: Request, beside: Mapping[str, object]) -> Response:
 )
 async def post_batch(request: Request) -> Response:
     """Each event is accepted or refused on its own: look at every result. 202 comes once the broker has all
-    accepted ones. After 503 send those again whose result says 503, with the event ids named there.
+    accepted ones. After 503 send those again whose result says 503, with the event ids named there, and what lies
+    behind the last result.
 
     Up to 1,000 as JSON or as a batch of CloudEvents; up to 10,000 as newline-delimited JSON, which is taken as it
     comes. What lies behind a broken line is taken all the same."""

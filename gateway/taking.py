@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 
+import orjson
 from starlette.requests import Request
 
+from gateway.idempotency import key_of
 from gateway.models import Warned
 from gateway.ports import Ports, ports_of
 from gateway.rights import caller_of
@@ -65,7 +68,7 @@ class Taking:
     def by(cls, request: Request, strict: bool) -> Taking:
         """Of a request."""
         ports, state = ports_of(request), request.state
-        key = request.headers.get("idempotency-key")
+        key = key_of(request)
         named = None if key is None else f"{caller_of(request).name} {key}"
         return cls(ports, ports.clock(), state.request_id, state.correlation_id, strict, named)
 
@@ -103,13 +106,15 @@ class Taking:
             if key is not None:
                 ports.customers.add(key, customer)
         given = event.event_id
-        event_id = self._unnamed(index) if given is None else event_id_text(event.source, given)
+        event_id = self._unnamed(value, index) if given is None else event_id_text(event.source, given)
         raw = to_raw(event, event_id, self.now, self.request_id, self.correlation_id)
         raw["identifiers"], raw["traits"] = customer.identifiers, customer.traits
         return Taken(event_id, ports.codec.encode(RAW_TOPIC, raw), customer.notes)
 
-    def _unnamed(self, index: int) -> str:
-        """The id of an event that came without one; the same each time where the request is known by its key."""
+    def _unnamed(self, value: object, index: int) -> str:
+        """The id of an event that came without one; where the request is known by its key, the same each time that the
+        same event comes in the same place."""
         if self.named is None:
             return str(self.ports.new_id())
-        return str(event_uuid("idempotency-key", f"{self.named} {index}"))
+        said = hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return str(event_uuid("idempotency-key", f"{self.named} {index} {said}"))

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from redis import Redis
+from redis.asyncio import Redis
 
+from gateway.answers import Answer, Place
 from gateway.app import create_app
 from gateway.producer import MemorySender
 from gateway.server import make_ports
 from pipeline.settings import Settings
 from tests.servers import TestStack, flushed_redis
+from tests.support.people import ring
 from tests.support.processes import free_port
 
 EVENT = {"source": "web", "event_type": "visit", "identifiers": {"email": "anna.marked@mailbox.net"}}
@@ -120,6 +122,54 @@ async def test_what_failed_is_tried_again_under_the_same_event_ids(gateway: Gate
     assert len(set(ids[0])) == 2
 
 
+async def test_events_of_another_content_or_place_are_others(gateway: Gateway) -> None:
+    """Also where what the key was used for before is forgotten."""
+    first = await gateway.post("a", {"events": [EVENT, EVENT, OTHER]}, path="/v1/events:batch")
+    again = await gateway.post("a", {"events": [OTHER, EVENT]}, caller="l", path="/v1/events:batch")
+    ids = [result["event_id"] for answer in (first, again) for result in answer.json()["results"]]
+    assert len(set(ids)) == 5
+
+
+async def test_headers_that_say_what_is_sent_are_part_of_it(gateway: Gateway) -> None:
+    async def post(number: int) -> httpx.Response:
+        said = {"specversion": "1.0", "id": f"e-{number}", "source": "/web", "type": "visit"}
+        headers = {f"ce-{name}": value for name, value in said.items()}
+        data = {"identifiers": {"crm_id": "C-1"}}
+        given = {"Authorization": "k", "Idempotency-Key": "a", **headers}
+        return await gateway.client.post("/v1/events", json=data, headers=given)
+
+    assert (await post(1)).status_code == 202
+    assert code(await post(2)) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_only_who_began_may_end(redis_url: str) -> None:
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+        mine, other = (Place(redis, ring(), "caller", "key", asked) for asked in ("this", "that"))
+        assert await mine.begin() is None
+        assert await other.begin() == Answer("this")
+        await other.end(None)
+        await other.end(Answer("that", 200))
+        assert await other.begin() == Answer("this"), "what another put stands"
+        await mine.go_on()
+        done = Answer("this", 202, b"\x00\xff", (("content-type", "application/json"),))
+        await mine.end(done)
+        assert await other.begin() == done
+        await mine.end(None)
+        assert await other.begin() == done, "it ended once"
+
+
+async def test_an_answer_of_ten_thousand_results_takes_little_room(gateway: Gateway, redis_url: str) -> None:
+    headers = {"Authorization": "k", "Idempotency-Key": "a", "Content-Type": "application/x-ndjson"}
+    answer = await gateway.client.post("/v1/events:batch", content=b"x\n" * 10_001, headers=headers)
+    assert answer.status_code == 202
+    assert len(answer.content) > 3_000_000
+    async with Redis.from_url(redis_url) as redis:
+        (name,) = [key async for key in redis.scan_iter("rb:once:*")]
+        assert await redis.strlen(name) < 200_000
+    again = await gateway.client.post("/v1/events:batch", content=b"x\n" * 10_001, headers=headers)
+    assert again.content == answer.content
+
+
 async def test_without_redis_events_keep_their_ids(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, f"redis://127.0.0.1:{free_port()}/0")
     async with gateway.client:
@@ -137,8 +187,8 @@ async def test_a_key_that_is_none_is_named(gateway: Gateway, key: str) -> None:
 
 async def test_nothing_of_it_lies_open_in_redis(gateway: Gateway, redis_url: str) -> None:
     answer = await gateway.post("key-of-anna.marked", {**EVENT, "event_id": "order-anna.marked"})
-    with Redis.from_url(redis_url) as redis:
-        found = [(key, redis.get(key)) for key in redis.scan_iter("rb:once:*")]
+    async with Redis.from_url(redis_url) as redis:
+        found = [(key, await redis.get(key)) async for key in redis.scan_iter("rb:once:*")]
     assert len(found) == 1
     for told in ("anna.marked", answer.json()["event_id"], answer.json()["request_id"]):
         assert told not in str(found)

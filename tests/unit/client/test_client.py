@@ -108,6 +108,25 @@ async def test_it_waits_as_long_as_it_is_told(gateway: Gateway, asked: Ask) -> N
 
 
 @both
+async def test_it_waits_for_what_it_sent_before_and_is_under_way(gateway: Gateway, asked: Ask) -> None:
+    gateway.answers = [refusal(409, "CONFLICT", **{"Retry-After": "1"}), (202, {}, TAKEN)]
+    await asked(gateway, ask.send_events([{}]), 10)
+    keys = {request["Idempotency-Key"] for request in gateway.requests}
+    assert len(gateway.requests) == 2
+    assert len(keys) == 1
+    gateway.answers = [refusal(409, "CONFLICT")]
+    with pytest.raises(RequestRefused):
+        await asked(gateway, ask.send_events([{}]), 10)
+
+
+@both
+async def test_what_names_itself_needs_no_key(gateway: Gateway, asked: Ask) -> None:
+    gateway.answers = [(202, {}, TAKEN)]
+    await asked(gateway, ask.send_events([{"event_id": "e-1"}]), 10)
+    assert "Idempotency-Key" not in gateway.requests[0]
+
+
+@both
 async def test_it_gives_up_when_its_patience_ends(gateway: Gateway, asked: Ask) -> None:
     gateway.answers = [refusal(503, "UNAVAILABLE")]
     with pytest.raises(GatewayUnavailable, match="HTTP 503"):

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
+from gateway.body import BodyTooLarge
 from gateway.inflate import BodyBroken, BodyNotPlain, plain
 
 STEP = 65_536
+MOST = 1_000_000
 
 
 class Parts:
@@ -31,7 +33,7 @@ class Parts:
 
 
 async def read(parts: Sequence[bytes]) -> list[bytes]:
-    receive = plain(Parts(parts), b"gzip")
+    receive = plain(Parts(parts), b"gzip", MOST)
     found = []
     while True:
         message = await receive()
@@ -84,7 +86,20 @@ async def test_what_is_no_gzip_is_refused(parts: list[bytes]) -> None:
 
 async def test_what_is_not_encoded_comes_as_it_is_and_other_encodings_are_refused() -> None:
     receive = Parts([b"{}"])
-    assert plain(receive, b"") is receive
-    assert plain(receive, b"Identity") is receive
+    assert plain(receive, b"", MOST) is receive
+    assert plain(receive, b"Identity", MOST) is receive
     with pytest.raises(BodyNotPlain):
-        plain(receive, b"br")
+        plain(receive, b"br", MOST)
+
+
+async def test_after_its_end_only_the_client_is_heard() -> None:
+    """Who waits for the client to go would turn for ever, and let nobody else run, if the end came again and again."""
+    receive = plain(Parts([gzip.compress(b"")]), b"gzip", MOST)
+    assert await receive() == {"type": "http.request", "body": b"", "more_body": False}
+    assert await receive() == {"type": "http.disconnect"}
+
+
+async def test_what_inflates_to_nothing_counts_as_it_comes() -> None:
+    receive = plain(Parts([gzip.compress(b"") * 1_000] * 100), b"gzip", MOST)
+    with pytest.raises(BodyTooLarge):
+        await receive()
