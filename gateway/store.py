@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -22,6 +22,10 @@ async def _configure(connection: AsyncConnection[DictRow]) -> None:
     await connection.execute("SET statement_timeout = '5s'")
 
 
+class _Lost(OperationalError):
+    """The connection was gone, not the query wrong."""
+
+
 class Store:
     """A pool that connects when it can. `open` before use, `close` after."""
 
@@ -35,7 +39,6 @@ class Store:
             max_waiting=1_000,
             reconnect_timeout=10,
             configure=_configure,
-            check=AsyncConnectionPool.check_connection,
             open=False,
         )
 
@@ -52,9 +55,23 @@ class Store:
     ) -> list[DictRow]:
         """All rows of the named query. Raises StoreUnavailable."""
         with translated():
-            async with self._pool.connection() as connection:
+            try:
+                return await self._rows(query, parameters)
+            except _Lost:
+                # Postgres ended it, as when it starts anew, and most likely the others too. To ask each connection
+                # before it is used would cost every read a round trip.
+                await self._pool.check()
+                return await self._rows(query, parameters)
+
+    async def _rows(self, query: str, parameters: Mapping[str, object] | Sequence[object]) -> list[DictRow]:
+        async with self._pool.connection() as connection:
+            try:
                 cursor = await connection.execute(sql(query), parameters, binary=True)
                 return await cursor.fetchall()
+            except OperationalError as exc:
+                if connection.broken:
+                    raise _Lost(str(exc)) from exc
+                raise
 
     async def profiles_of(self, event_ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
         """The committed ones among the events, each with its profile (None: it names nobody)."""

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from pipeline.settings import Settings
+from pipeline.store.database import Database
 from tests.support.processes import PATIENCE_S, free_port, gateway, process
 
 EVENT = {"source": "web", "event_type": "visit", "event_id": "7", "identifiers": {"crm_id": "C-17"}}
@@ -116,3 +117,24 @@ def test_a_key_whose_scopes_are_misspelt_opens_no_gateway(tmp_path: Path) -> Non
     with process("gateway.server", nowhere(tmp_path, api_keys="a,b:raed"), log) as started:
         assert started.wait(PATIENCE_S) != 0
     assert "RB_API_KEYS: what follows the colon of key 2 is no list of scopes" in log.read_text()
+
+
+def test_connections_that_postgres_ended_cost_no_reader_an_answer(house: Settings, tmp_path: Path) -> None:
+    """As after it was started anew: those in the pool are all gone, and nobody asked them before."""
+    path = f"/v1/profiles/{uuid4()}"
+    with (
+        gateway(house, tmp_path / "log") as client,
+        ThreadPoolExecutor(8) as pool,
+        Database(house.postgres_dsn.get_secret_value(), "test") as database,
+    ):
+        for _ in range(3):
+            answers = list(pool.map(lambda _: client.get(path).status_code, range(40)))
+            assert answers == [404] * 40
+            with database.transaction() as tx:
+                ended = tx.connection.execute(
+                    "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
+                    "WHERE application_name = 'gateway' AND datname = current_database()"
+                ).fetchone()
+            assert ended is not None
+            assert ended[0] >= 1
+        assert client.get(path).status_code == 404
