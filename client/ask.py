@@ -79,11 +79,6 @@ def profile(profile_id: Ident, *, fresh: bool = False, reveal: bool = False) -> 
     return Call("GET", path, Profile.model_validate_json, query={"reveal": reveal}, headers=headers)
 
 
-def profiles(*, page: int = 1, limit: int = 20, **identifiers: str) -> Call[Page[Profile]]:
-    """The customers that hold every identifier given: `profiles(email="ann@lee.io")`."""
-    return _get("/v1/profiles", Page[Profile], page=page, limit=limit, **identifiers)
-
-
 def events(profile_id: Ident, *, page: int = 1, limit: int = 20) -> Call[EventsPage]:
     """A customer's events, newest first."""
     return _get(f"/v1/profiles/{_id(profile_id)}/events", EventsPage, page=page, limit=limit)
@@ -132,7 +127,8 @@ def search(
     cursor: str | None = None,
     reveal: bool = False,
 ) -> Call[SearchResults]:
-    """Customers that hold these identifiers, are like this person (ranked), and of whom this is true."""
+    """Customers that hold these identifiers, are like this person (ranked), and of whom this is true. What is sought is
+    in the body, which no log of requests holds."""
     given = {"identifiers": identifiers, "person": person, "filter": where, "cursor": cursor}
     body = {name: value for name, value in given.items() if value is not None}
     return Call(

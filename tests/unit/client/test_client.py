@@ -136,8 +136,8 @@ async def test_it_gives_up_when_its_patience_ends(gateway: Gateway, asked: Ask) 
 @both
 async def test_nobody_there(gateway: Gateway, asked: Ask) -> None:
     gateway.url = "http://127.0.0.1:1"
-    with pytest.raises(GatewayUnavailable, match=r"ConnectError at http://127\.0\.0\.1:1/v1/profiles$"):
-        await asked(gateway, ask.profiles(email="ann@lee.io"), 0.2)
+    with pytest.raises(GatewayUnavailable, match=r"ConnectError at http://127\.0\.0\.1:1/v1/reviews$"):
+        await asked(gateway, ask.reviews(kind="merge"), 0.2)
 
 
 @both
