@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import httpx
 
-from client.call import Call, Patience
+from client.call import Attempts, Call
 from client.feed import Change, Reading
 from client.sync import TIMEOUT_S
 
@@ -30,14 +30,14 @@ class AsyncRetailBrain:
 
     async def ask(self, call: Call[T]) -> T:
         """What comes of a call. Raises RequestRefused, GatewayUnavailable."""
-        patience = Patience(self._patience_s)
+        attempts = Attempts(self._patience_s)
         while True:
             request = call.request(self._http)
             try:
                 answer = await self._http.send(request)
-                wait_s = patience.after(answer)
+                wait_s = attempts.after(answer)
             except httpx.TransportError as exc:
-                wait_s = patience.without(exc)
+                wait_s = attempts.without(exc)
             if wait_s is None:
                 return call.read(answer.content)
             await asyncio.sleep(wait_s)

@@ -43,7 +43,7 @@ class Call(Generic[T]):
         )
 
 
-class Patience:
+class Attempts:
     """How long one call is tried: until so many seconds passed without an answer."""
 
     def __init__(self, seconds: float, draw: Callable[[float, float], float] = random.uniform) -> None:

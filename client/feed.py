@@ -12,7 +12,7 @@ from typing import Literal, TypedDict, cast
 import httpx
 import orjson
 
-from client.call import Patience
+from client.call import Attempts
 
 PATH = "/v1/changes"
 _ENDED = "feed.ended"
@@ -42,7 +42,7 @@ class Reading:
     patience_s: float = 60.0
     pause_s: float = 1.0
     _said: dict[str, list[str]] = field(default_factory=dict)
-    _patience: Patience | None = None
+    _patience: Attempts | None = None
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """What to ask to go on. Without end: nothing says how long nothing happens."""
@@ -57,7 +57,7 @@ class Reading:
 
     def line(self, line: str) -> Change | None:
         """The change that a line of the stream completes, if it does. The place is behind it then."""
-        self._patience = None  # it answers
+        self._attempts = None  # it answers
         if line:
             name, _, value = line.partition(":")
             if name == "retry":
@@ -83,7 +83,7 @@ class Reading:
         """The seconds to wait after a connection that was lost. Raises GatewayUnavailable once patience is out."""
         return self._tried().without(cause)
 
-    def _tried(self) -> Patience:
+    def _tried(self) -> Attempts:
         """It begins anew whenever anything has come."""
-        self._patience = self._patience or Patience(self.patience_s)
-        return self._patience
+        self._attempts = self._attempts or Attempts(self.patience_s)
+        return self._attempts

@@ -1,6 +1,6 @@
 """CloudEvents 1.0 (JSON format, HTTP binding) as the events we take.
 
-    id, source     name the event: the two sent again are the same event
+    id, source     name the event: both sent again are the same event, whatever form the id has
     source         what `data.source` says, else the last part of its path: "/shops/7/pos" is the source pos
     type, time     event_type and occurred_at
     data           {identifiers, traits, payload}, as in an event of ours
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from pipeline.codes import ReasonCode
-from pipeline.events import event_id_text
+from pipeline.events import event_uuid
 from pipeline.field_errors import FieldError, InvalidEvent, came
 
 STRUCTURED = "application/cloudevents+json"
@@ -51,7 +51,7 @@ def from_cloud_event(value: object) -> dict[str, object]:
     found: dict[str, object] = {
         "source": data.get("source") or _last_part(given["source"]),
         "event_type": given["type"],
-        "event_id": event_id_text(given["source"], given["id"]),
+        "event_id": str(event_uuid("cloud event", f"{given['source']}\x1f{given['id']}")),
         "occurred_at": value.get("time"),
         "correlation_id": value.get("correlationid"),
     }

@@ -33,12 +33,13 @@ def test_its_attributes_are_those_of_an_event() -> None:
     assert (event.source, event.event_type, event.correlation_id) == ("pos", "purchase", "c-1")
     assert event.occurred_at == datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
     assert event.identifiers == {"email": ["jo@mail.test"]}
-    assert event.event_id == str(event_uuid("/shops/7/pos", "A234"))
+    assert event.event_id == str(event_uuid("cloud event", "/shops/7/pos\x1fA234"))
 
 
-def test_two_shops_may_use_the_same_id() -> None:
-    ids = {from_cloud_event({**EVENT, "source": f"/shops/{n}/pos"})["event_id"] for n in range(2)}
-    assert len(ids) == 2
+@pytest.mark.parametrize("event_id", ["A234", "0b0e7ad6-4b1c-4c34-9c0b-0f3b3a1f2f11"])
+def test_two_shops_may_use_the_same_id(event_id: str) -> None:
+    shops = ({**EVENT, "source": f"/shops/{n}/pos", "id": event_id} for n in range(2))
+    assert len({from_cloud_event(event)["event_id"] for event in shops}) == 2
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ async def test_where_the_broker_goes_away_amid_lines_each_says_what_became_of_it
 
 
 async def test_cloud_events_come_in_three_modes(gateway: Gateway) -> None:
-    same = str(event_uuid("/shops/7/pos", "A234"))
+    same = str(event_uuid("cloud event", "/shops/7/pos\x1fA234"))
     structured = await gateway.client.post(
         "/v1/events",
         json=CLOUD_EVENT,
