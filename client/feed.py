@@ -42,7 +42,7 @@ class Reading:
     patience_s: float = 60.0
     pause_s: float = 1.0
     _said: dict[str, list[str]] = field(default_factory=dict)
-    _patience: Attempts | None = None
+    _attempts: Attempts | None = None
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """What to ask to go on. Without end: nothing says how long nothing happens."""
