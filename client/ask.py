@@ -27,7 +27,6 @@ from gateway.customer_models import (
 from gateway.explanations import PairExplained, ProfileExplained
 from gateway.models import (
     Accepted,
-    Answered,
     BatchAccepted,
     LiveInsights,
     MergeLog,
@@ -35,8 +34,8 @@ from gateway.models import (
     Page,
     Profile,
     Recommendations,
-    Review,
 )
+from gateway.review_models import Answered, Review
 from gateway.search_models import SearchResults
 from gateway.unmerge_models import Unmerged
 
@@ -234,19 +233,29 @@ def review(review_id: Ident) -> Call[Review]:
 
 
 def approve(
-    review_id: Ident, reason: str, *, actor: str | None = None, once: str | None = None
+    review_id: Ident,
+    reason: str,
+    *,
+    etag: str | None = None,
+    actor: str | None = None,
+    once: str | None = None,
 ) -> Call[Answered]:
-    """Do what a review asks."""
+    """Do what a review asks; with the `etag` of what was read only if it is still that."""
     path = f"/v1/reviews/{_id(review_id)}/approve"
-    return _post(path, {"reason": reason, "actor": actor}, Answered, _once(once))
+    return _post(path, {"reason": reason, "actor": actor}, Answered, headers=_written(once, etag))
 
 
 def reject(
-    review_id: Ident, reason: str, *, actor: str | None = None, once: str | None = None
+    review_id: Ident,
+    reason: str,
+    *,
+    etag: str | None = None,
+    actor: str | None = None,
+    once: str | None = None,
 ) -> Call[Answered]:
-    """Never do what a review asks."""
+    """Never do what a review asks; with the `etag` of what was read only if it is still that."""
     path = f"/v1/reviews/{_id(review_id)}/reject"
-    return _post(path, {"reason": reason, "actor": actor}, Answered, _once(once))
+    return _post(path, {"reason": reason, "actor": actor}, Answered, headers=_written(once, etag))
 
 
 def _id(given: Ident) -> str:
@@ -267,6 +276,11 @@ def _preferring(lenient: bool, wait_s: int | None = None) -> dict[str, str]:
 
 def _once(key: str | None) -> dict[str, str]:
     return {"Idempotency-Key": str(uuid4()) if key is None else key}
+
+
+def _written(once: str | None, etag: str | None = None) -> dict[str, str]:
+    """The headers of a steward's act."""
+    return {**_once(once), **({"If-Match": etag} if etag is not None else {})}
 
 
 def _get(path: str, model: type[Model], **query: str | int | float | bool | None) -> Call[Model]:

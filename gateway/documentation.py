@@ -22,6 +22,11 @@ _MEANINGS = {
     408: ("REQUEST_TIMEOUT", "the body did not come within 30 s; send it again, or smaller batches"),
     409: ("CONFLICT", "the merge was rolled back before"),
     410: ("POSITION_GONE", "the topics no longer hold this position; start again with from=earliest"),
+    412: (
+        "PRECONDITION_FAILED",
+        "review 019c1f3a-52d0-7a61-9f00-5b6c7d8e9fa0 is not as it was when you read it: read it again, then act on "
+        "what it is now",
+    ),
     413: ("PAYLOAD_TOO_LARGE", "the body is over 33554432 bytes; send smaller batches"),
     415: (
         "VALIDATION_ERROR",
@@ -96,6 +101,21 @@ def _response(status: int) -> dict[str, object]:
 
 WRITE = (*BODY, 409, 422)
 """How a write may end that takes an Idempotency-Key."""
+
+CONDITIONAL = (*WRITE, 404, 412)
+"""How such a write on one thing may end that takes If-Match as well."""
+
+ETAG: Responses = {
+    200: {
+        "headers": {
+            "ETag": {
+                "description": "Names what was read: send it as If-Match with what you do about it.",
+                "schema": {"type": "string"},
+                "example": '"3f1c9a0b7d2e4856"',
+            }
+        }
+    }
+}
 
 Document = dict[str, object]
 

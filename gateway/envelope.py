@@ -21,6 +21,7 @@ from pipeline.errors import (
     Forbidden,
     NotFound,
     PositionGone,
+    PreconditionFailed,
     RetailBrainError,
     RetryLater,
 )
@@ -82,6 +83,7 @@ _STATUS_CODES = {
     408: ErrorCode.REQUEST_TIMEOUT,
     409: ErrorCode.CONFLICT,
     410: ErrorCode.POSITION_GONE,
+    412: ErrorCode.PRECONDITION_FAILED,
     413: ErrorCode.PAYLOAD_TOO_LARGE,
     415: ErrorCode.VALIDATION_ERROR,
     429: ErrorCode.RATE_LIMIT_EXCEEDED,
@@ -94,6 +96,7 @@ _STATUSES: Mapping[type[RetailBrainError], int] = {
     NotFound: 404,
     Conflict: 409,
     PositionGone: 410,
+    PreconditionFailed: 412,
     FeedFull: 503,
 }
 
@@ -103,7 +106,15 @@ def _of_ours(request: Request, exc: Exception) -> Response:
     match exc:
         case InvalidEvent():
             return error_response(400, ErrorCode.VALIDATION_ERROR, wrong(exc.errors), request_id, exc.errors)
-        case BadInput() | Forbidden() | NotFound() | Conflict() | PositionGone() | FeedFull():
+        case (
+            BadInput()
+            | Forbidden()
+            | NotFound()
+            | Conflict()
+            | PositionGone()
+            | PreconditionFailed()
+            | FeedFull()
+        ):
             status = _STATUSES[type(exc)]
             return error_response(status, _STATUS_CODES[status], str(exc), request_id)
         case RetryLater():

@@ -28,7 +28,11 @@ from pipeline.log import get_logger
 HEADER = "Idempotency-Key"
 _MOST = 255
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_SAID = ("content-type", "prefer")  # headers that change what is asked, beside those of CloudEvents
+_SAID = (
+    "content-type",
+    "if-match",
+    "prefer",
+)  # headers that change what is asked, beside those of CloudEvents
 
 Handle = Callable[[Request], Coroutine[None, None, Response]]
 

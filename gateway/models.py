@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -188,53 +188,6 @@ class StewardRequest(View):
         pattern=r"^[^\p{C}]{1,100}$",
         description="Who decided; not given, the API key's name.",
     )
-
-
-class Review(View):
-    """Two profiles that may be one customer (`kind` merge), or one that may be several (split: `low_profile` and
-    `high_profile` are the same, `scoring_details.parts` lists the records of each part, `low_record` and `high_record`
-    are of the largest part and of the others)."""
-
-    review_id: UUID
-    kind: Literal["merge", "split"]
-    low_profile: UUID
-    high_profile: UUID
-    low_record: UUID
-    high_record: UUID
-    status: str
-    reason: str
-    confidence_score: float
-    scoring_details: object
-    model_version: str
-    policy_version: str
-    created_at: datetime
-    updated_at: datetime
-    answered_by: str | None = Field(None, description="Who approved or rejected it; it was at updated_at.")
-    answer_reason: str | None = Field(None, description="Why.")
-
-
-class Answered(View):
-    """A review answered. `profiles` hold the records it was about now; `merge_log_ids` tell what the answer changed:
-    nothing where they stood so before, or the review was answered so before."""
-
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "review_id": "019c1f3a-52d0-7a61-9f00-5b6c7d8e9fa0",
-                "kind": "merge",
-                "status": "approved",
-                "profiles": ["019c1f3a-52b1-7c44-9a51-6e0d5b3f2a10"],
-                "merge_log_ids": ["019c1f3a-5312-7d1e-8a02-3c4d5e6f7081"],
-            }
-        },
-    )
-
-    review_id: UUID
-    kind: Literal["merge", "split"]
-    status: Literal["approved", "rejected"]
-    profiles: list[UUID]
-    merge_log_ids: list[UUID]
 
 
 class Dependency(View):

@@ -29,6 +29,7 @@ from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.privacy.keyring import KeyRing
 from pipeline.remembered import Remembered
+from pipeline.seen import Seen
 from pipeline.settings import Settings
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen
@@ -38,7 +39,7 @@ from schemas.codec import Codec
 
 
 class Steward(Protocol):
-    """Acts on a steward's word; blocks. Raises NotFound, Conflict, BadInput, StoreUnavailable,
+    """Acts on a steward's word; blocks. Raises NotFound, Conflict, PreconditionFailed, BadInput, StoreUnavailable,
     TransactionConflict."""
 
     def rollback(self, merge_log_id: Id, asked: Asked) -> Unmerged:
@@ -52,8 +53,8 @@ class Steward(Protocol):
     ) -> Unmerged:
         """Take records out of a profile."""
 
-    def answer(self, review_id: Id, answer: Answer, actor: str, reason: str) -> Answered:
-        """Answer one review."""
+    def answer(self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen) -> Answered:
+        """Answer one review, if it is as it was seen."""
 
 
 class Explain(Protocol):

@@ -45,6 +45,7 @@ from pipeline.ids import new_id
 from pipeline.log import configure, get_logger
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.remembered import Remembered
+from pipeline.seen import Seen
 from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
@@ -86,10 +87,10 @@ class _Steward:
         with self._acting() as by:
             return take_out(by, profile, records, events, asked)
 
-    def answer(self, review_id: Id, answer: Answer, actor: str, reason: str) -> Answered:
-        """Answer one review."""
+    def answer(self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen) -> Answered:
+        """Answer one review, if it is as it was seen."""
         with self._acting() as by:
-            return answer_review(by, review_id, answer, actor, reason, datetime.now(UTC))
+            return answer_review(by, review_id, answer, actor, reason, datetime.now(UTC), seen=seen)
 
     @contextlib.contextmanager
     def _acting(self) -> Iterator[Stewardship]:

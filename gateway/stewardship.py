@@ -1,4 +1,4 @@
-"""What was merged and split, undoing it, and the reviews that wait for a steward's answer."""
+"""What was merged and split, and undoing it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from gateway.documentation import WRITE, errors
 from gateway.idempotency import OnceRoute
-from gateway.models import Answered, MergeLog, MergeLogDetail, Page, Review, StewardRequest
+from gateway.models import MergeLog, MergeLogDetail, Page
 from gateway.paging import Paged
 from gateway.ports import ports_of
 from gateway.rights import actor_of, needs
@@ -22,7 +22,6 @@ from gateway.unmerge_models import (
     UnmergedMany,
     UnmergeRequest,
 )
-from pipeline.answer import Answer
 from pipeline.api_keys.scope import Scope
 from pipeline.errors import BadInput, NotFound
 from pipeline.identity.ids import Id
@@ -32,8 +31,6 @@ from pipeline.unmerge.bulk import Chosen, plan_of_all
 router = APIRouter(
     prefix="/v1", tags=["stewardship"], dependencies=[needs(Scope.STEWARD)], route_class=OnceRoute
 )
-
-_ANSWERED = errors(*WRITE, 404)
 
 
 @router.get("/merge-logs", responses=errors(400, 503), summary="Merges, splits and rollbacks")
@@ -97,58 +94,6 @@ async def post_split(request: Request, profile_id: UUID, body: SplitRequest) -> 
     records, events = ([Id(i.bytes) for i in given] for given in (body.records, body.events))
     result = await asyncio.to_thread(take_out, Id(profile_id.bytes), records, events, _asked(request, body))
     return Unmerged.model_validate(result)
-
-
-@router.get("/reviews", responses=errors(400, 503), summary="What waits for a steward")
-async def list_reviews(
-    request: Request,
-    paging: Paged,
-    status: Literal["pending", "obsolete", "approved", "rejected"] = "pending",
-    kind: Annotated[
-        Literal["merge", "split"] | None,
-        Query(description="Only pairs that may be one customer, or only profiles that may be several."),
-    ] = None,
-) -> Page[Review]:
-    """The likeliest first."""
-    store = ports_of(request).store
-    chosen = {"status": status, "kind": kind}
-    rows = await store.rows("read_reviews", {**chosen, **paging.window})
-    total = await store.rows("count_reviews", chosen)
-    return paging.of([Review.model_validate(row) for row in rows], total[0]["total"])
-
-
-@router.get("/reviews/{review_id}", responses=errors(400, 404, 503), summary="One review")
-async def get_review(request: Request, review_id: UUID) -> Review:
-    """Why it is a question says, of a merge, `GET /v1/profiles/{low_profile}/explain?with={high_profile}`; of a split,
-    the same between `low_record` and `high_record`."""
-    rows = await ports_of(request).store.rows("read_review", {"review_id": review_id})
-    if not rows:
-        raise NotFound(f"no review {review_id}")
-    return Review.model_validate(rows[0])
-
-
-@router.post("/reviews/{review_id}/approve", responses=_ANSWERED, summary="Approve a merge or a split")
-async def approve(request: Request, review_id: UUID, body: StewardRequest) -> Answered:
-    """Of a merge: the two profiles are one customer, and are merged. Of a split: each part is a customer of its own,
-    and the profile is split. Later records keep to it. 409 where the review is obsolete or was rejected before; to
-    approve again changes nothing."""
-    return await _answer(request, review_id, Answer.APPROVED, body)
-
-
-@router.post("/reviews/{review_id}/reject", responses=_ANSWERED, summary="Reject a merge or a split")
-async def reject(request: Request, review_id: UUID, body: StewardRequest) -> Answered:
-    """Of a merge: the two profiles are two customers, and are never merged. Of a split: the profile is one customer,
-    and stays together. It is not asked again. 409 where the review is obsolete or was approved before; to reject
-    again changes nothing."""
-    return await _answer(request, review_id, Answer.REJECTED, body)
-
-
-async def _answer(request: Request, review_id: UUID, answer: Answer, body: StewardRequest) -> Answered:
-    give = ports_of(request).steward.answer
-    result = await asyncio.to_thread(
-        give, Id(review_id.bytes), answer, actor_of(request, body.actor), body.reason
-    )
-    return Answered.model_validate(result)
 
 
 def _asked(request: Request, body: UnmergeRequest) -> Asked:

@@ -17,6 +17,7 @@ from pipeline.errors import Conflict, NotFound, TransactionConflict
 from pipeline.identity.answer import RecordSet, came_true, constraints, is_forbidden
 from pipeline.identity.ids import Id
 from pipeline.matching import Found
+from pipeline.seen import Seen, must_be_as_seen
 from pipeline.steward import Act, Stewardship
 from pipeline.store.database import Transaction
 from pipeline.store.review_writer import MERGE, SPLIT
@@ -48,16 +49,24 @@ class Answered:
 
 
 def answer_review(
-    stewardship: Stewardship, review_id: Id, answer: Answer, actor: str, reason: str, now: datetime
+    stewardship: Stewardship,
+    review_id: Id,
+    answer: Answer,
+    actor: str,
+    reason: str,
+    now: datetime,
+    *,
+    seen: Seen = None,
 ) -> Answered:
-    """Approve or reject a review. The same answer given again changes nothing.
+    """Approve or reject a review, as it was `seen` if that is told. The same answer given again changes nothing.
 
-    Raises NotFound (no such review), Conflict (answered otherwise, obsolete, or not to be answered as it was asked;
-    says what to do), BadInput (a blank reason), StoreUnavailable, TransactionConflict (the neighbourhood kept moving
-    under several attempts).
+    Raises NotFound (no such review), PreconditionFailed (it is not what was seen), Conflict (answered otherwise,
+    obsolete, or not to be answered as it was asked; says what to do), BadInput (a blank reason), StoreUnavailable,
+    TransactionConflict (the neighbourhood kept moving under several attempts).
     """
     try:
-        return stewardship.act(partial(_answer, review_id=review_id, answer=answer), actor, reason, now)
+        action = partial(_answer, review_id=review_id, answer=answer, seen=seen)
+        return stewardship.act(action, actor, reason, now)
     except _Otherwise as exc:
         stewardship.act(partial(_decide_afresh, profiles=exc.profiles), actor, None, now)
         raise Conflict(
@@ -75,7 +84,7 @@ class _Otherwise(Exception):
 
 
 class _Asked(NamedTuple):
-    """A review as it is stored. `parts` of a proposed split; `asked_at` changes with all that it shows."""
+    """A review as it is stored. `parts` of a proposed split; `etag` changes with all that it shows."""
 
     kind: str
     status: str
@@ -83,10 +92,12 @@ class _Asked(NamedTuple):
     high: Id
     parts: Sequence[Sequence[str]] | None
     asked_at: datetime
+    etag: str
 
 
-def _answer(act: Act, review_id: Id, answer: Answer) -> Answered:
+def _answer(act: Act, review_id: Id, answer: Answer, seen: Seen) -> Answered:
     asked = _review(act.tx, review_id)
+    must_be_as_seen(review_id, asked.etag, seen)
     if asked.status == answer:
         return _told(act.tx, review_id, asked, answer, ())
     _is_open(act.tx, review_id, asked)
@@ -96,7 +107,7 @@ def _answer(act: Act, review_id: Id, answer: Answer) -> Answered:
     for constraint in constraints(sides, are_one):
         act.constrain(constraint, review_id)
     found = act.gather(profiles)
-    answered = act.reviews.answer(review_id, answer, asked.asked_at)
+    answered = act.reviews.answer(review_id, answer, asked.etag)
     if answered is None or _sides(act, asked) != sides:
         raise TransactionConflict("the review or one of its profiles moved before it was locked")
     _may_be_answered(asked, sides, are_one, found)

@@ -19,6 +19,7 @@ RetailBrainError
     ├── Forbidden            the caller has no right to it; names what is lacking
     ├── Conflict             what was asked contradicts what stands (a merge rolled back twice)
     ├── PositionGone         a place in the topics that they no longer hold; says how to start again
+    ├── PreconditionFailed   what is to be changed is not what the caller had seen; says to read it again
     ├── ConfigurationError   a setting, policy or mapping file is wrong; names the mend
     ├── SealBroken           an encrypted value does not open: wrong key, wrong place, or tampered with
     ├── StagePaused          a stage must handle nothing until somebody lets it go on; says why
@@ -124,6 +125,10 @@ class Conflict(NeverRetry):
 
 class PositionGone(NeverRetry):
     """A position in the topics that they no longer hold; the text says how to start again."""
+
+
+class PreconditionFailed(NeverRetry):
+    """What is to be changed is not what the caller had seen; the text says to read it again."""
 
 
 class ConfigurationError(NeverRetry):

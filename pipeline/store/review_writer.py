@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import cast
 
 import orjson
@@ -76,9 +75,9 @@ class ReviewWriter:
             self._retire(retired) + self._put("insert_reviews", added) + self._put("update_reviews", changed)
         )
 
-    def answer(self, review_id: Id, status: str, asked_at: datetime) -> ReviewChange | None:
-        """Give a pending review its answer; None where it is no longer what it was at `asked_at`."""
-        given = {"review_id": review_id, "status": status, "asked_at": asked_at, "now": self._author.now}
+    def answer(self, review_id: Id, status: str, etag: str) -> ReviewChange | None:
+        """Give a pending review its answer; None where it is no longer the one of this entity tag."""
+        given = {"review_id": review_id, "status": status, "etag": etag, "now": self._author.now}
         row = self._tx.row("answer_review", given)
         return None if row is None else ReviewChange(*row)
 

@@ -14,7 +14,8 @@ from pipeline.store.database import Transaction
 @dataclass(frozen=True, slots=True)
 class StoredReview:
     """A review with the names of its columns; a proposed split names its one profile twice. `answered_by` and
-    `answer_reason` are of those that were approved or rejected, at `updated_at`."""
+    `answer_reason` are of those that were approved or rejected, at `updated_at`. `etag` is another one as soon as
+    anything else is."""
 
     review_id: Id
     kind: str
@@ -32,6 +33,7 @@ class StoredReview:
     updated_at: datetime
     answered_by: str | None
     answer_reason: str | None
+    etag: str
 
     @property
     def parts(self) -> tuple[tuple[Id, ...], ...]:

@@ -18,11 +18,13 @@ from typing import TypeVar
 import pytest
 
 from pipeline.answer import Answer, Answered, answer_review
-from pipeline.errors import Conflict, TransactionConflict
+from pipeline.errors import Conflict, PreconditionFailed, TransactionConflict
 from pipeline.identity.ids import Id
+from pipeline.seen import Seen
 from pipeline.store.database import Database, Transaction
+from pipeline.store.reviews import read_review
 from pipeline.verify.verification import verify
-from tests.integration.test_answers import ANNA, RULES, constraints, doubt, home_of, proposal, told
+from tests.integration.test_answers import ANNA, EMAIL, RULES, constraints, doubt, home_of, proposal, told
 from tests.support.people import model, ring
 from tests.support.pipeline import EventIn, StagesOnPostgres, event
 from tests.support.processes import PATIENCE_S
@@ -77,11 +79,18 @@ class Race:
             assert time.monotonic() < deadline, "the second does not wait for the first"
             time.sleep(0.01)
 
-    def answering(self, review: Id, answer: Answer) -> Callable[[Database], Answered]:
+    def answering(self, review: Id, answer: Answer, seen: Seen = None) -> Callable[[Database], Answered]:
         by = self.stages.stewardship()
         return lambda database: answer_review(
-            replace(by, database=database), review, answer, "steward", "I know them", datetime.now(UTC)
+            replace(by, database=database), review, answer, *self.who(), seen=seen
         )
+
+    def who(self) -> tuple[str, str, datetime]:
+        return "steward", "I know them", datetime.now(UTC)
+
+    def etag(self, review: Id) -> Seen:
+        with self.stages.database.transaction() as tx:
+            return frozenset((read_review(tx, review).etag,))
 
     def resolving(self, *events: EventIn) -> Callable[[Database], None]:
         batch = self.stages.to_resolve(self.stages.normalized(*events))
@@ -173,3 +182,30 @@ def test_of_two_stewards_who_differ_the_second_is_refused(race: Race) -> None:
     with pytest.raises(Conflict, match="was rejected before, by steward"):
         late.result()
     assert len(race.stages.profiles()) == 2
+
+
+@pytest.mark.parametrize("second", Answer)
+def test_of_two_stewards_who_read_the_same_the_second_is_told(race: Race, second: Answer) -> None:
+    """Though both conditions held when they began, and though they may agree."""
+    review = doubt(race.stages)
+    seen = race.etag(review)
+    late = race.run(race.answering(review, Answer.REJECTED, seen), race.answering(review, second, seen))
+    with pytest.raises(PreconditionFailed, match="read it again"):
+        late.result()
+    assert told(race.stages, "merge") == ["pending", "rejected"]
+    assert len(constraints(race.stages)) == 1
+
+
+def test_what_came_since_it_was_read_is_not_answered_unseen(race: Race) -> None:
+    review = doubt(race.stages)
+    better = event(
+        3, {"loyalty_id": "L-1001", **EMAIL}, traits={**ANNA, "postcode": "10115", "city": "Berlin"}
+    )
+    more = event(4, {"loyalty_id": "L-2002", **EMAIL}, traits={**ANNA, "postcode": "10115", "city": "Berlin"})
+    race.stages.send(better)
+    seen = race.etag(review)
+    late = race.run(race.resolving(more), race.answering(review, Answer.APPROVED, seen))
+    with pytest.raises(PreconditionFailed, match="read it again"):
+        late.result()
+    assert race.stages.review() == review
+    assert constraints(race.stages) == []

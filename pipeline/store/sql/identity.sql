@@ -335,14 +335,16 @@ INSERT INTO identity_constraint
 VALUES (%(constraint_id)s, %(kind)s, %(left)s, %(right)s, %(actor)s, %(reason)s, %(now)s, %(review_id)s)
 
 -- name: review_to_answer
--- A review and what it asks; updated_at changes with all that it shows.
-SELECT kind, status, low_profile, high_profile, scoring_details -> 'parts', updated_at
+-- A review, what it asks, and its entity tag, which changes with all that it shows.
+SELECT kind, status, low_profile, high_profile, scoring_details -> 'parts', updated_at,
+    review_etag(review_id, status, updated_at, revision)
 FROM review_queue WHERE review_id = %s
 
 -- name: answer_review
 -- Give a pending review its answer; no row where it is not the one that was read. Its profiles are locked.
 UPDATE review_queue SET status = %(status)s, updated_at = %(now)s
-WHERE review_id = %(review_id)s AND status = 'pending' AND updated_at = %(asked_at)s
+WHERE review_id = %(review_id)s AND status = 'pending'
+  AND review_etag(review_id, status, updated_at, revision) = %(etag)s
 RETURNING review_id, kind, status, reason, low_profile, high_profile, confidence_score, scoring_details::text,
     model_version, policy_version
 

@@ -96,31 +96,3 @@ SELECT merge_log_id, kind, source_profile, target_profile, records, confidence_s
        model_version, policy_version, actor, reason, decided_at, rolled_back, rolled_back_at, rolled_back_by,
        source_snapshot, target_snapshot
 FROM identity_merge_log WHERE merge_log_id = %(merge_log_id)s
-
--- name: read_reviews
--- The review queue, the likeliest first; of one kind where given.
-SELECT q.review_id, q.kind, q.low_profile, q.high_profile, q.low_record, q.high_record, q.status, q.reason,
-       q.confidence_score, q.scoring_details, q.model_version, q.policy_version, q.created_at, q.updated_at,
-       answer.actor AS answered_by, answer.reason AS answer_reason
-FROM review_queue q
-LEFT JOIN LATERAL (
-    SELECT c.actor, c.reason FROM identity_constraint c WHERE c.review_id = q.review_id LIMIT 1
-) answer ON true
-WHERE q.status = %(status)s AND (%(kind)s::text IS NULL OR q.kind = %(kind)s)
-ORDER BY q.confidence_score DESC, q.review_id
-LIMIT %(limit)s OFFSET %(offset)s
-
--- name: count_reviews
--- How many rows `read_reviews` has on all pages.
-SELECT count(*) AS total FROM review_queue WHERE status = %(status)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-
--- name: read_review
--- One of them.
-SELECT q.review_id, q.kind, q.low_profile, q.high_profile, q.low_record, q.high_record, q.status, q.reason,
-       q.confidence_score, q.scoring_details, q.model_version, q.policy_version, q.created_at, q.updated_at,
-       answer.actor AS answered_by, answer.reason AS answer_reason
-FROM review_queue q
-LEFT JOIN LATERAL (
-    SELECT c.actor, c.reason FROM identity_constraint c WHERE c.review_id = q.review_id LIMIT 1
-) answer ON true
-WHERE q.review_id = %(review_id)s

@@ -1,0 +1,88 @@
+"""The reviews that wait for a steward's answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from starlette.requests import Request
+
+from gateway.conditions import IfMatch
+from gateway.documentation import CONDITIONAL, ETAG, errors
+from gateway.idempotency import OnceRoute
+from gateway.models import Page, StewardRequest
+from gateway.paging import Paged
+from gateway.ports import ports_of
+from gateway.review_models import Answered, Review
+from gateway.rights import actor_of, needs
+from pipeline.answer import Answer
+from pipeline.api_keys.scope import Scope
+from pipeline.errors import NotFound
+from pipeline.identity.ids import Id
+from pipeline.seen import Seen
+
+router = APIRouter(
+    prefix="/v1", tags=["stewardship"], dependencies=[needs(Scope.STEWARD)], route_class=OnceRoute
+)
+
+
+@router.get("/reviews", responses=errors(400, 503), summary="What waits for a steward")
+async def list_reviews(
+    request: Request,
+    paging: Paged,
+    status: Literal["pending", "obsolete", "approved", "rejected"] = "pending",
+    kind: Annotated[
+        Literal["merge", "split"] | None,
+        Query(description="Only pairs that may be one customer, or only profiles that may be several."),
+    ] = None,
+) -> Page[Review]:
+    """The likeliest first."""
+    store = ports_of(request).store
+    chosen = {"status": status, "kind": kind}
+    rows = await store.rows("read_reviews", {**chosen, **paging.window})
+    total = await store.rows("count_reviews", chosen)
+    return paging.of([Review.model_validate(row) for row in rows], total[0]["total"])
+
+
+@router.get("/reviews/{review_id}", responses={**ETAG, **errors(400, 404, 503)}, summary="One review")
+async def get_review(request: Request, response: Response, review_id: UUID) -> Review:
+    """Send its ETag as If-Match with what you do about it, and it is done only if nothing changed since. Why it is a
+    question says, of a merge, `GET /v1/profiles/{low_profile}/explain?with={high_profile}`; of a split, the same
+    between `low_record` and `high_record`."""
+    rows = await ports_of(request).store.rows("read_review", {"review_id": review_id})
+    if not rows:
+        raise NotFound(f"no review {review_id}")
+    response.headers["ETag"] = rows[0]["etag"]
+    return Review.model_validate(rows[0])
+
+
+@router.post(
+    "/reviews/{review_id}/approve", responses=errors(*CONDITIONAL), summary="Approve a merge or a split"
+)
+async def approve(request: Request, review_id: UUID, body: StewardRequest, seen: IfMatch) -> Answered:
+    """Of a merge: the two profiles are one customer, and are merged. Of a split: each part is a customer of its own,
+    and the profile is split. Later records keep to it. 409 where the review is obsolete or was rejected before; to
+    approve again changes nothing."""
+    return await _answer(request, review_id, Answer.APPROVED, body, seen)
+
+
+@router.post(
+    "/reviews/{review_id}/reject", responses=errors(*CONDITIONAL), summary="Reject a merge or a split"
+)
+async def reject(request: Request, review_id: UUID, body: StewardRequest, seen: IfMatch) -> Answered:
+    """Of a merge: the two profiles are two customers, and are never merged. Of a split: the profile is one customer,
+    and stays together. It is not asked again. 409 where the review is obsolete or was approved before; to reject
+    again changes nothing."""
+    return await _answer(request, review_id, Answer.REJECTED, body, seen)
+
+
+async def _answer(
+    request: Request, review_id: UUID, answer: Answer, body: StewardRequest, seen: Seen
+) -> Answered:
+    give = ports_of(request).steward.answer
+    result = await asyncio.to_thread(
+        give, Id(review_id.bytes), answer, actor_of(request, body.actor), body.reason, seen
+    )
+    return Answered.model_validate(result)
