@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -10,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from pipeline.answer import Answer
+    from pipeline.store.reviews import StoredReview
 
 app = typer.Typer(no_args_is_help=True, help="What waits for a steward: list it, look at it, answer it.")
 
@@ -19,6 +21,14 @@ class Kind(StrEnum):
 
     MERGE = "merge"
     SPLIT = "split"
+
+
+class Skipped(StrEnum):
+    """What becomes of reviews that are put aside."""
+
+    EXCLUDE = "exclude"
+    INCLUDE = "include"
+    ONLY = "only"
 
 
 class Status(StrEnum):
@@ -31,8 +41,15 @@ class Status(StrEnum):
 
 
 ReviewId = Annotated[UUID, typer.Argument(help="The review's id.")]
-Reason = Annotated[str, typer.Option(help="Why; kept in the constraint and the merge log.")]
-Actor = Annotated[str, typer.Option(help="Who answers.")]
+Reason = Annotated[str, typer.Option(help="Why; kept with what is done.")]
+Actor = Annotated[str, typer.Option(help="Who does it.")]
+Etag = Annotated[
+    str | None,
+    typer.Option(
+        help="Only if the review is still what was read, whose ETag `show` tells.", show_default=False
+    ),
+]
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -42,21 +59,29 @@ def list_(
     status: Annotated[Status, typer.Option(help="Those that wait, or those that no longer do.")] = (
         Status.PENDING
     ),
+    assigned_to: Annotated[str | None, typer.Option(help="Only this steward's.")] = None,
+    unassigned: Annotated[bool, typer.Option("--unassigned", help="Only those that are nobody's.")] = False,
+    profile: Annotated[UUID | None, typer.Option(help="Only those about this profile.")] = None,
+    skipped: Annotated[Skipped, typer.Option(help="Those that are put aside.")] = Skipped.EXCLUDE,
     limit: Annotated[int, typer.Option(min=1, help="The most to list.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """The reviews of a status, the likeliest first."""
+    from datetime import UTC
+
     import orjson
 
     from infra.addresses import effective_settings
     from pipeline.explain.report import as_data
     from pipeline.explain.reviews import listed
     from pipeline.store.database import Database
-    from pipeline.store.reviews import read_reviews
+    from pipeline.store.reviews import Skipped as Aside
+    from pipeline.store.reviews import Wanted, read_reviews
 
+    wanted = Wanted(status, kind, assigned_to, unassigned, profile_id=profile, skipped=Aside(skipped))
     dsn = effective_settings().postgres_dsn.get_secret_value()
     with Database(dsn, "cli") as database, database.transaction() as tx:
-        found = read_reviews(tx, status, kind, limit)
+        found = read_reviews(tx, wanted, datetime.now(UTC), limit)
     if as_json:
         typer.echo(orjson.dumps(as_data(found)).decode())
     else:
@@ -91,23 +116,88 @@ def show(review_id: ReviewId, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def approve(review_id: ReviewId, reason: Reason, actor: Actor = "cli", as_json: AsJson = False) -> None:
+def approve(
+    review_id: ReviewId, reason: Reason, actor: Actor = "cli", etag: Etag = None, as_json: AsJson = False
+) -> None:
     """Do it: the two profiles are merged, or the one is split, and it stays so."""
     from pipeline.answer import Answer
 
-    _answer(review_id, Answer.APPROVED, reason, actor, as_json)
+    _answer(review_id, Answer.APPROVED, reason, actor, etag, as_json)
 
 
 @app.command()
-def reject(review_id: ReviewId, reason: Reason, actor: Actor = "cli", as_json: AsJson = False) -> None:
+def reject(
+    review_id: ReviewId, reason: Reason, actor: Actor = "cli", etag: Etag = None, as_json: AsJson = False
+) -> None:
     """Never do it: the two profiles stay two, or the one stays whole, and it is not asked again."""
     from pipeline.answer import Answer
 
-    _answer(review_id, Answer.REJECTED, reason, actor, as_json)
+    _answer(review_id, Answer.REJECTED, reason, actor, etag, as_json)
 
 
-def _answer(review_id: UUID, answer: Answer, reason: str, actor: str, as_json: bool) -> None:
-    from datetime import UTC, datetime
+@app.command()
+def assign(
+    review_id: ReviewId,
+    to: Annotated[str | None, typer.Argument(help="To whom.", show_default=False)] = None,
+    nobody: Annotated[bool, typer.Option("--nobody", help="Take it back instead.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why, if that is to be kept.")] = None,
+    actor: Actor = "cli",
+    etag: Etag = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a review to a steward, or to nobody; what is somebody else's only with its --etag."""
+    from datetime import UTC
+
+    from cli.steward import stewardship
+    from pipeline.identity.ids import Id
+    from pipeline.review_queue import assign_review
+
+    if (to is None) != nobody:
+        raise typer.BadParameter("name a steward, or say --nobody")
+    with stewardship() as by:
+        found = assign_review(by, Id(review_id.bytes), to, actor, reason, datetime.now(UTC), seen=_seen(etag))
+    _tell(found, as_json)
+
+
+@app.command()
+def skip(
+    review_id: ReviewId,
+    until: Annotated[datetime, typer.Option(formats=_FORMATS, help="When it is to come back (UTC).")],
+    reason: Reason,
+    actor: Actor = "cli",
+    etag: Etag = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a review aside for a while: until then it is left out of what waits."""
+    from datetime import UTC
+
+    from cli.steward import stewardship
+    from pipeline.identity.ids import Id
+    from pipeline.review_queue import skip_review
+
+    at = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+    with stewardship() as by:
+        found = skip_review(by, Id(review_id.bytes), at, actor, reason, datetime.now(UTC), seen=_seen(etag))
+    _tell(found, as_json)
+
+
+def _seen(etag: str | None) -> frozenset[str] | None:
+    return None if etag is None else frozenset((f'"{etag.strip(chr(34))}"',))  # shells take quotes away
+
+
+def _tell(review: StoredReview, as_json: bool) -> None:
+    import orjson
+
+    from pipeline.explain.report import as_data
+    from pipeline.explain.reviews import placed
+
+    typer.echo(orjson.dumps(as_data(review)).decode() if as_json else placed(review), nl=as_json)
+
+
+def _answer(
+    review_id: UUID, answer: Answer, reason: str, actor: str, etag: str | None, as_json: bool
+) -> None:
+    from datetime import UTC
 
     import orjson
 
@@ -118,5 +208,7 @@ def _answer(review_id: UUID, answer: Answer, reason: str, actor: str, as_json: b
     from pipeline.identity.ids import Id
 
     with stewardship() as by:
-        answered = answer_review(by, Id(review_id.bytes), answer, actor, reason, datetime.now(UTC))
+        answered = answer_review(
+            by, Id(review_id.bytes), answer, actor, reason, datetime.now(UTC), seen=_seen(etag)
+        )
     typer.echo(orjson.dumps(as_data(answered)).decode() if as_json else done(answered))

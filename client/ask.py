@@ -221,10 +221,32 @@ def split(
 
 
 def reviews(
-    *, status: str = "pending", kind: Literal["merge", "split"] | None = None, page: int = 1, limit: int = 20
+    *,
+    status: str = "pending",
+    kind: Literal["merge", "split"] | None = None,
+    assigned_to: str | None = None,
+    unassigned: bool = False,
+    reason: str | None = None,
+    profile_id: Ident | None = None,
+    min_score: float | None = None,
+    max_score: float | None = None,
+    skipped: Literal["exclude", "include", "only"] = "exclude",
+    page: int = 1,
+    limit: int = 20,
 ) -> Call[Page[Review]]:
-    """What waits for a steward, the likeliest first."""
-    return _get("/v1/reviews", Page[Review], status=status, kind=kind, page=page, limit=limit)
+    """What waits for a steward, the likeliest first; those put aside only where `skipped` says so."""
+    chosen = {
+        "status": status,
+        "kind": kind,
+        "assigned_to": assigned_to,
+        "unassigned": unassigned,
+        "reason": reason,
+        "profile_id": None if profile_id is None else _id(profile_id),
+        "min_score": min_score,
+        "max_score": max_score,
+        "skipped": skipped,
+    }
+    return _get("/v1/reviews", Page[Review], page=page, limit=limit, **chosen)
 
 
 def review(review_id: Ident) -> Call[Review]:
@@ -256,6 +278,34 @@ def reject(
     """Never do what a review asks; with the `etag` of what was read only if it is still that."""
     path = f"/v1/reviews/{_id(review_id)}/reject"
     return _post(path, {"reason": reason, "actor": actor}, Answered, headers=_written(once, etag))
+
+
+def assign(
+    review_id: Ident,
+    assigned_to: str | None,
+    *,
+    reason: str | None = None,
+    etag: str | None = None,
+    actor: str | None = None,
+    once: str | None = None,
+) -> Call[Review]:
+    """Give a review to a steward, or to nobody (None); what is somebody else's only with its `etag`."""
+    body = {"assigned_to": assigned_to, "reason": reason, "actor": actor}
+    return _post(f"/v1/reviews/{_id(review_id)}/assign", body, Review, headers=_written(once, etag))
+
+
+def skip(
+    review_id: Ident,
+    until: datetime,
+    reason: str,
+    *,
+    etag: str | None = None,
+    actor: str | None = None,
+    once: str | None = None,
+) -> Call[Review]:
+    """Put a review aside until a moment, which has a time zone."""
+    body = {"until": until, "reason": reason, "actor": actor}
+    return _post(f"/v1/reviews/{_id(review_id)}/skip", body, Review, headers=_written(once, etag))
 
 
 def _id(given: Ident) -> str:

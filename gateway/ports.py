@@ -31,6 +31,7 @@ from pipeline.privacy.keyring import KeyRing
 from pipeline.remembered import Remembered
 from pipeline.seen import Seen
 from pipeline.settings import Settings
+from pipeline.store.reviews import StoredReview
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen
 from pipeline.unmerge.outcome import Unmerged
@@ -55,6 +56,14 @@ class Steward(Protocol):
 
     def answer(self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen) -> Answered:
         """Answer one review, if it is as it was seen."""
+
+    def assign(
+        self, review_id: Id, to: str | None, actor: str, reason: str | None, seen: Seen
+    ) -> StoredReview:
+        """Give a review to somebody, or to nobody."""
+
+    def skip(self, review_id: Id, until: datetime, actor: str, reason: str, seen: Seen) -> StoredReview:
+        """Put a review aside."""
 
 
 class Explain(Protocol):

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
-from gateway.models import View
+from gateway.models import StewardRequest, Text, View
 
 
 class Review(View):
@@ -32,6 +32,11 @@ class Review(View):
     updated_at: datetime
     answered_by: str | None = Field(None, description="Who approved or rejected it; it was at updated_at.")
     answer_reason: str | None = Field(None, description="Why.")
+    assigned_to: str | None = Field(None, description="Whose it is; null: nobody's.")
+    skipped_until: datetime | None = Field(
+        None, description="Put aside until then; where that has passed it waits as before."
+    )
+    skip_reason: str | None = Field(None, description="Why it was put aside.")
     etag: str = Field(description="Its ETag: send it as If-Match with what you do about this review.")
 
 
@@ -57,3 +62,26 @@ class Answered(View):
     status: Literal["approved", "rejected"]
     profiles: list[UUID]
     merge_log_ids: list[UUID]
+
+
+class AssignRequest(View):
+    """To whom a review is given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    assigned_to: str | None = Field(
+        pattern=r"^[^\p{C}]{1,100}$", examples=["ann"], description="A steward; null: nobody."
+    )
+    reason: Text | None = Field(None, min_length=1, max_length=500, examples=["she knows the shop"])
+    actor: str | None = Field(
+        None, pattern=r"^[^\p{C}]{1,100}$", description="Who gives it; not given, the holder of the API key."
+    )
+
+
+class SkipRequest(StewardRequest):
+    """How long a review is put aside, and why."""
+
+    until: AwareDatetime = Field(
+        examples=["2026-12-01T08:00:00Z"],
+        description="Then it comes back by itself; in the future, at most 366 days ahead.",
+    )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from starlette.requests import Request
 
 from gateway.conditions import IfMatch
@@ -15,13 +14,15 @@ from gateway.idempotency import OnceRoute
 from gateway.models import Page, StewardRequest
 from gateway.paging import Paged
 from gateway.ports import ports_of
-from gateway.review_models import Answered, Review
+from gateway.review_filter import Filtered
+from gateway.review_models import Answered, AssignRequest, Review, SkipRequest
 from gateway.rights import actor_of, needs
 from pipeline.answer import Answer
 from pipeline.api_keys.scope import Scope
 from pipeline.errors import NotFound
 from pipeline.identity.ids import Id
 from pipeline.seen import Seen
+from pipeline.store.reviews import StoredReview
 
 router = APIRouter(
     prefix="/v1", tags=["stewardship"], dependencies=[needs(Scope.STEWARD)], route_class=OnceRoute
@@ -29,20 +30,12 @@ router = APIRouter(
 
 
 @router.get("/reviews", responses=errors(400, 503), summary="What waits for a steward")
-async def list_reviews(
-    request: Request,
-    paging: Paged,
-    status: Literal["pending", "obsolete", "approved", "rejected"] = "pending",
-    kind: Annotated[
-        Literal["merge", "split"] | None,
-        Query(description="Only pairs that may be one customer, or only profiles that may be several."),
-    ] = None,
-) -> Page[Review]:
-    """The likeliest first."""
-    store = ports_of(request).store
-    chosen = {"status": status, "kind": kind}
-    rows = await store.rows("read_reviews", {**chosen, **paging.window})
-    total = await store.rows("count_reviews", chosen)
+async def list_reviews(request: Request, paging: Paged, wanted: Filtered) -> Page[Review]:
+    """The likeliest first. Those put aside are left out until they come back, unless `skipped` asks for them."""
+    ports = ports_of(request)
+    chosen = wanted.parameters(ports.clock())
+    rows = await ports.store.rows("read_reviews", {**chosen, **paging.window})
+    total = await ports.store.rows("count_reviews", chosen)
     return paging.of([Review.model_validate(row) for row in rows], total[0]["total"])
 
 
@@ -76,6 +69,41 @@ async def reject(request: Request, review_id: UUID, body: StewardRequest, seen: 
     and stays together. It is not asked again. 409 where the review is obsolete or was approved before; to reject
     again changes nothing."""
     return await _answer(request, review_id, Answer.REJECTED, body, seen)
+
+
+@router.post(
+    "/reviews/{review_id}/assign",
+    responses={**ETAG, **errors(*CONDITIONAL)},
+    summary="Give a review to a steward",
+)
+async def assign(
+    request: Request, response: Response, review_id: UUID, body: AssignRequest, seen: IfMatch
+) -> Review:
+    """Or to nobody. 409 where it is somebody else's, neither the actor's nor of whom it is given to: with If-Match, by
+    which you have seen that, it is given away all the same. 409 too where it no longer waits."""
+    give = ports_of(request).steward.assign
+    actor = actor_of(request, body.actor)
+    result = await asyncio.to_thread(give, Id(review_id.bytes), body.assigned_to, actor, body.reason, seen)
+    return _read(response, result)
+
+
+@router.post(
+    "/reviews/{review_id}/skip", responses={**ETAG, **errors(*CONDITIONAL)}, summary="Put a review aside"
+)
+async def skip(
+    request: Request, response: Response, review_id: UUID, body: SkipRequest, seen: IfMatch
+) -> Review:
+    """It is left out of what waits until then, and comes back by itself; it can be answered meanwhile. 409 where it no
+    longer waits."""
+    put_aside = ports_of(request).steward.skip
+    actor = actor_of(request, body.actor)
+    result = await asyncio.to_thread(put_aside, Id(review_id.bytes), body.until, actor, body.reason, seen)
+    return _read(response, result)
+
+
+def _read(response: Response, review: StoredReview) -> Review:
+    response.headers["ETag"] = review.etag
+    return Review.model_validate(review)
 
 
 async def _answer(

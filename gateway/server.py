@@ -45,10 +45,12 @@ from pipeline.ids import new_id
 from pipeline.log import configure, get_logger
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.remembered import Remembered
+from pipeline.review_queue import assign_review, skip_review
 from pipeline.seen import Seen
 from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
+from pipeline.store.reviews import StoredReview
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen, rollback_many
 from pipeline.unmerge.outcome import Unmerged
@@ -91,6 +93,18 @@ class _Steward:
         """Answer one review, if it is as it was seen."""
         with self._acting() as by:
             return answer_review(by, review_id, answer, actor, reason, datetime.now(UTC), seen=seen)
+
+    def assign(
+        self, review_id: Id, to: str | None, actor: str, reason: str | None, seen: Seen
+    ) -> StoredReview:
+        """Give a review to somebody, or to nobody."""
+        with self._acting() as by:
+            return assign_review(by, review_id, to, actor, reason, datetime.now(UTC), seen=seen)
+
+    def skip(self, review_id: Id, until: datetime, actor: str, reason: str, seen: Seen) -> StoredReview:
+        """Put a review aside."""
+        with self._acting() as by:
+            return skip_review(by, review_id, until, actor, reason, datetime.now(UTC), seen=seen)
 
     @contextlib.contextmanager
     def _acting(self) -> Iterator[Stewardship]:

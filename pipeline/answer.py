@@ -100,7 +100,7 @@ def _answer(act: Act, review_id: Id, answer: Answer, seen: Seen) -> Answered:
     must_be_as_seen(review_id, asked.etag, seen)
     if asked.status == answer:
         return _told(act.tx, review_id, asked, answer, ())
-    _is_open(act.tx, review_id, asked)
+    must_be_open(act.tx, review_id, asked.kind, asked.status, asked.asked_at)
     profiles = frozenset((asked.low, asked.high))
     sides = _sides(act, asked)
     are_one = (asked.kind == MERGE) == (answer is Answer.APPROVED)
@@ -131,22 +131,22 @@ def _review(tx: Transaction, review_id: Id) -> _Asked:
     return _Asked(*row)
 
 
-def _is_open(tx: Transaction, review_id: Id, asked: _Asked) -> None:
-    """Raises Conflict where the review no longer waits."""
-    if asked.status == "obsolete":
+def must_be_open(tx: Transaction, review_id: Id, kind: str, status: str, since: datetime) -> None:
+    """Raises Conflict where the review, which stands so `since` then, no longer waits."""
+    if status == "obsolete":
         raise Conflict(
             f"review {review_id} is obsolete: what it asked about has changed since. List the reviews again; if there "
             "is still something to ask, a new one does"
         )
-    if asked.status != "pending":
-        actor, at = tx.row("answer_given", (review_id,)) or ("somebody", asked.asked_at)
+    if status != "pending":
+        actor, at = tx.row("answer_given", (review_id,)) or ("somebody", since)
         undo = (
             "; to take it back, roll back the merge it made"
-            if (asked.kind, asked.status) == (MERGE, Answer.APPROVED)
+            if (kind, status) == (MERGE, Answer.APPROVED)
             else ""
         )
         raise Conflict(
-            f"review {review_id} was {asked.status} before, by {actor} on {at:%Y-%m-%d}: that stands{undo}"
+            f"review {review_id} was {status} before, by {actor} on {at:%Y-%m-%d}: that stands{undo}"
         )
 
 

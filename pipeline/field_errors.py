@@ -42,6 +42,7 @@ _MENDS = {
     "greater_than_equal": "send at least {ge}",
     "less_than_equal": "send at most {le}",
     "datetime_from_date_parsing": "send a time such as 2026-01-31T12:00:00Z",
+    "timezone_aware": "send it with its time zone, such as 2026-01-31T12:00:00Z",
 }
 
 

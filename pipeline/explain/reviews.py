@@ -30,7 +30,13 @@ def listed(page: ReviewPage, status: str) -> str:
 
 def asked(review: StoredReview) -> str:
     """All of a review but its evidence, ending with a line break."""
-    return "\n".join((*_short(review), *_parts(review), *_choices(review))) + "\n"
+    etag = f"  ETag {review.etag}"
+    return "\n".join((*_short(review), *_parts(review), *_choices(review), etag)) + "\n"
+
+
+def placed(review: StoredReview) -> str:
+    """A review that was given to somebody or put aside, ending with a line break."""
+    return "\n".join(_short(review)) + "\n"
 
 
 def done(answered: Answered) -> str:
@@ -57,6 +63,10 @@ def _short(review: StoredReview) -> Iterator[str]:
         parts = len(review.parts)
         yield f"  Is {review.low_profile} {parts} customers? ({sure} that its largest part and the rest are one)"
     yield from _wrapped(EXPLANATIONS[ReasonCode(review.reason)])
+    if review.assigned_to is not None:
+        yield from _wrapped(f"Assigned to {review.assigned_to}.")
+    if review.skipped_until is not None and review.status == "pending":
+        yield from _wrapped(f'Put aside until {review.skipped_until:%Y-%m-%d %H:%M}: "{review.skip_reason}".')
     if review.answered_by is not None:
         yield from _wrapped(f'Answered by {review.answered_by}: "{review.answer_reason}".')
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
 
-from pipeline.errors import NotFound
+from pipeline.errors import BadInput, NotFound
 from pipeline.identity.ids import Id
 from pipeline.store.database import Transaction
 
@@ -33,6 +35,9 @@ class StoredReview:
     updated_at: datetime
     answered_by: str | None
     answer_reason: str | None
+    assigned_to: str | None
+    skipped_until: datetime | None
+    skip_reason: str | None
     etag: str
 
     @property
@@ -51,9 +56,45 @@ class ReviewPage:
     total: int
 
 
-def read_reviews(tx: Transaction, status: str, kind: str | None, limit: int) -> ReviewPage:
-    """The first reviews of a status, and of a kind where one is given: the likeliest first."""
-    chosen = {"status": status, "kind": kind}
+class Skipped(StrEnum):
+    """What becomes of reviews that were put aside and have not come back yet, in a list of those that wait."""
+
+    EXCLUDE = "exclude"
+    INCLUDE = "include"
+    ONLY = "only"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which reviews: those of a status, and of what else is given. `unassigned`: only those that are nobody's."""
+
+    status: str = "pending"
+    kind: str | None = None
+    assigned_to: str | None = None
+    unassigned: bool = False
+    reason: str | None = None
+    profile_id: UUID | None = None
+    min_score: float | None = None
+    max_score: float | None = None
+    skipped: Skipped = Skipped.EXCLUDE
+
+    def __post_init__(self) -> None:
+        """Raises BadInput where nothing can be so."""
+        if self.unassigned and self.assigned_to is not None:
+            raise BadInput(
+                "unassigned", "nothing is both nobody's and somebody's; leave it or assigned_to out"
+            )
+        if self.min_score is not None and self.max_score is not None and self.min_score > self.max_score:
+            raise BadInput("min_score", "it is above max_score; exchange the two")
+
+    def parameters(self, now: datetime) -> dict[str, object]:
+        """What `read_reviews` and `count_reviews` take, but for the page."""
+        return {**asdict(self), "now": now}
+
+
+def read_reviews(tx: Transaction, wanted: Wanted, now: datetime, limit: int) -> ReviewPage:
+    """The first of the reviews that are wanted, the likeliest first."""
+    chosen = wanted.parameters(now)
     rows = tx.rows("read_reviews", {**chosen, "limit": limit, "offset": 0})
     ((total,),) = tx.rows("count_reviews", chosen)
     return ReviewPage(tuple(StoredReview(*row) for row in rows), total)

@@ -20,9 +20,10 @@ import pytest
 from pipeline.answer import Answer, Answered, answer_review
 from pipeline.errors import Conflict, PreconditionFailed, TransactionConflict
 from pipeline.identity.ids import Id
+from pipeline.review_queue import assign_review
 from pipeline.seen import Seen
 from pipeline.store.database import Database, Transaction
-from pipeline.store.reviews import read_review
+from pipeline.store.reviews import StoredReview, read_review
 from pipeline.verify.verification import verify
 from tests.integration.test_answers import ANNA, EMAIL, RULES, constraints, doubt, home_of, proposal, told
 from tests.support.people import model, ring
@@ -83,6 +84,14 @@ class Race:
         by = self.stages.stewardship()
         return lambda database: answer_review(
             replace(by, database=database), review, answer, *self.who(), seen=seen
+        )
+
+    def assigning(
+        self, review: Id, to: str, actor: str, seen: Seen = None
+    ) -> Callable[[Database], StoredReview]:
+        by = self.stages.stewardship()
+        return lambda database: assign_review(
+            replace(by, database=database), review, to, actor, None, datetime.now(UTC), seen=seen
         )
 
     def who(self) -> tuple[str, str, datetime]:
@@ -209,3 +218,32 @@ def test_what_came_since_it_was_read_is_not_answered_unseen(race: Race) -> None:
         late.result()
     assert race.stages.review() == review
     assert constraints(race.stages) == []
+
+
+def test_of_two_stewards_who_take_the_same_review_the_second_is_told(race: Race) -> None:
+    review = doubt(race.stages)
+    late = race.run(race.assigning(review, "ann", "ann"), race.assigning(review, "ben", "ben"))
+    with pytest.raises(Conflict, match=f"review {review} is assigned to ann: to take it from them, read it"):
+        late.result()
+    seen = race.etag(review)
+    taken = race.assigning(review, "ben", "ben", seen)(race.stages.database)
+    assert (taken.assigned_to, frozenset((taken.etag,)) != seen) == ("ben", True)
+    with pytest.raises(PreconditionFailed):
+        race.assigning(review, "cem", "cem", seen)(race.stages.database)
+
+
+def test_a_review_that_was_taken_meanwhile_is_not_answered_unseen(race: Race) -> None:
+    review = doubt(race.stages)
+    seen = race.etag(review)
+    late = race.run(race.assigning(review, "ann", "ann"), race.answering(review, Answer.APPROVED, seen))
+    with pytest.raises(PreconditionFailed, match="read it again"):
+        late.result()
+    assert constraints(race.stages) == []
+    assert len(race.stages.profiles()) == 2
+
+
+def test_a_review_that_was_answered_meanwhile_is_not_assigned(race: Race) -> None:
+    review = doubt(race.stages)
+    late = race.run(race.answering(review, Answer.REJECTED), race.assigning(review, "ann", "ann"))
+    with pytest.raises(Conflict, match="was rejected before, by steward"):
+        late.result()

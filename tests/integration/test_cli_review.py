@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from pipeline.errors import Conflict, NotFound
+from pipeline.errors import Conflict, NotFound, PreconditionFailed
 from pipeline.ids import new_id
 from pipeline.settings import settings
 from tests.integration.test_answers import RULES, doubt, home_of, proposal
@@ -96,3 +97,20 @@ def test_an_unknown_review_is_an_error(stages: StagesOnPostgres) -> None:
     for command in (["show"], ["approve", "--reason", "x"], ["reject", "--reason", "x"]):
         with pytest.raises(NotFound, match="no review"):
             run(*command, str(new_id()))
+
+
+def test_a_review_is_given_to_somebody_and_put_aside(stages: StagesOnPostgres) -> None:
+    review = str(doubt(stages))
+    assert "Assigned to ann." in run("assign", review, "ann", "--actor", "ann")
+    assert [r["review_id"] for r in listed("--assigned-to", "ann")] == [review]
+    assert listed("--unassigned") == []
+    with pytest.raises(Conflict, match="is assigned to ann"):
+        run("assign", review, "ben")
+    etag = run("show", review).split("ETag ")[1].split()[0]
+    assert "Assigned" not in run("assign", review, "--nobody", "--etag", etag.strip('"'))
+    with pytest.raises(PreconditionFailed):
+        run("approve", review, "--reason", "x", "--etag", etag)
+    until = f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}"
+    assert f"Put aside until {until}" in run("skip", review, "--until", until, "--reason", "ask her")
+    assert run("list") == "No review is pending.\n"
+    assert [r["skip_reason"] for r in listed("--skipped", "only")] == ["ask her"]

@@ -25,6 +25,7 @@ GIVEN: dict[str, object] = {
     "body": b"{}",
     "reason": "asked",
     "as_of": datetime(2026, 1, 1, tzinfo=UTC),
+    "until": "2026-12-01",
 }
 SOME_ID = str(UUID(int=7))
 CALLS = {
