@@ -35,7 +35,7 @@ from gateway.models import (
     Profile,
     Recommendations,
 )
-from gateway.review_models import Answered, Review
+from gateway.review_models import Answered, AnsweredMany, Review
 from gateway.search_models import SearchResults
 from gateway.unmerge_models import Unmerged
 
@@ -278,6 +278,20 @@ def reject(
     """Never do what a review asks; with the `etag` of what was read only if it is still that."""
     path = f"/v1/reviews/{_id(review_id)}/reject"
     return _post(path, {"reason": reason, "actor": actor}, Answered, headers=_written(once, etag))
+
+
+def answer_reviews(
+    answer: Literal["approved", "rejected"],
+    reason: str,
+    reviews: Mapping[Ident, str | None],
+    *,
+    actor: str | None = None,
+    once: str | None = None,
+) -> Call[AnsweredMany]:
+    """Answer up to 100 reviews alike, each with the ETag it was read with or None: look at every result."""
+    asked = [{"review_id": _id(review), "etag": etag} for review, etag in reviews.items()]
+    body = {"answer": answer, "reason": reason, "reviews": asked, "actor": actor}
+    return _post("/v1/reviews:answer", body, AnsweredMany, headers=_written(once))
 
 
 def assign(

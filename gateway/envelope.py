@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import orjson
 from fastapi import FastAPI
@@ -101,28 +101,34 @@ _STATUSES: Mapping[type[RetailBrainError], int] = {
 }
 
 
+class Refusal(NamedTuple):
+    """How an error of ours is answered."""
+
+    status: int
+    code: ErrorCode
+    message: str
+
+
+def refusal(exc: RetailBrainError) -> Refusal | None:
+    """None of an error that no caller is to be told of."""
+    status = _STATUSES.get(type(exc))
+    if status is not None:
+        return Refusal(status, _STATUS_CODES[status], str(exc))
+    if isinstance(exc, RetryLater):
+        return Refusal(503, ErrorCode.UNAVAILABLE, f"a server is away ({type(exc).__name__}); try again")
+    return None
+
+
 def _of_ours(request: Request, exc: Exception) -> Response:
     request_id = request_id_of(request)
-    match exc:
-        case InvalidEvent():
-            return error_response(400, ErrorCode.VALIDATION_ERROR, wrong(exc.errors), request_id, exc.errors)
-        case (
-            BadInput()
-            | Forbidden()
-            | NotFound()
-            | Conflict()
-            | PositionGone()
-            | PreconditionFailed()
-            | FeedFull()
-        ):
-            status = _STATUSES[type(exc)]
-            return error_response(status, _STATUS_CODES[status], str(exc), request_id)
-        case RetryLater():
-            message = f"a server is away ({type(exc).__name__}); try again"
-            get_logger().warning("answered 503", request_id=request_id, cause=type(exc).__name__)
-            return error_response(503, ErrorCode.UNAVAILABLE, message, request_id)
-        case _:
-            return unforeseen(exc, request_id)
+    if isinstance(exc, InvalidEvent):
+        return error_response(400, ErrorCode.VALIDATION_ERROR, wrong(exc.errors), request_id, exc.errors)
+    found = refusal(exc) if isinstance(exc, RetailBrainError) else None
+    if found is None:
+        return unforeseen(exc, request_id)
+    if type(exc) not in _STATUSES:
+        get_logger().warning("answered 503", request_id=request_id, cause=type(exc).__name__)
+    return error_response(found.status, found.code, found.message, request_id)
 
 
 def wrong(errors: Sequence[FieldError]) -> str:

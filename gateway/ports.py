@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,9 @@ from gateway.store import Store
 from gateway.values import Customer
 from gateway.waiters import Waiters
 from pipeline.answer import Answer, Answered
+from pipeline.answer_many import ToAnswer
 from pipeline.dead_letters.desk import Desk
+from pipeline.errors import RetailBrainError
 from pipeline.events import Limits
 from pipeline.explain.report import Report
 from pipeline.identity.ids import Id
@@ -56,6 +58,11 @@ class Steward(Protocol):
 
     def answer(self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen) -> Answered:
         """Answer one review, if it is as it was seen."""
+
+    def answer_many(
+        self, asked: Sequence[ToAnswer], answer: Answer, actor: str, reason: str
+    ) -> list[Answered | RetailBrainError]:
+        """Answer many reviews, each for itself."""
 
     def assign(
         self, review_id: Id, to: str | None, actor: str, reason: str | None, seen: Seen

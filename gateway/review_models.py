@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
+from gateway.error_models import Error
 from gateway.models import StewardRequest, Text, View
 
 
@@ -85,3 +86,41 @@ class SkipRequest(StewardRequest):
         examples=["2026-12-01T08:00:00Z"],
         description="Then it comes back by itself; in the future, at most 366 days ahead.",
     )
+
+
+class ReviewToAnswer(View):
+    """A review, and its ETag if it is to be answered only as it was read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    review_id: UUID
+    etag: str | None = Field(None, max_length=100, pattern=r'^(W/)?"[!#-~]*"$')
+
+
+class BulkAnswerRequest(StewardRequest):
+    """One answer to many reviews."""
+
+    answer: Literal["approved", "rejected"]
+    reviews: list[ReviewToAnswer] = Field(
+        min_length=1,
+        max_length=100,
+        examples=[[{"review_id": "019c1f3a-52d0-7a61-9f00-5b6c7d8e9fa0", "etag": '"3f1c9a0b7d2e4856"'}]],
+    )
+
+
+class AnsweredItem(View):
+    """What became of one of them."""
+
+    index: int
+    review_id: UUID
+    status: int = Field(description="The HTTP status this answer alone would have got.")
+    answered: Answered | None = None
+    error: Error | None = None
+
+
+class AnsweredMany(View):
+    """A result for each review, in the order they were sent."""
+
+    answered: int
+    refused: int
+    results: list[AnsweredItem]

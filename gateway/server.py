@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -30,11 +30,13 @@ from gateway.stored_keys import StoredKeys
 from gateway.waiters import Waiters
 from pipeline import metrics
 from pipeline.answer import Answer, Answered, answer_review
+from pipeline.answer_many import ToAnswer, answer_many
 from pipeline.api_keys.configured import configured
 from pipeline.api_keys.stored import StoredKey, key_of, note_used
 from pipeline.configuration import load_model, load_policy
 from pipeline.customer.reading import CustomerReader
 from pipeline.dead_letters.desk import desk
+from pipeline.errors import RetailBrainError
 from pipeline.events import Limits
 from pipeline.explain.report import Report
 from pipeline.explain.service import Explainer
@@ -93,6 +95,13 @@ class _Steward:
         """Answer one review, if it is as it was seen."""
         with self._acting() as by:
             return answer_review(by, review_id, answer, actor, reason, datetime.now(UTC), seen=seen)
+
+    def answer_many(
+        self, asked: Sequence[ToAnswer], answer: Answer, actor: str, reason: str
+    ) -> list[Answered | RetailBrainError]:
+        """Answer many reviews, each for itself."""
+        with self._acting() as by:
+            return answer_many(by, asked, answer, actor, reason, datetime.now(UTC))
 
     def assign(
         self, review_id: Id, to: str | None, actor: str, reason: str | None, seen: Seen

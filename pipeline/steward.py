@@ -36,6 +36,12 @@ _CACHED_RECORDS = 10_000
 Outcome = TypeVar("Outcome")
 
 
+def must_say_why(reason: str) -> None:
+    """Raises BadInput where a reason says nothing."""
+    if not reason.strip():
+        raise BadInput("reason", "it is blank; say why, for those who ask later")
+
+
 @dataclass(frozen=True, slots=True)
 class Stewardship:
     """What it takes to act on a steward's word."""
@@ -62,8 +68,8 @@ class Stewardship:
         Raises BadInput (a blank reason), what the action does, StoreUnavailable, TransactionConflict (the neighbourhood
         kept moving under several attempts).
         """
-        if reason is not None and not reason.strip():
-            raise BadInput("reason", "it is blank; say why, for those who ask later")
+        if reason is not None:
+            must_say_why(reason)
         author = Author(actor, reason, self.model.version, self.policy.version, now, new_id)
         transaction = self.database.rehearsal if rehearse else self.database.transaction
         for attempt in range(1, _ATTEMPTS + 1):

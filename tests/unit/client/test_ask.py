@@ -19,6 +19,7 @@ from gateway.producer import MemorySender
 from gateway.server import make_ports
 from pipeline.settings import Settings
 
+SOME_ID = str(UUID(int=7))
 GIVEN: dict[str, object] = {
     "event": {},
     "events": [{}],
@@ -26,8 +27,8 @@ GIVEN: dict[str, object] = {
     "reason": "asked",
     "as_of": datetime(2026, 1, 1, tzinfo=UTC),
     "until": "2026-12-01",
+    "reviews": {SOME_ID: None},
 }
-SOME_ID = str(UUID(int=7))
 CALLS = {
     name: function
     for name, function in getmembers(ask, isfunction)
