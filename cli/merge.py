@@ -1,4 +1,4 @@
-"""`retail-brain merge`: undo merges, one or many, and take records out of a profile."""
+"""`retail-brain merge`: undo merges, one or many, take records out of a profile, and join profiles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.unmerge.outcome import Unmerged
 
 app = typer.Typer(
-    no_args_is_help=True, help="Merges of profiles: undo them, or take records out of a profile."
+    no_args_is_help=True, help="Merges of profiles: undo them, take records out of a profile, join profiles."
 )
 
 Reason = Annotated[str, typer.Option(help="Why; kept in the merge log and the constraint.")]
@@ -125,6 +125,29 @@ def split(
     with stewardship() as by:
         done = take_out(by, Id(profile_id.bytes), records, events, _asked(actor, reason, dry_run, plan))
     _tell(done, as_json)
+
+
+@app.command()
+def join(
+    profiles: Annotated[list[UUID], typer.Argument(help="The profiles that are one customer; 2 to 10.")],
+    reason: Reason,
+    actor: Actor = "cli",
+    dry_run: DryRun = False,
+    plan: Plan = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make profiles one customer, whatever the evidence says; later records keep to it."""
+    import orjson
+
+    from cli.steward import stewardship
+    from pipeline.explain.report import as_data
+    from pipeline.identity.ids import Id
+    from pipeline.joining import join_profiles
+    from pipeline.unmerge.text import told_joined
+
+    with stewardship() as by:
+        done = join_profiles(by, [Id(p.bytes) for p in profiles], _asked(actor, reason, dry_run, plan))
+    typer.echo(orjson.dumps(as_data(done)).decode() if as_json else told_joined(done), nl=as_json)
 
 
 def _utc(at: datetime | None) -> datetime | None:

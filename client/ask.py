@@ -37,7 +37,7 @@ from gateway.models import (
 )
 from gateway.review_models import Answered, AnsweredMany, Review
 from gateway.search_models import SearchResults
-from gateway.unmerge_models import Unmerged
+from gateway.unmerge_models import Joined, Unmerged
 
 Model = TypeVar("Model", bound=BaseModel)
 Ident = UUID | str
@@ -218,6 +218,20 @@ def split(
     }
     path = f"/v1/profiles/{_id(profile_id)}/split"
     return _post(path, body, Unmerged, _once(once))
+
+
+def join(
+    profiles: Sequence[Ident],
+    reason: str,
+    *,
+    dry_run: bool = False,
+    plan: str | None = None,
+    actor: str | None = None,
+    once: str | None = None,
+) -> Call[Joined]:
+    """Make 2 to 10 profiles one customer; a dry run names the `plan` that makes sure that just that is done."""
+    body = {"profiles": [_id(p) for p in profiles], "reason": reason, "dry_run": dry_run, "plan": plan}
+    return _post("/v1/profiles:merge", {**body, "actor": actor}, Joined, headers=_written(once))
 
 
 def reviews(

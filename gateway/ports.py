@@ -29,6 +29,7 @@ from pipeline.events import Limits
 from pipeline.explain.report import Report
 from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
+from pipeline.joining import Joined
 from pipeline.privacy.keyring import KeyRing
 from pipeline.remembered import Remembered
 from pipeline.seen import Seen
@@ -55,6 +56,9 @@ class Steward(Protocol):
         self, profile: Id, records: Collection[Id], events: Collection[Id], asked: Asked
     ) -> Unmerged:
         """Take records out of a profile."""
+
+    def join(self, profiles: Sequence[Id], asked: Asked) -> Joined:
+        """Make profiles one customer."""
 
     def answer(self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen) -> Answered:
         """Answer one review, if it is as it was seen."""

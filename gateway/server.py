@@ -44,6 +44,7 @@ from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 from pipeline.ids import new_id
+from pipeline.joining import Joined, join_profiles
 from pipeline.log import configure, get_logger
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.remembered import Remembered
@@ -90,6 +91,11 @@ class _Steward:
         """Take records out of a profile."""
         with self._acting() as by:
             return take_out(by, profile, records, events, asked)
+
+    def join(self, profiles: Sequence[Id], asked: Asked) -> Joined:
+        """Make profiles one customer."""
+        with self._acting() as by:
+            return join_profiles(by, profiles, asked)
 
     def answer(self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen) -> Answered:
         """Answer one review, if it is as it was seen."""

@@ -1,4 +1,4 @@
-"""What was merged and split, and undoing it."""
+"""What was merged and split, undoing it, and merging by hand."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from gateway.ports import ports_of
 from gateway.rights import actor_of, needs
 from gateway.unmerge_models import (
     BulkRollbackRequest,
+    Joined,
+    JoinRequest,
     SplitRequest,
     Unmerged,
     UnmergedMany,
@@ -94,6 +96,17 @@ async def post_split(request: Request, profile_id: UUID, body: SplitRequest) -> 
     records, events = ([Id(i.bytes) for i in given] for given in (body.records, body.events))
     result = await asyncio.to_thread(take_out, Id(profile_id.bytes), records, events, _asked(request, body))
     return Unmerged.model_validate(result)
+
+
+@router.post("/profiles:merge", responses=errors(*WRITE, 404), summary="Make profiles one customer")
+async def post_join(request: Request, body: JoinRequest) -> Joined:
+    """Whatever the evidence says; later records keep to it. The other ids lead to the profile that stays, and a
+    rollback of what the merge log says undoes it. A dry run says what would move; its `plan` makes sure that just that
+    is done. 409 where a profile was merged away or waits for an answer whether it is to be split, and where somebody
+    said that records of these are two people: that outweighs it."""
+    join = ports_of(request).steward.join
+    result = await asyncio.to_thread(join, [Id(p.bytes) for p in body.profiles], _asked(request, body))
+    return Joined.model_validate(result)
 
 
 def _asked(request: Request, body: UnmergeRequest) -> Asked:

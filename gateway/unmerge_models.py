@@ -1,4 +1,4 @@
-"""Unmerges as the gateway takes and answers them."""
+"""Unmerges, and merges by hand, as the gateway takes and answers them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,17 @@ class BulkRollbackRequest(UnmergeRequest):
     by: Text | None = Field(None, max_length=100, description="Approved by this steward.")
 
 
+class JoinRequest(UnmergeRequest):
+    """Profiles that are one customer."""
+
+    profiles: list[UUID] = Field(
+        min_length=2,
+        max_length=10,
+        description="None twice, and none that was merged away.",
+        examples=[["019c1f3a-52b1-7c44-9a51-6e0d5b3f2a10", "019c1f3a-52c0-7d10-8b22-7f1e6c4a3b21"]],
+    )
+
+
 class Move(View):
     """Records, and with them events and identifiers, that leave a profile. `restored`: the target comes back under its
     old id."""
@@ -68,6 +79,20 @@ class Unmerged(View):
     `retired` are how many reviews came and went. New profiles get other ids when it is done."""
 
     merges: list[UndoneMerge]
+    moves: list[Move]
+    asked: int
+    retired: int
+    plan: str
+    rehearsed: bool
+
+
+class Joined(View):
+    """What joining profiles did, or would do where it is `rehearsed`: then send `plan` to have just this done.
+    `merge_log_ids` are what to roll back to undo it; none of a dry run. `asked` and `retired` are how many reviews came
+    and went."""
+
+    profile_id: UUID = Field(description="It holds the records of all; the other ids lead to it.")
+    merge_log_ids: list[UUID]
     moves: list[Move]
     asked: int
     retired: int

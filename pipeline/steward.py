@@ -1,7 +1,7 @@
 """What a steward's acts share: a neighbourhood is decided afresh in one transaction, and whatever follows is told.
 
-Unmerging (pipeline/unmerge) and answers to reviews (pipeline/answer.py) differ in the constraints they put and in what
-they make sure of.
+Unmerging (pipeline/unmerge), joining (pipeline/joining.py) and answers to reviews (pipeline/answer.py) differ in the
+constraints they put and in what they make sure of.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""An unmerge, rehearsed or done, in words for the terminal."""
+"""An unmerge, or a merge by hand, rehearsed or done, in words for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pipeline.joining import Joined
 from pipeline.unmerge.outcome import Destination, Move, UndoneMerge, Unmerged
 
 _SHOWN = 20
@@ -31,6 +32,20 @@ def told_many(found: Sequence[Unmerged], plan: str) -> str:
     )
     if rehearsed and moves:
         lines.append(_how_to(plan))
+    return "\n".join(lines) + "\n"
+
+
+def told_joined(found: Joined) -> str:
+    """Profiles that were joined, or would be."""
+    would = "would be" if found.rehearsed else "are"
+    lines = [f"They {would} one customer, {found.profile_id}, and no later event parts them."]
+    lines += [_move(move) for move in found.moves]
+    if found.asked or found.retired:
+        lines.append(f"  Reviews: {found.asked} new, {found.retired} obsolete.")
+    if found.rehearsed:
+        lines.append(_how_to(found.plan))
+    else:
+        lines += [f"To undo it: retail-brain merge rollback {m}" for m in found.merge_log_ids]
     return "\n".join(lines) + "\n"
 
 

@@ -20,10 +20,12 @@ import pytest
 from pipeline.answer import Answer, Answered, answer_review
 from pipeline.errors import Conflict, PreconditionFailed, TransactionConflict
 from pipeline.identity.ids import Id
+from pipeline.joining import Joined, join_profiles
 from pipeline.review_queue import assign_review
 from pipeline.seen import Seen
 from pipeline.store.database import Database, Transaction
 from pipeline.store.reviews import StoredReview, read_review
+from pipeline.unmerge.asked import Asked
 from pipeline.verify.verification import verify
 from tests.integration.test_answers import ANNA, EMAIL, RULES, constraints, doubt, home_of, proposal, told
 from tests.support.people import model, ring
@@ -247,3 +249,18 @@ def test_a_review_that_was_answered_meanwhile_is_not_assigned(race: Race) -> Non
     late = race.run(race.answering(review, Answer.REJECTED), race.assigning(review, "ann", "ann"))
     with pytest.raises(Conflict, match="was rejected before, by steward"):
         late.result()
+
+
+def test_of_two_stewards_who_join_the_same_profiles_the_second_is_told(race: Race) -> None:
+    race.stages.send(event(1, {"email": "anna@mailbox.net"}))
+    race.stages.send(event(2, {"phone": "+14155550101"}))
+    profiles = [home_of(race.stages, n) for n in (1, 2)]
+    by = race.stages.stewardship()
+
+    def joining(database: Database) -> Joined:
+        return join_profiles(replace(by, database=database), profiles, Asked(*race.who()))
+
+    late = race.run(joining, joining)
+    with pytest.raises(Conflict, match=f"was merged into {profiles[0]}, which is named as well"):
+        late.result()
+    assert len(constraints(race.stages)) == 1

@@ -357,3 +357,19 @@ SELECT actor, created_at FROM identity_constraint WHERE review_id = %s LIMIT 1
 SELECT DISTINCT r.profile_id
 FROM identity_constraint c JOIN identity_record r ON r.record_id = ANY(c.left_records || c.right_records)
 WHERE c.review_id = %s ORDER BY r.profile_id
+
+-- name: survivors
+-- Where each of these profiles stands: itself, or the one it was merged into in the end.
+WITH RECURSIVE chain(asked, profile_id, merged_into) AS (
+    SELECT profile_id, profile_id, merged_into FROM customer_profile WHERE profile_id = ANY(%s::uuid[])
+    UNION
+    SELECT c.asked, p.profile_id, p.merged_into FROM chain c JOIN customer_profile p ON p.profile_id = c.merged_into
+)
+SELECT asked, profile_id FROM chain WHERE merged_into IS NULL
+
+-- name: cannot_links_between
+-- Who said of which of these records that they are two people, the newest first.
+SELECT actor, created_at, reason, left_records, right_records FROM identity_constraint
+WHERE kind = 'cannot_link' AND revoked_at IS NULL
+  AND left_records && %(records)s::uuid[] AND right_records && %(records)s::uuid[]
+ORDER BY created_at DESC, constraint_id

@@ -27,6 +27,7 @@ GIVEN: dict[str, object] = {
     "reason": "asked",
     "as_of": datetime(2026, 1, 1, tzinfo=UTC),
     "until": "2026-12-01",
+    "profiles": [SOME_ID],
     "reviews": {SOME_ID: None},
 }
 CALLS = {
