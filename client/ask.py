@@ -37,6 +37,7 @@ from gateway.models import (
 )
 from gateway.review_models import Answered, AnsweredMany, Review
 from gateway.search_models import SearchResults
+from gateway.steward_actions import StewardAction
 from gateway.unmerge_models import Joined, Unmerged
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -232,6 +233,27 @@ def join(
     """Make 2 to 10 profiles one customer; a dry run names the `plan` that makes sure that just that is done."""
     body = {"profiles": [_id(p) for p in profiles], "reason": reason, "dry_run": dry_run, "plan": plan}
     return _post("/v1/profiles:merge", {**body, "actor": actor}, Joined, headers=_written(once))
+
+
+def steward_actions(
+    *,
+    actor: str | None = None,
+    act: str | None = None,
+    profile_id: Ident | None = None,
+    review_id: Ident | None = None,
+    since: datetime | None = None,
+    page: int = 1,
+    limit: int = 20,
+) -> Call[Page[StewardAction]]:
+    """What stewards did, newest first; `since` has a time zone."""
+    chosen = {
+        "actor": actor,
+        "act": act,
+        "profile_id": None if profile_id is None else _id(profile_id),
+        "review_id": None if review_id is None else _id(review_id),
+        "since": None if since is None else since.isoformat(),
+    }
+    return _get("/v1/steward-actions", Page[StewardAction], page=page, limit=limit, **chosen)
 
 
 def reviews(

@@ -35,6 +35,7 @@ from pipeline.remembered import Remembered
 from pipeline.seen import Seen
 from pipeline.settings import Settings
 from pipeline.store.reviews import StoredReview
+from pipeline.store.steward_actions import Occasion
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen
 from pipeline.unmerge.outcome import Unmerged
@@ -60,20 +61,30 @@ class Steward(Protocol):
     def join(self, profiles: Sequence[Id], asked: Asked) -> Joined:
         """Make profiles one customer."""
 
-    def answer(self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen) -> Answered:
+    def answer(
+        self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen, occasion: Occasion
+    ) -> Answered:
         """Answer one review, if it is as it was seen."""
 
     def answer_many(
-        self, asked: Sequence[ToAnswer], answer: Answer, actor: str, reason: str
+        self, asked: Sequence[ToAnswer], answer: Answer, actor: str, reason: str, occasion: Occasion
     ) -> list[Answered | RetailBrainError]:
         """Answer many reviews, each for itself."""
 
     def assign(
-        self, review_id: Id, to: str | None, actor: str, reason: str | None, seen: Seen
+        self,
+        review_id: Id,
+        to: str | None,
+        actor: str,
+        reason: str | None,
+        seen: Seen,
+        occasion: Occasion,
     ) -> StoredReview:
         """Give a review to somebody, or to nobody."""
 
-    def skip(self, review_id: Id, until: datetime, actor: str, reason: str, seen: Seen) -> StoredReview:
+    def skip(
+        self, review_id: Id, until: datetime, actor: str, reason: str, seen: Seen, occasion: Occasion
+    ) -> StoredReview:
         """Put a review aside."""
 
 

@@ -12,6 +12,7 @@ from gateway.conditions import IfMatch
 from gateway.documentation import CONDITIONAL, ETAG, errors
 from gateway.idempotency import OnceRoute
 from gateway.models import Page, StewardRequest
+from gateway.occasions import occasion_of
 from gateway.paging import Paged
 from gateway.ports import ports_of
 from gateway.review_filter import Filtered
@@ -82,8 +83,10 @@ async def assign(
     """Or to nobody. 409 where it is somebody else's, neither the actor's nor of whom it is given to: with If-Match, by
     which you have seen that, it is given away all the same. 409 too where it no longer waits."""
     give = ports_of(request).steward.assign
-    actor = actor_of(request, body.actor)
-    result = await asyncio.to_thread(give, Id(review_id.bytes), body.assigned_to, actor, body.reason, seen)
+    actor, occasion = actor_of(request, body.actor), occasion_of(request)
+    result = await asyncio.to_thread(
+        give, Id(review_id.bytes), body.assigned_to, actor, body.reason, seen, occasion
+    )
     return _read(response, result)
 
 
@@ -96,8 +99,10 @@ async def skip(
     """It is left out of what waits until then, and comes back by itself; it can be answered meanwhile. 409 where it no
     longer waits."""
     put_aside = ports_of(request).steward.skip
-    actor = actor_of(request, body.actor)
-    result = await asyncio.to_thread(put_aside, Id(review_id.bytes), body.until, actor, body.reason, seen)
+    actor, occasion = actor_of(request, body.actor), occasion_of(request)
+    result = await asyncio.to_thread(
+        put_aside, Id(review_id.bytes), body.until, actor, body.reason, seen, occasion
+    )
     return _read(response, result)
 
 
@@ -110,7 +115,6 @@ async def _answer(
     request: Request, review_id: UUID, answer: Answer, body: StewardRequest, seen: Seen
 ) -> Answered:
     give = ports_of(request).steward.answer
-    result = await asyncio.to_thread(
-        give, Id(review_id.bytes), answer, actor_of(request, body.actor), body.reason, seen
-    )
+    actor, occasion = actor_of(request, body.actor), occasion_of(request)
+    result = await asyncio.to_thread(give, Id(review_id.bytes), answer, actor, body.reason, seen, occasion)
     return Answered.model_validate(result)

@@ -12,6 +12,7 @@ from gateway.documentation import WRITE, errors
 from gateway.envelope import Refusal, refusal, request_id_of
 from gateway.error_models import Error
 from gateway.idempotency import OnceRoute
+from gateway.occasions import occasion_of
 from gateway.ports import ports_of
 from gateway.review_models import Answered, AnsweredItem, AnsweredMany, BulkAnswerRequest
 from gateway.rights import actor_of, needs
@@ -38,9 +39,8 @@ async def answer_reviews(request: Request, body: BulkAnswerRequest) -> AnsweredM
         for one in body.reviews
     ]
     give = ports_of(request).steward.answer_many
-    found = await asyncio.to_thread(
-        give, asked, Answer(body.answer), actor_of(request, body.actor), body.reason
-    )
+    actor, occasion = actor_of(request, body.actor), occasion_of(request)
+    found = await asyncio.to_thread(give, asked, Answer(body.answer), actor, body.reason, occasion)
     results = [
         AnsweredItem(index=n, review_id=one.review_id, status=200, answered=Answered.model_validate(came))
         if not isinstance(came, RetailBrainError)

@@ -54,6 +54,7 @@ from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
 from pipeline.store.reviews import StoredReview
+from pipeline.store.steward_actions import Occasion
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen, rollback_many
 from pipeline.unmerge.outcome import Unmerged
@@ -97,29 +98,42 @@ class _Steward:
         with self._acting() as by:
             return join_profiles(by, profiles, asked)
 
-    def answer(self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen) -> Answered:
+    def answer(
+        self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen, occasion: Occasion
+    ) -> Answered:
         """Answer one review, if it is as it was seen."""
         with self._acting() as by:
-            return answer_review(by, review_id, answer, actor, reason, datetime.now(UTC), seen=seen)
+            now = datetime.now(UTC)
+            return answer_review(by, review_id, answer, actor, reason, now, seen=seen, occasion=occasion)
 
     def answer_many(
-        self, asked: Sequence[ToAnswer], answer: Answer, actor: str, reason: str
+        self, asked: Sequence[ToAnswer], answer: Answer, actor: str, reason: str, occasion: Occasion
     ) -> list[Answered | RetailBrainError]:
         """Answer many reviews, each for itself."""
         with self._acting() as by:
-            return answer_many(by, asked, answer, actor, reason, datetime.now(UTC))
+            return answer_many(by, asked, answer, actor, reason, datetime.now(UTC), occasion)
 
     def assign(
-        self, review_id: Id, to: str | None, actor: str, reason: str | None, seen: Seen
+        self,
+        review_id: Id,
+        to: str | None,
+        actor: str,
+        reason: str | None,
+        seen: Seen,
+        occasion: Occasion,
     ) -> StoredReview:
         """Give a review to somebody, or to nobody."""
         with self._acting() as by:
-            return assign_review(by, review_id, to, actor, reason, datetime.now(UTC), seen=seen)
+            now = datetime.now(UTC)
+            return assign_review(by, review_id, to, actor, reason, now, seen=seen, occasion=occasion)
 
-    def skip(self, review_id: Id, until: datetime, actor: str, reason: str, seen: Seen) -> StoredReview:
+    def skip(
+        self, review_id: Id, until: datetime, actor: str, reason: str, seen: Seen, occasion: Occasion
+    ) -> StoredReview:
         """Put a review aside."""
         with self._acting() as by:
-            return skip_review(by, review_id, until, actor, reason, datetime.now(UTC), seen=seen)
+            now = datetime.now(UTC)
+            return skip_review(by, review_id, until, actor, reason, now, seen=seen, occasion=occasion)
 
     @contextlib.contextmanager
     def _acting(self) -> Iterator[Stewardship]:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from gateway.documentation import WRITE, errors
 from gateway.idempotency import OnceRoute
 from gateway.models import MergeLog, MergeLogDetail, Page
+from gateway.occasions import occasion_of
 from gateway.paging import Paged
 from gateway.ports import ports_of
 from gateway.rights import actor_of, needs
@@ -111,4 +112,5 @@ async def post_join(request: Request, body: JoinRequest) -> Joined:
 
 def _asked(request: Request, body: UnmergeRequest) -> Asked:
     now = ports_of(request).clock()
-    return Asked(actor_of(request, body.actor), body.reason, now, body.dry_run, body.plan)
+    actor, occasion = actor_of(request, body.actor), occasion_of(request)
+    return Asked(actor, body.reason, now, body.dry_run, body.plan, occasion)

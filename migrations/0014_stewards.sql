@@ -28,7 +28,8 @@ CREATE TABLE steward_action (
     merge_log_ids uuid[] NOT NULL,                  -- entries of the merge log that it undid or wrote
     details       jsonb NOT NULL,                   -- whom a review was given to, until when it was put aside
     reason        text,                             -- null where none need be given
-    request_id    text                              -- null: not by way of the gateway
+    request_id    text,                             -- null: not by way of the gateway
+    api_key       text                              -- whose key that request came with
 );
 CREATE INDEX steward_action_time ON steward_action (acted_at);
 CREATE INDEX steward_action_review ON steward_action (review_id) WHERE review_id IS NOT NULL;

@@ -21,6 +21,7 @@ from pipeline.seen import Seen, must_be_as_seen
 from pipeline.steward import Act, Stewardship
 from pipeline.store.database import Transaction
 from pipeline.store.review_writer import MERGE, SPLIT
+from pipeline.store.steward_actions import UNTOLD, Deed, Entry, Occasion
 
 
 class Answer(StrEnum):
@@ -57,6 +58,7 @@ def answer_review(
     now: datetime,
     *,
     seen: Seen = None,
+    occasion: Occasion = UNTOLD,
 ) -> Answered:
     """Approve or reject a review, as it was `seen` if that is told. The same answer given again changes nothing.
 
@@ -66,7 +68,7 @@ def answer_review(
     """
     try:
         action = partial(_answer, review_id=review_id, answer=answer, seen=seen)
-        return stewardship.act(action, actor, reason, now)
+        return stewardship.act(action, actor, reason, now, occasion=occasion)
     except _Otherwise as exc:
         stewardship.act(partial(_decide_afresh, profiles=exc.profiles), actor, None, now)
         raise Conflict(
@@ -116,7 +118,10 @@ def _answer(act: Act, review_id: Id, answer: Answer, seen: Seen) -> Answered:
     if not came_true(sides, are_one, {**home, **settlement.moves}):
         raise _Otherwise(profiles)
     carried = act.carry_out(found, settlement, answered=(answered,))
-    return _told(act.tx, review_id, asked, answer, tuple(e.merge_log_id for e in carried.logged))
+    told = _told(act.tx, review_id, asked, answer, tuple(e.merge_log_id for e in carried.logged))
+    deed = Deed.APPROVE if answer is Answer.APPROVED else Deed.REJECT
+    act.note(Entry(deed, profiles.union(told.profiles), told.merge_log_ids, review_id))
+    return told
 
 
 def _decide_afresh(act: Act, profiles: frozenset[Id]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from pipeline.answer import Answer, Answered, answer_review
@@ -11,6 +13,7 @@ from pipeline.errors import RetailBrainError, StoreUnavailable
 from pipeline.identity.ids import Id
 from pipeline.seen import Seen
 from pipeline.steward import Stewardship, must_say_why
+from pipeline.store.steward_actions import UNTOLD, Occasion
 
 
 class ToAnswer(NamedTuple):
@@ -27,6 +30,7 @@ def answer_many(
     actor: str,
     reason: str,
     now: datetime,
+    occasion: Occasion = UNTOLD,
 ) -> list[Answered | RetailBrainError]:
     """What came of each, in their order: the answer, or why it was not given (what `answer_review` raises).
 
@@ -34,10 +38,14 @@ def answer_many(
     reason).
     """
     must_say_why(reason)
+    occasion = replace(occasion, in_bulk=True)
+    give = partial(
+        answer_review, stewardship, answer=answer, actor=actor, reason=reason, now=now, occasion=occasion
+    )
     found: list[Answered | RetailBrainError] = []
     for one in asked:
         try:
-            found.append(answer_review(stewardship, one.review_id, answer, actor, reason, now, seen=one.seen))
+            found.append(give(review_id=one.review_id, seen=one.seen))
         except StoreUnavailable as exc:
             found += [exc] * (len(asked) - len(found))
             break

@@ -11,6 +11,7 @@ from pipeline.identity.answer import RecordSet, came_true, constraints, is_forbi
 from pipeline.identity.ids import Id
 from pipeline.matching import Found
 from pipeline.steward import Act, Stewardship
+from pipeline.store.steward_actions import Deed, Entry
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.outcome import Move, moves_of, plan_of, weighed
 
@@ -50,7 +51,7 @@ def join_profiles(stewardship: Stewardship, profiles: Sequence[Id], asked: Asked
     if not 1 < len(profiles) <= MOST:
         raise BadInput("profiles", f"{len(profiles)} are named; name 2 to {MOST}")
     action = partial(_join, profiles=profiles, asked=asked)
-    return stewardship.act(action, asked.actor, asked.reason, asked.now, rehearse=asked.rehearse)
+    return asked.act(stewardship, action)
 
 
 def _join(act: Act, profiles: Sequence[Id], asked: Asked) -> Joined:
@@ -74,11 +75,13 @@ def _join(act: Act, profiles: Sequence[Id], asked: Asked) -> Joined:
     plan = plan_of(profiles, moves)
     asked.must_come_to(plan)
     carried = act.carry_out(found, settlement)
-    logged = () if asked.rehearse else tuple(e.merge_log_id for e in carried.logged)
+    logged = tuple(e.merge_log_id for e in carried.logged)
+    act.note(Entry(Deed.MERGE, profiles, logged))
     came = sum(review.status == "pending" for review in carried.reviews)
     (into,) = {home[r] for side in sides for r in side if r in home}
     went = len(carried.reviews) - came
-    return Joined(into, logged, weighed(act.tx, moves), came, went, plan, asked.rehearse)
+    told = () if asked.rehearse else logged  # they get other ids when it is done
+    return Joined(into, told, weighed(act.tx, moves), came, went, plan, asked.rehearse)
 
 
 def _sides(act: Act, profiles: Sequence[Id]) -> tuple[RecordSet, ...]:

@@ -12,6 +12,7 @@ from pipeline.identity.ids import Id
 from pipeline.seen import Seen, must_be_as_seen
 from pipeline.steward import Act, Stewardship
 from pipeline.store.reviews import StoredReview, read_review
+from pipeline.store.steward_actions import UNTOLD, Deed, Entry, Occasion
 
 LONGEST = timedelta(days=366)
 """How long a review may be put aside at a time."""
@@ -26,6 +27,7 @@ def assign_review(
     now: datetime,
     *,
     seen: Seen = None,
+    occasion: Occasion = UNTOLD,
 ) -> StoredReview:
     """Give a review to a steward, or to nobody. Given to whom it is given already, nothing changes.
 
@@ -33,7 +35,7 @@ def assign_review(
     than the actor's, and was not told as it was seen), BadInput (a blank reason), StoreUnavailable.
     """
     action = partial(_assign, review_id=review_id, to=to, actor=actor, seen=seen)
-    return stewardship.act(action, actor, reason, now)
+    return stewardship.act(action, actor, reason, now, occasion=occasion)
 
 
 def skip_review(
@@ -45,6 +47,7 @@ def skip_review(
     now: datetime,
     *,
     seen: Seen = None,
+    occasion: Occasion = UNTOLD,
 ) -> StoredReview:
     """Put a review aside until a moment: it is left out of what waits, and comes back by itself.
 
@@ -56,7 +59,7 @@ def skip_review(
     if until > now + LONGEST:
         raise BadInput("until", f"it is more than {LONGEST.days} days ahead; send an earlier moment")
     action = partial(_skip, review_id=review_id, until=until, reason=reason, seen=seen)
-    return stewardship.act(action, actor, reason, now)
+    return stewardship.act(action, actor, reason, now, occasion=occasion)
 
 
 class _Waiting(NamedTuple):
@@ -83,6 +86,8 @@ def _assign(act: Act, review_id: Id, to: str | None, actor: str, seen: Seen) -> 
         )
     if holder != to:
         act.tx.run("assign_review", (to, review_id))
+        given = {"assigned_to": to, "was_assigned_to": holder}
+        act.note(Entry(Deed.ASSIGN, (review.low, review.high), review_id=review_id, details=given))
     return read_review(act.tx, review_id)
 
 
@@ -90,6 +95,8 @@ def _skip(act: Act, review_id: Id, until: datetime, reason: str, seen: Seen) -> 
     review = _locked(act, review_id, seen)
     if (review.skipped_until, review.skip_reason) != (until, reason):
         act.tx.run("skip_review", (until, reason, review_id))
+        aside = {"until": until}
+        act.note(Entry(Deed.SKIP, (review.low, review.high), review_id=review_id, details=aside))
     return read_review(act.tx, review_id)
 
 

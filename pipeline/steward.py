@@ -28,6 +28,7 @@ from pipeline.store.database import Database, Transaction
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, IdentityWriter, LoggedMerge
 from pipeline.store.review_writer import ReviewChange, ReviewWriter
+from pipeline.store.steward_actions import UNTOLD, Entry, Occasion, write_entry
 from schemas.codec import Codec
 
 _ATTEMPTS = 5
@@ -60,10 +61,11 @@ class Stewardship:
         now: datetime,
         *,
         rehearse: bool = False,
+        occasion: Occasion = UNTOLD,
     ) -> Outcome:
         """Run the action in a transaction, again where it lost a race; take all of it back if it is to `rehearse`.
 
-        `reason` None: nobody asked for it.
+        `reason` None: nobody asked for it, or need say why. The `occasion` is told in the trail.
 
         Raises BadInput (a blank reason), what the action does, StoreUnavailable, TransactionConflict (the neighbourhood
         kept moving under several attempts).
@@ -77,7 +79,7 @@ class Stewardship:
                 with transaction() as tx:
                     keep_out(tx)
                     register(tx, self.model, self.policy, now)
-                    return action(Act(self, tx, author))
+                    return action(Act(self, tx, author, occasion))
             except TransactionConflict:
                 if attempt == _ATTEMPTS:
                     raise
@@ -117,11 +119,11 @@ class Deciding(Protocol):
 class Act:
     """One act inside its transaction: what it is decided with (`Deciding`), and at the end `carry_out`."""
 
-    def __init__(self, by: Stewardship, tx: Transaction, author: Author) -> None:
+    def __init__(self, by: Stewardship, tx: Transaction, author: Author, occasion: Occasion = UNTOLD) -> None:
         self.tx = tx
         self.store: IdentityStore = PostgresIdentityStore(tx, RecordCache(by.ring, _CACHED_RECORDS))
         self.reviews = ReviewWriter(tx, author)
-        self._by, self._author = by, author
+        self._by, self._author, self._occasion = by, author, occasion
         self._put: list[Constraint] = []
 
     def constrain(self, constraint: Constraint, review_id: Id | None = None) -> None:
@@ -159,6 +161,10 @@ class Act:
         """Decide it afresh; `claims` and `release` are those of pipeline/identity/settle.py."""
         a, by = self._author, self._by
         return settle(found.neighbourhood, by.model, by.policy, a.new_id, a.now, claims, release)
+
+    def note(self, entry: Entry) -> None:
+        """Write what was done into the trail, once it is done."""
+        write_entry(self.tx, entry, self._author, self._occasion)
 
     def carry_out(
         self,

@@ -62,6 +62,7 @@ def rollback_many(
     `rollback_merges` raises.
     """
     rounds = 1 if asked.rehearse else 2
+    one_of_many = replace(asked.occasion, in_bulk=True)
 
     def rehearse(group: Group) -> Unmerged:
         return rollback_merges(stewardship, group, replace(asked, rehearse=True, plan=None))
@@ -69,7 +70,7 @@ def rollback_many(
     def undo(one: Unmerged) -> Unmerged:
         ids = [m.merge_log_id for m in one.merges]
         try:
-            return rollback_merges(stewardship, ids, replace(asked, plan=one.plan))
+            return rollback_merges(stewardship, ids, replace(asked, plan=one.plan, occasion=one_of_many))
         except (Conflict, TransactionConflict) as exc:
             blocked = tuple(UndoneMerge(i, blocked=str(exc)) for i in ids)
             return replace(one, merges=blocked, moves=(), asked=0, retired=0, rehearsed=False)

@@ -16,8 +16,9 @@ from pipeline.matching import Found
 from pipeline.ports import IdentityStore
 from pipeline.steward import Act, Carried, Deciding, Stewardship
 from pipeline.store.database import Transaction
+from pipeline.store.steward_actions import Deed, Entry
 from pipeline.unmerge.asked import Asked
-from pipeline.unmerge.outcome import UndoneMerge, Unmerged, moves_of, plan_of, weighed
+from pipeline.unmerge.outcome import Move, UndoneMerge, Unmerged, moves_of, plan_of, weighed
 
 
 def rollback_merge(stewardship: Stewardship, merge_log_id: Id, asked: Asked) -> Unmerged:
@@ -40,7 +41,7 @@ def rollback_merges(stewardship: Stewardship, merge_log_ids: Sequence[Id], asked
     A merge that cannot be undone blocks itself alone. Raises what `rollback_merge` raises, but for those.
     """
     undo = partial(_undo, ids=merge_log_ids, asked=asked)
-    return stewardship.act(undo, asked.actor, asked.reason, asked.now, rehearse=asked.rehearse)
+    return asked.act(stewardship, undo)
 
 
 def _undo(act: Act, ids: Sequence[Id], asked: Asked) -> Unmerged:
@@ -58,8 +59,17 @@ def _undo(act: Act, ids: Sequence[Id], asked: Asked) -> Unmerged:
     done = {u.merge_log_id: _undone(u, home, carried) for u in undos}
     if undos:
         act.tx.run("mark_rolled_back", (asked.now, [*done], [d.rollback_log_id for d in done.values()]))
+        act.note(_entry_of(undos, done, moves))
     told = tuple(done.get(i) or UndoneMerge(i, blocked=blocked[i]) for i in dict.fromkeys(ids))
     return Unmerged.of(told, weighed(act.tx, moves), carried.reviews, plan, asked.rehearse)
+
+
+def _entry_of(undos: Sequence[Undo], done: Mapping[Id, UndoneMerge], moves: Sequence[Move]) -> Entry:
+    profiles = {p for u in undos for p in (u.source, u.target)} | {
+        p for m in moves for p in (m.source, m.target)
+    }
+    logged = {d.rollback_log_id for d in done.values() if d.rollback_log_id is not None}
+    return Entry(Deed.ROLLBACK, profiles, logged | done.keys())
 
 
 def _to_undo(tx: Transaction, ids: Sequence[Id]) -> tuple[list[Undo], dict[Id, str]]:

@@ -11,6 +11,7 @@ from pipeline.identity.settle import Settlement
 from pipeline.identity.undo import taken_out
 from pipeline.matching import Found
 from pipeline.steward import Act, Deciding, Stewardship
+from pipeline.store.steward_actions import Deed, Entry
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.outcome import Unmerged, moves_of, plan_of, weighed
 
@@ -30,7 +31,7 @@ def take_out(
     TransactionConflict.
     """
     act = partial(_take_out, profile=profile, records=records, events=events, asked=asked)
-    return stewardship.act(act, asked.actor, asked.reason, asked.now, rehearse=asked.rehearse)
+    return asked.act(stewardship, act)
 
 
 def _take_out(
@@ -43,6 +44,8 @@ def _take_out(
     plan = plan_of(chosen, moves)
     asked.must_come_to(plan)
     carried = act.carry_out(found, settlement)
+    profiles = {profile, *(p for m in moves for p in (m.source, m.target))}
+    act.note(Entry(Deed.SPLIT, profiles, [e.merge_log_id for e in carried.logged]))
     return Unmerged.of((), weighed(act.tx, moves), carried.reviews, plan, asked.rehearse)
 
 
