@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from pipeline.settings import Settings
 from tests.support.processes import gateway, process, resolved
 
+ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
 MAIL, PHONE = {"email": "anna@postbox.io"}, {"phone": "+14155550101"}
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
 """Requests an operation; `make fuzz` sends more."""
@@ -61,14 +62,23 @@ def tried(operation: APIOperation, client: httpx.Client, ids: Sequence[str]) -> 
 
 
 def something_there(client: httpx.Client) -> list[str]:
-    """Ids of customers, of a merge, and of a schema."""
+    """Ids of customers, of a merge, of a review, and of a schema."""
     ids = {
         resolved(client, {"source": "web", "event_type": "visit", "identifiers": i}) for i in (MAIL, PHONE)
     }
     resolved(client, {"source": "web", "event_type": "visit", "identifiers": {**MAIL, **PHONE}})
-    merges = client.get("/v1/merge-logs").json()["data"]
+    for card in ("L-1001", "L-2002"):
+        who = {"loyalty_id": card, "email": "anna.k@postbox.io"}
+        resolved(client, {"source": "crm", "event_type": "visit", "identifiers": who, "traits": ANNA})
+    merges, reviews = (client.get(f"/v1/{what}").json()["data"] for what in ("merge-logs", "reviews"))
     assert merges
-    return [*filter(None, ids), merges[0]["merge_log_id"], client.get("/subjects").json()[0]]
+    assert reviews
+    return [
+        *filter(None, ids),
+        merges[0]["merge_log_id"],
+        reviews[0]["review_id"],
+        client.get("/subjects").json()[0],
+    ]
 
 
 def test_every_answer_is_declared(
