@@ -34,12 +34,14 @@ from gateway import (
     webhooks,
 )
 from gateway.body import Bounds
+from gateway.documentation import IDEMPOTENCY_KEY
 from gateway.edge import Edge
 from gateway.guard import Guard
 from gateway.ports import Ports
 from gateway.problem import Problems
 from gateway.rights import check_declared
 from gateway.under_way import UnderWay
+from pipeline.codes import ErrorCode
 
 ABOUT = (
     "Events in, one trustworthy profile per customer out. Every error has the form "
@@ -71,10 +73,11 @@ def _openapi(app: FastAPI) -> Mapping[str, object]:
         document = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes)
         for methods in document["paths"].values():
             for operation in methods.values():
-                if operation["responses"].get("422", {}).get("description") == "Validation Error":
-                    del operation["responses"][
-                        "422"
-                    ]  # FastAPI's own: wrong parameters are 400 in the envelope
+                described = operation["responses"].get("422", {}).get("description")
+                if described == "Validation Error":  # FastAPI's own: wrong parameters are 400 in the envelope
+                    del operation["responses"]["422"]
+                elif described == ErrorCode.IDEMPOTENCY_KEY_REUSED:
+                    operation["parameters"] = [*operation.get("parameters", ()), IDEMPOTENCY_KEY]
                 for wanted in operation.get("security", ()):
                     operation["description"] += f"\n\nNeeds the scope `{', '.join(wanted['apiKey'])}`."
         app.openapi_schema = document

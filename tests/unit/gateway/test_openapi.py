@@ -90,3 +90,37 @@ def test_routes_that_take_a_body_say_how_reading_it_may_end(document: Json) -> N
         responses = operation["responses"]
         assert isinstance(responses, dict)
         assert {str(status) for status in BODY} <= set(responses), operation["summary"]
+
+
+def test_writes_that_are_done_once_say_by_what_key(document: Json) -> None:
+    paths = document["paths"]
+    assert isinstance(paths, dict)
+    told = {
+        path
+        for path, methods in paths.items()
+        for operation in methods.values()
+        if "Idempotency-Key" in [p["name"] for p in operation.get("parameters", [])]
+    }
+    assert told >= {
+        "/v1/events",
+        "/v1/events:batch",
+        "/v1/profiles:merge",
+        "/v1/profiles/{profile_id}/split",
+        "/v1/merge-logs/{merge_log_id}/rollback",
+        "/v1/merge-logs:rollback",
+        "/v1/reviews:answer",
+        *(f"/v1/reviews/{{review_id}}/{act}" for act in ("approve", "reject", "assign", "skip")),
+    }
+
+
+def test_what_is_done_about_a_review_may_be_tied_to_what_was_read(document: Json) -> None:
+    paths = document["paths"]
+    assert isinstance(paths, dict)
+    for act in ("approve", "reject", "assign", "skip"):
+        operation = paths[f"/v1/reviews/{{review_id}}/{act}"]["post"]
+        assert "If-Match" in [p["name"] for p in operation["parameters"]], act
+        assert {"404", "409", "412"} <= set(operation["responses"]), act
+    for read in ("approve", "reject", "assign", "skip"):
+        tags = paths[f"/v1/reviews/{{review_id}}/{read}"]["post"]["responses"]["200"].get("headers", {})
+        assert ("ETag" in tags) == (read in ("assign", "skip")), read
+    assert "ETag" in paths["/v1/reviews/{review_id}"]["get"]["responses"]["200"]["headers"]
