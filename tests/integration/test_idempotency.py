@@ -95,6 +95,16 @@ async def test_a_key_is_of_one_caller_and_one_request(gateway: Gateway) -> None:
     assert len(gateway.sender.sent) == 3
 
 
+async def test_a_condition_is_part_of_what_is_asked(gateway: Gateway) -> None:
+    named = {"Authorization": "k", "Idempotency-Key": "a"}
+    first, again, other = [
+        await gateway.client.post("/v1/events", json=EVENT, headers={**named, "If-Match": etag})
+        for etag in ('"1"', '"1"', '"2"')
+    ]
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert code(other) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+
 async def test_while_it_is_under_way_it_is_not_begun_again(gateway: Gateway) -> None:
     gateway.sender.let.clear()
     first = asyncio.create_task(gateway.post("a"))

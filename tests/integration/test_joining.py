@@ -195,6 +195,13 @@ async def test_over_http_it_is_rehearsed_and_done_as_planned(
     done = await client.post("/v1/profiles:merge", json={**body, "plan": told["plan"]})
     assert done.status_code == 200, done.text
     (merge,) = done.json()["merge_log_ids"]
+    # nothing but the steward holds them together, and what explains them copes
+    between = f"{record(stages, 1)}/explain?with={record(stages, 2)}"
+    for about in (f"{one}/explain", f"{one}/explain?with={two}", between, f"{two}/timeline", one):
+        told = await client.get(f"/v1/profiles/{about}")
+        assert told.status_code == 200, told.text
+    (logged,) = (await client.get("/v1/merge-logs")).json()["data"]
+    assert (logged["merge_log_id"], logged["confidence_score"]) == (merge, None)
     again = await client.post("/v1/profiles:merge", json=body)
     assert (again.status_code, "merged into" in again.json()["error"]["message"]) == (409, True)
     for profiles, status in (([one], 400), ([one, one], 400), ([one, str(uuid4())], 404), ([one, "7"], 400)):

@@ -1,16 +1,19 @@
-"""Four resolve workers over hot identifiers while stewards roll back, take out and answer: one truth, no deadlock."""
+"""Four resolve workers over hot identifiers while stewards roll back, take out, join, answer, assign and skip: one
+truth, no deadlock, and an entry in the trail for every act."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 
 from pipeline.answer import Answer, answer_review
 from pipeline.errors import BadInput, Conflict, TransactionConflict
 from pipeline.identity.ids import Id
+from pipeline.joining import join_profiles
+from pipeline.review_queue import assign_review, skip_review
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
 from pipeline.unmerge.asked import Asked
@@ -28,7 +31,11 @@ _CHOICES = """
     (SELECT 'merge', merge_log_id, NULL::uuid FROM identity_merge_log WHERE kind = 'merged' AND NOT rolled_back
      ORDER BY random() LIMIT 1)
     UNION ALL (SELECT 'review', review_id, NULL FROM review_queue WHERE status = 'pending' ORDER BY random() LIMIT 1)
+    UNION ALL (SELECT 'queue', review_id, NULL FROM review_queue WHERE status = 'pending' ORDER BY random() LIMIT 1)
     UNION ALL (SELECT 'profile', profile_id, record_id FROM identity_record ORDER BY random() LIMIT 1)
+    UNION ALL (SELECT 'pair', a.profile_id, b.profile_id
+               FROM customer_profile a JOIN customer_profile b ON a.profile_id < b.profile_id
+               WHERE NOT (a.is_merged OR b.is_merged) ORDER BY random() LIMIT 1)
 """
 
 
@@ -63,9 +70,21 @@ class Steward:
             rollback_merge(self._by, thing, Asked(*who))
         elif kind == "review":
             answer_review(self._by, thing, self._draw.choice(list(Answer)), *who)
+        elif kind == "queue":
+            self._place(thing, who)
+        elif kind == "pair":
+            assert record is not None
+            join_profiles(self._by, [thing, record], Asked(*who))
         else:
             assert record is not None
             take_out(self._by, thing, [record], [], Asked(*who))
+
+    def _place(self, review: Id, who: tuple[str, str, datetime]) -> None:
+        """Whatever comes of it is something else than before, so that it is an act."""
+        if self._draw.random() < 0.5:
+            assign_review(self._by, review, f"steward-{self._draw.random()}", *who, seen=None)
+        else:
+            skip_review(self._by, review, who[2] + timedelta(days=1), *who)
 
 
 def test_stewards_among_four_workers_leave_one_truth_and_no_deadlock(database: str) -> None:
@@ -83,7 +102,16 @@ def test_stewards_among_four_workers_leave_one_truth_and_no_deadlock(database: s
             done.set()
         told = sum((a.result() for a in acting), Counter[str]())
     assert conflicts < len(events), "workers mostly stand in each other's way"
-    assert min(told[kind] for kind in ("merge", "review", "profile")) > 0, told
+    kinds = ("merge", "review", "queue", "profile", "pair")
+    assert min(told[kind] for kind in kinds) > 0, told
+    entries = dict(stages.rows("SELECT act, count(*) FROM steward_action GROUP BY act"))
+    assert entries.get("assign", 0) + entries.get("skip", 0) == told["queue"]
+    assert [entries[act] for act in ("rollback", "split", "merge")] == [
+        told[kind] for kind in ("merge", "profile", "pair")
+    ]
+    # one may give the answer that another one just gave: that is done once
+    ((answered,),) = stages.rows("SELECT count(*) FROM review_queue WHERE status IN ('approved', 'rejected')")
+    assert entries.get("approve", 0) + entries.get("reject", 0) == answered <= told["review"]
     assert stages.rows("SELECT count(*) FROM event") == [(len(events),)]
     assert [fault.as_dict() for fault in verify(stages.database, ring(), model(), RULES).faults] == []
     versions: dict[object, list[object]] = {}
