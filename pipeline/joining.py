@@ -9,8 +9,9 @@ from functools import partial
 from pipeline.errors import BadInput, Conflict, NotFound, TransactionConflict
 from pipeline.identity.answer import RecordSet, came_true, constraints, is_forbidden
 from pipeline.identity.ids import Id
+from pipeline.identity.settle import Settlement
 from pipeline.matching import Found
-from pipeline.steward import Act, Stewardship
+from pipeline.steward import Act, Deciding, Stewardship
 from pipeline.store.steward_actions import Deed, Entry
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.outcome import Move, moves_of, plan_of, weighed
@@ -56,14 +57,8 @@ def join_profiles(stewardship: Stewardship, profiles: Sequence[Id], asked: Asked
 
 def _join(act: Act, profiles: Sequence[Id], asked: Asked) -> Joined:
     _must_stand(act, profiles)
-    sides = _sides(act, profiles)
-    for constraint in constraints(sides, are_one=True):
-        act.constrain(constraint)
-    found = act.gather(frozenset(profiles))
-    if _sides(act, profiles) != sides:
-        raise TransactionConflict("one of the profiles moved before it was locked")
+    sides, found, settlement = unite(act, profiles)
     _may_be_joined(act, profiles, sides, found)
-    settlement = act.settle(found)
     standing = {r: s.profile_id for r, s in found.neighbourhood.records.items() if s.profile_id is not None}
     home = {**standing, **settlement.moves}
     if not came_true(sides, True, home):
@@ -84,7 +79,18 @@ def _join(act: Act, profiles: Sequence[Id], asked: Asked) -> Joined:
     return Joined(into, told, weighed(act.tx, moves), came, went, plan, asked.rehearse)
 
 
-def _sides(act: Act, profiles: Sequence[Id]) -> tuple[RecordSet, ...]:
+def unite(act: Deciding, profiles: Sequence[Id]) -> tuple[tuple[RecordSet, ...], Found, Settlement]:
+    """Decide the profiles afresh as one; their records, each profile's for itself. Raises TransactionConflict."""
+    sides = _sides(act, profiles)
+    for constraint in constraints(sides, are_one=True):
+        act.constrain(constraint)
+    found = act.gather(frozenset(profiles))
+    if _sides(act, profiles) != sides:
+        raise TransactionConflict("one of the profiles moved before it was locked")
+    return sides, found, act.settle(found)
+
+
+def _sides(act: Deciding, profiles: Sequence[Id]) -> tuple[RecordSet, ...]:
     return tuple(act.store.members((profile,)) for profile in profiles)
 
 

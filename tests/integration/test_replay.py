@@ -14,7 +14,9 @@ from pipeline.answer import Answer
 from pipeline.errors import BadInput, Conflict, NotFound
 from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
+from pipeline.joining import join_profiles
 from pipeline.replay.build import Builder
+from pipeline.unmerge.asked import Asked
 from tests.integration.test_order import log
 from tests.integration.test_unmerge import all_of_it
 from tests.servers import TestStack, fresh_database
@@ -277,6 +279,22 @@ def test_stewards_words_follow_records_whose_ids_change(
     assert all(standing.issuperset((*left, *right)) for _, left, right in now)
     stages.send(event(8, A | PHONE | {"cookie_id": "c-8"}))
     assert home_of(stages, 1) != home_of(stages, 2)
+
+
+def test_profiles_that_were_joined_by_hand_are_one_afterwards(
+    stages: StagesOnPostgres, replay: Reprocessing
+) -> None:
+    """Nothing but the steward's word leads from one to the other."""
+    stages.send(event(1, A), event(2, PHONE), event(3, C | {"loyalty_id": "L-1"}))
+    before = {home_of(stages, n) for n in (1, 2, 3)}
+    assert len(before) == 3
+    asked = Asked("ann", "one person", datetime.now(UTC))
+    into = join_profiles(stages.stewardship(), sorted(before), asked).profile_id
+    stages.deploy(RENAMED)
+    found = replay.compare()
+    assert (found.changes, found.words) == ((), ())
+    replay.activate()
+    assert {home_of(stages, n) for n in (1, 2, 3)} == {into}
 
 
 def test_a_word_about_nobody_any_more_is_told(stages: StagesOnPostgres, replay: Reprocessing) -> None:

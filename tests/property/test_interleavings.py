@@ -11,6 +11,7 @@ from pipeline.identity.scratch import resolve_all
 from pipeline.identity.settle import Settlement
 from pipeline.identity.undo import Undo
 from pipeline.inprocess import resolve_batch
+from pipeline.joining import unite
 from pipeline.matching import Found
 from pipeline.steward import Deciding
 from pipeline.store.memory import MemoryIdentityStore
@@ -105,6 +106,16 @@ def taking_out(made: World, profile: Id, chosen: Person) -> Callable[[Deciding],
     def act(deciding: Deciding) -> tuple[Found, Settlement]:
         members = deciding.store.members((profile,))
         return part(deciding, profile, members, frozenset({chosen.record_id}))
+
+    return act
+
+
+def joining(*chosen: Person) -> Callable[[Deciding], tuple[Found, Settlement]]:
+    """The profiles that these stand in when the act begins, whichever they are by then."""
+
+    def act(deciding: Deciding) -> tuple[Found, Settlement]:
+        standing = deciding.store.standing([p.record_id for p in chosen])
+        return unite(deciding, sorted({s.profile_id for s in standing.values()}))[1:]
 
     return act
 
@@ -283,3 +294,36 @@ def test_two_identifiers_come_to_be_shared_that_two_records_both_hold() -> None:
         return [w.acting(taking_out(w, home, people[0])), *(w.resolving(p) for p in people[3:])]
 
     one_truth(people, 3, bodies, narrow(3, 1))
+
+
+def test_profiles_are_joined_while_records_of_either_come() -> None:
+    people = [person(A), person(B), person(A | COOKIE), person(B | C)]
+    one_truth(
+        people,
+        2,
+        lambda w: [w.acting(joining(*people[:2])), *(w.resolving(p) for p in people[2:])],
+    )
+
+
+def test_profiles_are_joined_while_one_of_them_is_merged_with_a_third() -> None:
+    people = [person(A), person(B), person(C), person(B | C)]
+    one_truth(people, 3, lambda w: [w.acting(joining(*people[:2])), w.resolving(people[3])])
+
+
+def test_profiles_are_joined_by_stewards_in_opposite_orders() -> None:
+    people = [person(A), person(B), person(C), person(B | COOKIE)]
+    one_truth(
+        people,
+        4,
+        lambda w: [w.acting(joining(people[0], people[1])), w.acting(joining(people[2], people[1]))],
+    )
+
+
+def test_profiles_are_joined_while_a_merge_of_one_of_them_is_undone() -> None:
+    people = [person(A), person(B), person(A | B), person(C), person(C | COOKIE)]
+
+    def bodies(w: World) -> Bodies:
+        undo = merge_of(w, people[0], people[1])
+        return [w.acting(undoing(undo)), w.acting(joining(people[1], people[3]))]
+
+    one_truth(people, 5, bodies)
