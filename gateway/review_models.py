@@ -17,6 +17,34 @@ class Review(View):
     `high_profile` are the same, `scoring_details.parts` lists the records of each part, `low_record` and `high_record`
     are of the largest part and of the others)."""
 
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "example": {
+                "review_id": "019c1f3a-52d0-7a61-9f00-5b6c7d8e9fa0",
+                "kind": "merge",
+                "low_profile": "019c1f3a-52b1-7c44-9a51-6e0d5b3f2a10",
+                "high_profile": "019c1f3a-52c0-7d10-8b22-7f1e6c4a3b21",
+                "low_record": "1b0f6c1e-8a3d-4f5b-9c7e-2d4a6b8c0e1f",
+                "high_record": "7e2d4a6b-8c0e-1f1b-8f6c-1e8a3d4f5b9c",
+                "status": "pending",
+                "reason": "veto_exclusive_identifier",
+                "confidence_score": 0.97,
+                "scoring_details": {"evidence": []},
+                "model_version": "model-5c1e",
+                "policy_version": "policy-3f2a",
+                "created_at": "2026-01-30T09:00:00Z",
+                "updated_at": "2026-01-30T09:00:00Z",
+                "answered_by": None,
+                "answer_reason": None,
+                "assigned_to": "ann",
+                "skipped_until": None,
+                "skip_reason": None,
+                "etag": '"3f1c9a0b7d2e4856"',
+            }
+        },
+    )
+
     review_id: UUID
     kind: Literal["merge", "split"]
     low_profile: UUID
@@ -120,6 +148,29 @@ class AnsweredItem(View):
 
 class AnsweredMany(View):
     """A result for each review, in the order they were sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "answered": 0,
+                "refused": 1,
+                "results": [
+                    {
+                        "index": 0,
+                        "review_id": "019c1f3a-52d0-7a61-9f00-5b6c7d8e9fa0",
+                        "status": 412,
+                        "answered": None,
+                        "error": {
+                            "message": "review 019c1f3a-52d0-7a61-9f00-5b6c7d8e9fa0 is not as it was when you read "
+                            "it: read it again, then act on what it is now",
+                            "code": "PRECONDITION_FAILED",
+                            "request_id": "5f2b0c9e0d4b4c1f9a6f",
+                        },
+                    }
+                ],
+            }
+        }
+    )
 
     answered: int
     refused: int

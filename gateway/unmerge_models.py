@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from gateway.models import StewardRequest, Text, View
 
@@ -90,6 +90,30 @@ class Joined(View):
     """What joining profiles did, or would do where it is `rehearsed`: then send `plan` to have just this done.
     `merge_log_ids` are what to roll back to undo it; none of a dry run. `asked` and `retired` are how many reviews came
     and went."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "example": {
+                "profile_id": "019c1f3a-52b1-7c44-9a51-6e0d5b3f2a10",
+                "merge_log_ids": ["019c1f3a-5312-7d1e-8a02-3c4d5e6f7081"],
+                "moves": [
+                    {
+                        "source": "019c1f3a-52c0-7d10-8b22-7f1e6c4a3b21",
+                        "target": "019c1f3a-52b1-7c44-9a51-6e0d5b3f2a10",
+                        "destination": "standing",
+                        "records": ["7e2d4a6b-8c0e-1f1b-8f6c-1e8a3d4f5b9c"],
+                        "events": 4,
+                        "identifiers": 2,
+                    }
+                ],
+                "asked": 0,
+                "retired": 1,
+                "plan": "6c63a6471d29e6d3",
+                "rehearsed": False,
+            }
+        },
+    )
 
     profile_id: UUID = Field(description="It holds the records of all; the other ids lead to it.")
     merge_log_ids: list[UUID]

@@ -10,7 +10,10 @@ import pytest
 from gateway.app import create_app
 from gateway.documentation import BODY
 from gateway.producer import MemorySender
+from gateway.review_models import Answered, AnsweredMany, Review
 from gateway.server import make_ports
+from gateway.steward_actions import StewardAction
+from gateway.unmerge_models import Joined
 from pipeline.events import Limits, parse_event
 from pipeline.settings import Settings
 
@@ -90,6 +93,14 @@ def test_routes_that_take_a_body_say_how_reading_it_may_end(document: Json) -> N
         responses = operation["responses"]
         assert isinstance(responses, dict)
         assert {str(status) for status in BODY} <= set(responses), operation["summary"]
+
+
+def test_what_stewards_are_answered_has_examples_that_fit(document: Json) -> None:
+    for model in (Review, Answered, AnsweredMany, Joined, StewardAction):
+        schema = next(n[model.__name__] for n in nodes(document) if model.__name__ in n)
+        assert isinstance(schema, dict)
+        example = model.model_validate(schema["example"]).model_dump(mode="json", exclude_none=True)
+        assert example.keys() <= schema["properties"].keys()
 
 
 def test_writes_that_are_done_once_say_by_what_key(document: Json) -> None:
