@@ -225,7 +225,7 @@ def _load(
     # what was loaded for its golden record alone came without its evidence: it is not to be clustered
     dirty |= {r for e in edges.values() for r in (e.low, e.high)}.intersection(inner_members)
     afresh = context.also | judged.profiles
-    dirty |= {r for r in inner_members if standing[r].profile_id in afresh}
+    dirty |= {r for r in inner_members if r in records and standing[r].profile_id in afresh}
     constraints = tuple(store.constraints(records)) if records else ()
     # who was told apart from these may stand in a profile of which no more is known than that evidence leads there
     told = {r for c in constraints for r in c.left | c.right} - records.keys() - outside.keys()

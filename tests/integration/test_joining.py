@@ -183,6 +183,16 @@ def test_of_a_person_who_was_forgotten_nothing_is_joined(stages: StagesOnPostgre
     assert constraints(stages) == []
 
 
+def test_a_record_that_cannot_be_read_any_more_stays_where_it_is(stages: StagesOnPostgres) -> None:
+    one, two, _ = strangers(stages)
+    gone = record(stages, 11)
+    with stages.database.transaction() as tx:
+        tx.connection.execute("DELETE FROM data_key WHERE owner_id = %s", (gone,))
+    done = join(stages, one, two)
+    assert (done.profile_id, [m.source for m in done.moves]) == (one, [two])
+    assert {home_of(stages, n) for n in (1, 11, 2)} == {one}
+
+
 async def test_over_http_it_is_rehearsed_and_done_as_planned(
     client: httpx.AsyncClient, stages: StagesOnPostgres
 ) -> None:
