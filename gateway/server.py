@@ -13,7 +13,7 @@ from functools import partial
 from socket import socket
 
 import uvicorn
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from gateway.app import create_app
 from gateway.auth import ApiKeys
@@ -64,6 +64,8 @@ from pipeline.webhooks.desk import webhook_desk
 from schemas.codec import RAW_TOPIC, Codec, load_codec
 
 _DRAIN_S = 5
+_REDIS_CONNECTIONS = 64
+_REDIS_WAIT_S = 0.5
 
 
 class _Steward:
@@ -188,17 +190,24 @@ def _reader(settings: Settings, ring: KeyRing, model: Model, policy: Policy) -> 
     return CustomerReader(database, ring, model, policy)
 
 
+def redis_of(settings: Settings) -> Redis:
+    """Redis, over so many connections. Who finds them all taken waits a moment: it is busy then, not away."""
+    pool = BlockingConnectionPool.from_url(
+        settings.redis_url,
+        max_connections=_REDIS_CONNECTIONS,
+        timeout=_REDIS_WAIT_S,
+        socket_timeout=_REDIS_WAIT_S,
+        socket_connect_timeout=_REDIS_WAIT_S,
+        decode_responses=True,
+    )
+    return Redis.from_pool(pool)
+
+
 def make_ports(settings: Settings, sender: Sender) -> Ports:
     """The ports of a running gateway. Raises ConfigurationError, RegistryUnavailable."""
     ring, codec, policy = load_key_ring(settings), load_codec(settings), load_policy(settings)
     model = load_model(settings)
-    redis: Redis = Redis.from_url(
-        settings.redis_url,
-        socket_timeout=0.5,
-        socket_connect_timeout=0.5,
-        max_connections=64,
-        decode_responses=True,
-    )
+    redis = redis_of(settings)
     store = Store(settings.postgres_dsn.get_secret_value())
     uses = KeyUses(partial(_keep_uses, settings), _clock)
     return Ports(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.limiter import Limiter, LocalLimiter, Quota, RedisLimiter
+from gateway.server import redis_of
 from tests.servers import TestStack
 
 LIMIT = 10
@@ -157,3 +159,13 @@ async def test_the_redis_one_counts_on_without_redis() -> None:
     limiter = RedisLimiter(nowhere, Clock())
     assert await taken(limiter, "caller", 25) == LIMIT
     await nowhere.aclose()
+
+
+async def test_more_requests_at_once_than_connections_are_no_outage(stack: TestStack) -> None:
+    redis = redis_of(stack.settings())
+    limiter, one = RedisLimiter(redis, Clock()), quota(uuid4().hex, 1_000)
+    with capture_logs() as logs:
+        taken = await asyncio.gather(*(limiter.take([one]) for _ in range(300)))
+    assert not logs
+    assert min(standing.remaining for standing in taken if standing is not None) == 700
+    await redis.aclose()
