@@ -56,6 +56,7 @@ ABOUT = (
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ports: Ports = app.state.ports
     await ports.store.open()
+    await ports.key_store.open()
     try:
         yield
     finally:
@@ -65,6 +66,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         ports.explain.close()
         ports.readers.close()
         await ports.store.close()
+        await ports.key_store.close()
         await ports.redis.aclose()
 
 

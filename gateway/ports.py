@@ -105,6 +105,7 @@ class Ports:
     settings: Settings
     limits: Limits
     keys: Keys
+    key_store: Store
     key_uses: KeyUses
     limiter: Limiter
     quotas: Quotas

@@ -209,11 +209,14 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
     model = load_model(settings)
     redis = redis_of(settings)
     store = Store(settings.postgres_dsn.get_secret_value())
+    # of its own: no caller keeps their key from being read by queries that take every connection
+    key_store = Store(settings.postgres_dsn.get_secret_value(), "gateway-keys", connections=1)
     uses = KeyUses(partial(_keep_uses, settings), _clock)
     return Ports(
         settings=settings,
         limits=Limits.of(settings),
-        keys=_keys(settings, store, uses),
+        keys=_keys(settings, key_store, uses),
+        key_store=key_store,
         key_uses=uses,
         limiter=RedisLimiter(redis),
         quotas=Quotas(settings, ring.current.value),

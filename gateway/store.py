@@ -29,12 +29,12 @@ class _Lost(OperationalError):
 class Store:
     """A pool that connects when it can. `open` before use, `close` after."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, name: str = "gateway", connections: int = _CONNECTIONS) -> None:
         self._pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
             dsn,
-            kwargs={"row_factory": dict_row, "application_name": "gateway", "connect_timeout": 2},
+            kwargs={"row_factory": dict_row, "application_name": name, "connect_timeout": 2},
             min_size=1,
-            max_size=_CONNECTIONS,
+            max_size=connections,
             timeout=_WAIT_S,
             max_waiting=1_000,
             reconnect_timeout=10,

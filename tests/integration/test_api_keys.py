@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -26,6 +27,7 @@ from tests.integration.test_answers import RULES, doubt
 from tests.support.gateway import gateway_over
 from tests.support.pipeline import StagesOnPostgres
 
+FLOOD = 100
 NOWHERE = "/v1/nowhere"
 """Of all known keys 404, of all others 401."""
 UNKNOWN = f"rb_{'0' * 16}_{'0' * 64}"
@@ -113,6 +115,30 @@ async def test_a_key_expires(client: httpx.AsyncClient) -> None:
     with pytest.raises(Conflict, match="expired"):
         run("rotate", "guest")
     assert await until(client, run("rotate", "guest", "--expires", "30d").strip(), 404) < NEWS_S + 1
+
+
+async def test_callers_that_take_every_connection_do_not_delay_their_end(
+    client: httpx.AsyncClient, database: str
+) -> None:
+    key = made("greedy", "read")
+    assert await status(client, key) == 404
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        await connection.execute(
+            "LOCK TABLE customer_profile"
+        )  # no query of a profile ends before its timeout
+
+        async def flood() -> None:
+            while await status(client, key, f"/v1/profiles/{uuid4()}") != 401:
+                pass
+
+        asked = [asyncio.create_task(flood()) for _ in range(FLOOD)]
+        await asyncio.sleep(0)
+        run("revoke", "greedy")
+        try:
+            assert await until(client, key, 401) < FRESH_S
+        finally:
+            await connection.rollback()
+            await asyncio.gather(*asked)
 
 
 async def test_who_acts_is_told_by_the_keys_name(client: httpx.AsyncClient, database: str) -> None:
