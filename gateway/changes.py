@@ -12,6 +12,7 @@ from starlette.responses import Response
 from gateway.documentation import errors
 from gateway.feed.feed import Start
 from gateway.feed.response import EventStream
+from gateway.feed.stream import Allowed
 from gateway.ports import ports_of
 from gateway.rights import needs
 from pipeline.api_keys.scope import Scope
@@ -92,8 +93,19 @@ async def get_changes(
         types_of(filter(None, (type_ or "").split(","))), None if profile is None else str(profile)
     )
     begin = _start(last_event_id, after, start, wanted)
-    subscription = await ports.feed.subscribe(begin, wanted, seconds)
+    subscription = await ports.feed.subscribe(begin, wanted, _allowed(request), seconds)
     return EventStream(subscription, ports.settings.feed_patience_ms / 1_000)
+
+
+def _allowed(request: Request) -> Allowed:
+    """Whether the key a request came with still opens the feed: not once it was revoked, rotated out or expired."""
+    keys, given = ports_of(request).keys, request.headers["authorization"].encode("latin-1")
+
+    async def allowed() -> bool:
+        caller = await keys.caller(given)
+        return caller is not None and Scope.READ in caller.scopes
+
+    return allowed
 
 
 def _start(

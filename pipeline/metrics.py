@@ -41,7 +41,7 @@ FEED_SUBSCRIBERS = Gauge("rb_feed_subscribers", "Subscribers of the change feed"
 FEED_CHANGES = Counter("rb_feed_changes_total", "Changes sent to subscribers, by type.", ["type"])
 FEED_ENDED = Counter(
     "rb_feed_ended_total",
-    "Streams of the change feed that we ended: shutdown, seconds, position_gone, unavailable, not_reading.",
+    "Streams of changes that we ended: shutdown, seconds, key_revoked, position_gone, unavailable, not_reading.",
     ["reason"],
 )
 

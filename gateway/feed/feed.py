@@ -10,7 +10,7 @@ from typing import Literal
 
 from gateway.feed.live import Live
 from gateway.feed.ring import Cursor
-from gateway.feed.stream import Subscription
+from gateway.feed.stream import Allowed, Subscription
 from gateway.feed.tail import Tail
 from pipeline import metrics
 from pipeline.changes.change import Change
@@ -38,8 +38,10 @@ class Feed:
         self._reads = False  # the tail has begun
         self._resting: list[Tail] = []
 
-    async def subscribe(self, start: Start, wanted: Wanted, seconds: float | None = None) -> Subscription:
-        """A new subscriber, for so long. Raises FeedFull, PositionGone, BrokerUnavailable."""
+    async def subscribe(
+        self, start: Start, wanted: Wanted, allowed: Allowed, seconds: float | None = None
+    ) -> Subscription:
+        """A new subscriber, for so long, and while it is allowed. Raises FeedFull, PositionGone, BrokerUnavailable."""
         if self._subscribers >= self._settings.feed_max_subscribers or self._live.stopped:
             raise FeedFull("as many read the change feed of this gateway as may; try again later")
         self._came(1)
@@ -51,7 +53,7 @@ class Feed:
             self._came(-1)
             raise
         beat_s = self._settings.feed_heartbeat_ms / 1_000
-        return Subscription(self._live, cursor, epoch, beat_s, seconds, partial(self._came, -1))
+        return Subscription(self._live, cursor, epoch, beat_s, seconds, allowed, partial(self._came, -1))
 
     def _came(self, count: int) -> None:
         self._subscribers += count

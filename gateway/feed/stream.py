@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -17,12 +17,17 @@ from pipeline.errors import PositionGone, RetryLater
 _CHUNK = 100  # changes read at once: what a subscriber makes us hold beside the ring
 _BLOCK_BYTES = 65_536
 _CATCH_UP_WAIT_S = 0.25
+_ASK_S = 1.0  # so that, with the age that keys are remembered for, who may read no more does not within 5 s
+
+Allowed = Callable[[], Awaitable[bool]]
+"""Whether a subscriber may read on. Raises RetryLater where that cannot be told now."""
 
 
 class Subscription:
     """`frames` are the stream's. `close` it, whether or not it was read.
 
     The cursor was checked in `epoch` of the ring. `seconds` is how long the stream is to be; None: it has no end.
+    `allowed` is asked again all along, for a key may end before its stream.
     """
 
     def __init__(
@@ -32,6 +37,7 @@ class Subscription:
         epoch: int,
         beat_s: float,
         seconds: float | None,
+        allowed: Allowed,
         left: Callable[[], None],
     ) -> None:
         self._live = live
@@ -40,6 +46,8 @@ class Subscription:
         self._beat_s = beat_s
         self._now = asyncio.get_running_loop().time
         self._until = None if seconds is None else self._now() + seconds
+        self._allowed = allowed
+        self._asked = self._now()
         self._left: Callable[[], None] | None = left
         self.frames = self._frames()
 
@@ -57,6 +65,9 @@ class Subscription:
         try:
             async with aclosing(self._blocks()) as blocks:
                 async for block in blocks:
+                    if not await self._may_go_on():
+                        reason, message = "key_revoked", "the API key opens the change feed no more"
+                        break
                     if block or self._now() - said >= self._beat_s:
                         yield block or frames.beat(self._cursor.id)
                         said = self._now()
@@ -69,6 +80,12 @@ class Subscription:
             reason, message = "unavailable", f"a server is away ({type(exc).__name__}); connect again"
         metrics.FEED_ENDED.labels(reason).inc()
         yield frames.ended(reason, message, self._cursor.id)
+
+    async def _may_go_on(self) -> bool:
+        if self._now() - self._asked < _ASK_S:
+            return True
+        self._asked = self._now()
+        return await self._allowed()
 
     async def _blocks(self) -> AsyncGenerator[bytes, None]:
         """Frames, some at a time; an empty block where nothing came for a while."""
@@ -94,7 +111,7 @@ class Subscription:
             if chunk:
                 await asyncio.sleep(0)  # to others, for a reader may take whatever comes at once
             else:
-                await self._live.changed(self._wait_s(self._beat_s))
+                await self._live.changed(self._wait_s(min(self._beat_s, _ASK_S)))
             yield b""
 
     async def _of_log(self) -> AsyncGenerator[bytes, None]:

@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from itertools import islice
+from secrets import token_bytes
 
 import httpx
 import pytest
@@ -16,8 +18,12 @@ import pytest
 from client import AsyncRetailBrain, Reading, RetailBrain
 from client.feed import Change
 from faults.proxy import Proxies
+from gateway.stored_keys import FRESH_S
+from pipeline.api_keys.scope import Scope
+from pipeline.api_keys.stored import Wanted, create, revoke
 from pipeline.errors import RequestRefused
 from pipeline.settings import Settings
+from pipeline.store.database import Database
 from tests.support.changes import Teller, expire, held
 from tests.support.following import Follower
 from tests.support.processes import answering, free_port
@@ -202,6 +208,27 @@ def test_filters_positions_and_ends(fed: Settings, teller: Teller) -> None:
             worker.stop()
             list(found)
         assert last.ended["reason"] == "shutdown"
+
+
+def test_a_stream_ends_with_its_key(fed: Settings, teller: Teller) -> None:
+    with Database(fed.postgres_dsn.get_secret_value(), "test") as database, serving(fed):
+        with database.transaction() as tx:
+            reader = create(
+                tx, Wanted("reader", frozenset({Scope.READ})), "t", datetime.now(UTC), token_bytes
+            )
+        follower = Follower(url(fed), reader.secret)
+        with follower.connected() as found:
+            next(found)
+            with database.transaction() as tx:
+                revoke(tx, "reader", "t", datetime.now(UTC))
+            revoked = time.monotonic()
+            for _ in found:
+                assert time.monotonic() - revoked < 4 * FRESH_S, "it goes on"
+        assert time.monotonic() - revoked < FRESH_S
+        assert follower.ended["reason"] == "key_revoked"
+        teller.tell(1)
+        with pytest.raises(httpx.HTTPStatusError, match="401"):
+            follower.take(1)
 
 
 def test_a_place_that_the_topics_no_longer_hold_is_gone(fed: Settings, teller: Teller) -> None:

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.feed import feed as module
-from gateway.feed import live
+from gateway.feed import live, stream
 from gateway.feed.feed import Feed, Start
+from gateway.feed.stream import Allowed
 from gateway.feed.tail import Tail, Taking
 from pipeline.changes.change import Change, Place
 from pipeline.changes.kinds import PROFILES, ChangeType, Wanted, types_of
@@ -101,16 +102,20 @@ async def feeding(**more: int) -> AsyncIterator[Feed]:
     await made.close()
 
 
+async def always() -> bool:
+    return True
+
+
 class Reading:
     """Reads one subscription: the numbers of its changes, and what else it says."""
 
-    def __init__(self, feed: Feed, start: Start = "earliest") -> None:
-        self._feed, self._start = feed, start
+    def __init__(self, feed: Feed, start: Start = "earliest", allowed: Allowed = always) -> None:
+        self._feed, self._start, self.allowed = feed, start, allowed
         self.numbers: list[int] = []
         self.text = ""
 
     async def __aenter__(self) -> Reading:
-        self.subscription = await self._feed.subscribe(self._start, WANTED)
+        self.subscription = await self._feed.subscribe(self._start, WANTED, self.allowed)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -175,7 +180,7 @@ async def test_a_broker_that_is_away(log: Log) -> None:
     log.away = True
     async with feeding() as feed:
         with pytest.raises(BrokerUnavailable):
-            await feed.subscribe("latest", WANTED)
+            await feed.subscribe("latest", WANTED, always)
         log.away = False
         assert log.tail is not None
         log.tail.begin()
@@ -190,12 +195,12 @@ async def test_no_more_than_may_and_none_once_it_ends(log: Log) -> None:
     async with feeding(feed_max_subscribers=2) as feed:
         async with Reading(feed), Reading(feed) as second:
             with pytest.raises(FeedFull):
-                await feed.subscribe("latest", WANTED)
+                await feed.subscribe("latest", WANTED, always)
             feed.stop()
             await second.until("feed.ended")
             assert '"reason":"shutdown"' in second.text
         with pytest.raises(FeedFull):
-            await feed.subscribe("latest", WANTED)
+            await feed.subscribe("latest", WANTED, always)
 
 
 async def test_who_leaves_makes_room_whether_it_read_or_not(log: Log) -> None:
@@ -206,3 +211,24 @@ async def test_who_leaves_makes_room_whether_it_read_or_not(log: Log) -> None:
                 if read:
                     await reading.until('{"n":100}')
         assert log.readers == 0
+
+
+@pytest.mark.parametrize("changes", [0, 300])
+async def test_who_may_read_no_more_is_told_nothing_more(
+    log: Log, monkeypatch: pytest.MonkeyPatch, changes: int
+) -> None:
+    """Whether or not anything comes, and whatever a comment waits for."""
+    monkeypatch.setattr(stream, "_ASK_S", 0.02)
+    may = True
+
+    async def allowed() -> bool:
+        return may
+
+    async with feeding(feed_heartbeat_ms=60_000) as feed, Reading(feed, "latest", allowed) as reading:
+        log.put(1)
+        await reading.until('{"n":0}')
+        await asyncio.sleep(0.02)
+        may = False
+        log.put(changes)
+        await reading.until("key_revoked")
+        assert reading.numbers == [0]
