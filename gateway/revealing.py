@@ -12,7 +12,7 @@ from starlette.requests import Request
 from gateway.envelope import request_id_of
 from gateway.rights import caller_of
 from pipeline.api_keys.scope import Scope
-from pipeline.log import get_logger
+from pipeline.log import get_audit_logger
 
 
 async def _asked(
@@ -35,10 +35,10 @@ Reveal = Annotated[bool, Depends(_asked)]
 
 async def note_revealed(request: Request, profile_ids: Iterable[UUID]) -> None:
     """Say who is about to read whose values, before they go out: a route that reveals calls this, and nothing else
-    tells of it."""
+    tells of it. It is told whatever RB_LOG_LEVEL says."""
     caller = caller_of(request)
     for profile_id in profile_ids:
-        get_logger().info(
+        get_audit_logger().info(
             "identifiers revealed",
             profile_id=str(profile_id),
             actor=caller.actor,

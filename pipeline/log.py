@@ -14,6 +14,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from pipeline.settings import Settings
 
+_AUDIT = "audit"
 _FRAMES, _MOST_PLACES = 20, 60
 
 
@@ -87,6 +88,7 @@ def configure(settings: Settings, service: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger(_AUDIT).setLevel(logging.INFO)
 
 
 def to_stderr() -> None:
@@ -97,6 +99,12 @@ def to_stderr() -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         processors=[structlog.processors.add_log_level, *_for_people(colors=False)],
     )
+
+
+def get_audit_logger() -> FilteringBoundLogger:
+    """For who did what that has to be known afterwards: told as `info`, for nothing is amiss, at every log level."""
+    wrapper = structlog.make_filtering_bound_logger(logging.INFO)
+    return cast(FilteringBoundLogger, structlog.wrap_logger(logging.getLogger(_AUDIT), wrapper_class=wrapper))
 
 
 def get_logger() -> FilteringBoundLogger:
