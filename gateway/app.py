@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
@@ -57,17 +57,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ports: Ports = app.state.ports
     await ports.store.open()
     await ports.key_store.open()
-    try:
+    async with AsyncExitStack() as closing:  # each of them, the last one first, whichever fails
+        closing.push_async_callback(ports.redis.aclose)
+        closing.push_async_callback(ports.key_store.close)
+        closing.push_async_callback(ports.store.close)
+        closing.callback(ports.readers.close)
+        closing.callback(ports.explain.close)
+        closing.push_async_callback(ports.feed.close)
+        closing.push_async_callback(ports.key_uses.flush)
+        closing.callback(ports.waiters.stop)
         yield
-    finally:
-        ports.waiters.stop()
-        await ports.key_uses.flush()
-        await ports.feed.close()
-        ports.explain.close()
-        ports.readers.close()
-        await ports.store.close()
-        await ports.key_store.close()
-        await ports.redis.aclose()
 
 
 def _openapi(app: FastAPI) -> Mapping[str, object]:

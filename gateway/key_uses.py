@@ -39,6 +39,9 @@ class KeyUses:
             return
         try:
             await asyncio.to_thread(self._write, used)
-        except RetryLater as exc:
-            get_logger().warning("uses of API keys are written later", cause=type(exc).__name__)
+        except Exception as exc:
             self._used = {**used, **self._used}
+            if isinstance(exc, RetryLater):
+                get_logger().warning("uses of API keys are written later", cause=type(exc).__name__)
+            else:
+                get_logger().error("uses of API keys are written later", exc_info=exc)

@@ -164,3 +164,21 @@ async def test_uses_are_written_once_a_minute() -> None:
     assert written[2:] == [{ID: now}], "what could not be written is written the next time"
     await uses.flush()
     assert len(written) == 3
+
+
+async def test_uses_survive_an_unforeseen_error() -> None:
+    written: list[object] = []
+    errors: list[Exception] = [ValueError("no such column")]
+
+    def write(used: object) -> None:
+        if errors:
+            raise errors.pop()
+        written.append(used)
+
+    uses = KeyUses(write, lambda: NOW)
+    uses.note(ID)
+    with capture_logs() as logs:
+        await uses.flush()
+    assert [line["log_level"] for line in logs] == ["error"]
+    await uses.flush()
+    assert written == [{ID: NOW}]
