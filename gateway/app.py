@@ -64,7 +64,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         closing.callback(ports.readers.close)
         closing.callback(ports.explain.close)
         closing.push_async_callback(ports.feed.close)
-        closing.push_async_callback(ports.key_uses.flush)
+        closing.push_async_callback(ports.key_uses.close)
         closing.callback(ports.waiters.stop)
         yield
 

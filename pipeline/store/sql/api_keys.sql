@@ -32,7 +32,8 @@ SET secret_hash = %(secret_hash)s, former_hash = secret_hash, former_until = %(f
 WHERE key_id = %(key_id)s
 
 -- name: note_api_keys_used
--- When keys were last used. Several gateways tell it: one skips what another one is writing, and tells it next time.
+-- When keys were last used. Several gateways tell it: one skips what another one is writing, which is as new to the
+-- minute; a later use is told by whoever sees it.
 WITH told AS (
     SELECT k.key_id, u.at
     FROM unnest(%s::text[], %s::timestamptz[]) AS u (key_id, at) JOIN api_key k USING (key_id)

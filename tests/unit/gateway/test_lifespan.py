@@ -27,7 +27,7 @@ async def test_one_that_cannot_be_closed_keeps_no_other_open(tmp_path: Path) -> 
             closed.append(self.name)
             raise ValueError(self.name)
 
-        close = flush = aclose
+        close = aclose
 
     class ClosingNow:
         def __init__(self, name: str) -> None:

@@ -142,28 +142,38 @@ async def test_an_unforeseen_error_is_told_and_opens_nothing() -> None:
     assert [line["log_level"] for line in logs] == ["error"]
 
 
-async def test_uses_are_written_once_a_minute() -> None:
+async def test_uses_are_written_in_time_though_no_other_request_comes() -> None:
     now, written = NOW, []
-    error: list[Exception] = []
+    errors: list[Exception] = [StoreUnavailable("away")]
+    told = asyncio.Event()
 
     def write(used: object) -> None:
-        if error:
-            raise error.pop()
+        if errors:
+            raise errors.pop()
         written.append(used)
+        loop.call_soon_threadsafe(told.set)
 
-    uses = KeyUses(write, lambda: now)
-    for second in range(180):
+    loop = asyncio.get_running_loop()
+    uses = KeyUses(write, lambda: now, every_s=0.02)
+    for second in range(3):
         now = NOW + timedelta(seconds=second)
         uses.note(ID)
-        if uses._writing is not None:
-            await uses._writing
-    assert written == [{ID: NOW + timedelta(seconds=s)} for s in (60, 120)]
-    error.append(StoreUnavailable("away"))
-    await uses.flush()
-    await uses.flush()
-    assert written[2:] == [{ID: now}], "what could not be written is written the next time"
-    await uses.flush()
-    assert len(written) == 3
+    await asyncio.wait_for(told.wait(), 5)
+    assert written == [{ID: now}], "once, and though it could not be written the first time"
+    now += timedelta(minutes=1)
+    told.clear()
+    uses.note(ID)
+    await asyncio.wait_for(told.wait(), 5)
+    assert written[1:] == [{ID: now}]
+
+
+async def test_uses_are_written_at_the_end() -> None:
+    written: list[object] = []
+    uses = KeyUses(written.append, lambda: NOW)
+    uses.note(ID)
+    await uses.close()
+    await uses.close()
+    assert written == [{ID: NOW}]
 
 
 async def test_uses_survive_an_unforeseen_error() -> None:
