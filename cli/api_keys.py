@@ -27,7 +27,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Who holds it: what is done by the key is done in this name.")],
+    name: Annotated[
+        str, typer.Argument(help="Who holds it: what is done by the key is kept with this name.")
+    ],
     scope: Annotated[
         list[str],
         typer.Option(help="What it may do: ingest, read, read:pii, steward, admin; say it for each."),

@@ -27,7 +27,7 @@ from gateway.letter_models import (
 from gateway.models import Page
 from gateway.paging import Paged
 from gateway.ports import ports_of
-from gateway.rights import actor_of, needs
+from gateway.rights import actor_by_key, needs
 from pipeline.api_keys.scope import Scope
 from pipeline.dead_letters.bulk import Done
 from pipeline.dead_letters.changes import Changes
@@ -76,7 +76,7 @@ async def edit_dead_letter(request: Request, dead_letter_id: UUID, body: EditReq
     as it came is kept. It is not sent before it is replayed. 409 where the letter cannot be mended, or was replayed or
     dropped before."""
     changes = Changes(body.put, body.unset, body.event)
-    letter_id, actor = _id(dead_letter_id), actor_of(request, body.actor)
+    letter_id, actor = _id(dead_letter_id), actor_by_key(request, body.actor)
     await _at_desk(request, lambda desk: desk.edit(letter_id, changes, actor, body.reason))
     return await _shown(request, letter_id)
 
@@ -108,12 +108,12 @@ async def drop_dead_letters(request: Request, body: BulkDrop) -> LettersDone:
 
 
 def _replay(request: Request, body: ReplayRequest, which: Sequence[Id] | Choice) -> Callable[[Desk], Done]:
-    actor = actor_of(request, body.actor)
+    actor = actor_by_key(request, body.actor)
     return lambda desk: desk.replay(which, actor, body.reason, dry_run=body.dry_run)
 
 
 def _drop(request: Request, body: DropRequest, which: Sequence[Id] | Choice) -> Callable[[Desk], Done]:
-    actor = actor_of(request, body.actor)
+    actor = actor_by_key(request, body.actor)
     return lambda desk: desk.drop(which, actor, body.reason, dry_run=body.dry_run)
 
 

@@ -73,7 +73,9 @@ class DeskRequest(View):
 
     reason: Text = Field("", max_length=500, description="Kept with the letter.")
     actor: str | None = Field(
-        None, pattern=r"^[^\p{C}]{1,100}$", description="Not given, the API key's name."
+        None,
+        pattern=r"^[^\p{C}]{1,100}$",
+        description="Kept as `ann by` and the API key's name, not given as the name alone.",
     )
 
 

@@ -42,7 +42,9 @@ class WebhookRequest(View):
         description="What is sent first: what comes from now on, or all that the topics hold.",
     )
     actor: str | None = Field(
-        None, pattern=r"^[^\p{C}]{1,100}$", description="Who adds it; not given, the API key's fingerprint."
+        None,
+        pattern=r"^[^\p{C}]{1,100}$",
+        description="Who adds it; kept as `ann by` and the API key's name, not given as the name alone.",
     )
 
 

@@ -18,7 +18,7 @@ from gateway.letter_models import Time
 from gateway.models import Page
 from gateway.paging import Paged
 from gateway.ports import ports_of
-from gateway.rights import actor_of, needs
+from gateway.rights import actor_by_key, needs
 from gateway.webhook_models import (
     Delivery,
     DeliveryDetail,
@@ -51,7 +51,7 @@ Status = Annotated[
 async def add_webhook(request: Request, body: WebhookRequest) -> WebhookSecret:
     """From now on it is sent each change of its types, signed as Standard Webhooks has it (docs/change-feed.md). Its
     secret is told here, and never again. 400 says why an address may not be sent to."""
-    actor = actor_of(request, body.actor)
+    actor = actor_by_key(request, body.actor)
     added = await _at_desk(
         request, lambda desk: desk.add(body.url, body.types, body.description, actor, body.begin)
     )
