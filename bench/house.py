@@ -18,6 +18,7 @@ from infra.embedded.processes import Recorded
 from infra.embedded.stack import Stack
 from infra.house import Told, down, gateway_url, processes_up, servers_up
 from infra.supervisor import PROCESSES, Supervisor
+from pipeline.api_keys.scope import Scope
 from pipeline.settings import Settings
 
 _ASIDE = ("RB_KAFKA_BOOTSTRAP", "RB_POSTGRES_DSN", "RB_REDIS_URL", "RB_GATEWAY_PORT", "RB_API_KEYS")
@@ -42,8 +43,8 @@ class House:
 
     @property
     def api_key(self) -> str:
-        """The gateway's key."""
-        return self.settings.api_key_list()[0]
+        """A key of the gateway that holds every scope."""
+        return self.settings.api_key_for(*Scope)
 
     def pids(self) -> Mapping[str, int]:
         """Every server's and every process's pid, by name."""

@@ -26,6 +26,7 @@ def demo(
     from demo.run import Demo
     from infra import house
     from infra.addresses import SERVER_VARIABLES
+    from pipeline.api_keys.scope import Scope
     from pipeline.errors import ConfigurationError
     from pipeline.settings import settings
 
@@ -42,7 +43,7 @@ def demo(
 
         reached = house.servers_up(settings(), step, lambda done, total: step("fetching Kafka", done, total))
         reached = house.processes_up(reached, told=step)
-        key = next(iter(reached.api_key_list()), "")
+        key = reached.api_key_for(Scope.INGEST, Scope.READ, Scope.STEWARD)
         with RetailBrain(house.gateway_url(reached), key) as client:
             told = Demo(reached, client, step).run(with_story=story)
     if as_json:

@@ -17,7 +17,9 @@ def ingest(
     gateway: Annotated[
         str | None, typer.Option(help="Another gateway's address; commits are not awaited there.")
     ] = None,
-    api_key: Annotated[str | None, typer.Option(help="The API key; by default the stack's own.")] = None,
+    api_key: Annotated[
+        str | None, typer.Option(help="The API key; by default the first one set that may ingest.")
+    ] = None,
     rejects: Annotated[
         Path | None, typer.Option(help="Where refused rows go; FILE.rejects.jsonl if not given.")
     ] = None,
@@ -35,11 +37,12 @@ def ingest(
     from client import RetailBrain
     from infra.addresses import effective_settings
     from infra.house import gateway_url
+    from pipeline.api_keys.scope import Scope
     from pipeline.mapping import read_mapping
 
     settings = effective_settings()
     url = gateway or gateway_url(settings)
-    key = api_key or next(iter(settings.api_key_list()), "")
+    key = api_key or settings.api_key_for(Scope.INGEST)
     sheet = rejects or file.with_name(f"{file.name}.rejects.jsonl")
     how = read_mapping(mapping)
     with RetailBrain(url, key) as client, progress(quiet=as_json) as display:

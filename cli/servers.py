@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -65,11 +68,22 @@ def up(
     console.print(f"Valkey    {reached.redis_url}")
     if not servers_only:
         console.print(f"Gateway   {house.gateway_url(reached)}/docs")
-        key = next(iter(reached.api_key_list()), "")
-        console.print(f"API key   {key or '(none: set RB_API_KEYS)'}")
+        key = _key_to_try(reached)
+        console.print(f"API key   {key or '(none holds every scope: add one to RB_API_KEYS)'}")
         names = f"GATEWAY={house.gateway_url(reached)} KEY={key} KAFKA={reached.kafka_bootstrap}"
         console.print(f"for the examples of the README: export {names}", soft_wrap=True, highlight=False)
     console.print("`retail-brain status` shows what runs; `retail-brain down` stops it.", highlight=False)
+
+
+def _key_to_try(reached: Settings) -> str:
+    """One that opens all of the README's examples, or nothing: what runs does so without one as well."""
+    from pipeline.api_keys.scope import Scope
+    from pipeline.errors import ConfigurationError
+
+    try:
+        return reached.api_key_for(*Scope)
+    except ConfigurationError:
+        return ""
 
 
 def down(as_json: Json = False) -> None:

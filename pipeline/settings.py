@@ -13,6 +13,8 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.api_keys.configured import configured
+from pipeline.api_keys.scope import Scope
+from pipeline.errors import ConfigurationError
 
 
 def cuts(text: str) -> tuple[float, float, float, float]:
@@ -224,6 +226,15 @@ class Settings(BaseSettings):
     def api_key_list(self) -> tuple[str, ...]:
         """The API keys that are set, without their scopes. Raises ConfigurationError."""
         return tuple(one.key for one in configured(self.api_keys.get_secret_value()))
+
+    def api_key_for(self, *needed: Scope) -> str:
+        """The first API key that is set and holds these scopes. Raises ConfigurationError where none does."""
+        for one in configured(self.api_keys.get_secret_value()):
+            if one.scopes.issuperset(needed):
+                return one.key
+        raise ConfigurationError(
+            f"RB_API_KEYS: no key of it holds {' and '.join(needed)}; add one, as key:{'+'.join(needed)}"
+        )
 
 
 @lru_cache(maxsize=1)

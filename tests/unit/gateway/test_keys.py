@@ -52,6 +52,15 @@ def test_keys_of_the_environment_hold_everything_or_what_they_name() -> None:
         assert wrong not in str(told.value), "no secret is told"
 
 
+def test_the_first_key_with_the_scopes_needed_is_taken() -> None:
+    given = Settings.model_validate({"api_keys": "shop:read,till:ingest,both:ingest+read"})
+    assert given.api_key_for(Scope.READ) == "shop"
+    assert given.api_key_for(Scope.INGEST) == "till"
+    assert given.api_key_for(Scope.READ, Scope.INGEST) == "both"
+    with pytest.raises(ConfigurationError, match="RB_API_KEYS: no key of it holds steward and read; add one"):
+        given.api_key_for(Scope.STEWARD, Scope.READ)
+
+
 async def test_a_key_of_the_database_opens_for_its_holder() -> None:
     key = stored_key(scopes=frozenset({Scope.READ}), per_minute=7)
     used: list[str] = []
