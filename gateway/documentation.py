@@ -37,7 +37,7 @@ _MEANINGS = {
         "Idempotency-Key: it was used for another request before; send each write under a key of its own",
     ),
     429: ("RATE_LIMIT_EXCEEDED", "too many requests; try again in 12 s"),
-    431: ("HEADERS_TOO_LARGE", "URL and header fields are over 16384 bytes; send less of them"),
+    431: ("HEADERS_TOO_LARGE", "URL and header fields are over 32768 bytes; send less of them"),
     500: ("INTERNAL_ERROR", "an error of ours; it is logged under this request id"),
     503: ("UNAVAILABLE", "a server is away (StoreUnavailable); try again"),
 }

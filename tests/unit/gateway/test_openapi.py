@@ -135,3 +135,10 @@ def test_what_is_done_about_a_review_may_be_tied_to_what_was_read(document: Json
         tags = paths[f"/v1/reviews/{{review_id}}/{read}"]["post"]["responses"]["200"].get("headers", {})
         assert ("ETag" in tags) == (read in ("assign", "skip")), read
     assert "ETag" in paths["/v1/reviews/{review_id}"]["get"]["responses"]["200"]["headers"]
+
+
+def test_a_head_too_large_is_told_with_the_limit_that_is_set_by_default(document: Json) -> None:
+    told = f"over {Settings.model_fields['max_header_bytes'].default} bytes"
+    shown = [n["message"] for n in nodes(document) if n.get("code") == "HEADERS_TOO_LARGE" and "message" in n]
+    assert shown
+    assert all(told in str(message) for message in shown)
