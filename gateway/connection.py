@@ -99,6 +99,12 @@ class Connection(HttpToolsProtocol):
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
+    def _may_answer(self) -> bool:
+        """Whether what is written now answers what is refused: nothing sent before it waits for its answer or is within
+        it."""
+        in_body = self.cycle is not None and self.cycle.more_body and not self.cycle.response_started
+        return not self._answering() or (in_body and not self.pipeline)
+
     def _expect_head(self) -> None:
         self._timer = self.loop.call_later(self.bounds.most_s, self._too_slow)
 
@@ -124,7 +130,10 @@ class Connection(HttpToolsProtocol):
         self._refuse(431, ErrorCode.HEADERS_TOO_LARGE, message)
 
     def _refuse(self, status: int, code: ErrorCode, message: str) -> None:
-        """Answer in the envelope, and end the connection."""
+        """Answer in the envelope, and end the connection; only that where the answer would be taken for another one."""
+        if not self._may_answer():
+            self.transport.close()
+            return
         request_id = str(new_id())
         answer = error_response(status, code, message, request_id, headers={"Connection": "close"})
         fields = [*answer.raw_headers, (b"x-request-id", request_id.encode()), *ALWAYS, *UNLESS_SAID]

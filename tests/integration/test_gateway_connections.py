@@ -178,6 +178,23 @@ def test_what_is_no_http_is_refused_in_the_envelope(client: httpx.Client) -> Non
             assert_refused(answered(connection, sent), 400, "VALIDATION_ERROR")
 
 
+@pytest.mark.parametrize(
+    "refused", [b"hello\r\n\r\n", b"GET / HTTP/1.1\r\nX-Long: " + b"x" * MOST + b"\r\n\r\n"]
+)
+def test_what_is_refused_while_an_answer_is_awaited_is_not_taken_for_it(
+    client: httpx.Client, refused: bytes
+) -> None:
+    waits = WHOLE.replace(b"healthz", b"readyz")
+    with connected(client) as connection:
+        assert answered(connection, waits + refused) == b""
+
+
+def test_a_broken_body_is_refused_in_the_envelope(client: httpx.Client) -> None:
+    head = b"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: k\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connected(client) as connection:
+        assert_refused(answered(connection, head + b"no length\r\n"), 400, "VALIDATION_ERROR")
+
+
 def test_the_address_behind_a_trusted_proxy_counts(client: httpx.Client) -> None:
     def status(address: str) -> int:
         headers = {"Authorization": "wrong", "X-Forwarded-For": address}
