@@ -108,6 +108,8 @@ class CustomerReader:
 
     @contextmanager
     def _reading(self) -> Iterator[Transaction]:
+        """One snapshot for all queries of an answer: a merge that commits between two of them would tell half of it."""
         with self._database.transaction() as tx:
+            tx.run("begin_snapshot")
             tx.run("limit_reading")
             yield tx
