@@ -48,13 +48,15 @@ async def get_summary(request: Request, profile_id: UUID) -> Summary:
     over the newest 1,000 events.
     """
     ports = ports_of(request)
-    led = await led_to(ports.store, profile_id)
-    now, of = ports.clock(), {"profile_id": led.profile_id}
-    (activity,) = await ports.store.rows("customer_activity", of)
-    rows = await ports.store.rows("customer_orders", {**of, "since": now - WINDOW})
-    spending = [Spending(**row) for row in rows]
-    habits = await ports.store.rows("customer_habits", {**of, "most": MOST_EVENTS})
-    reviews = await ports.store.rows("customer_reviews", {**of, "most": MOST_REVIEWS})
+    now = ports.clock()
+    async with ports.store.snapshot() as read:
+        led = await led_to(read, profile_id)
+        of = {"profile_id": led.profile_id}
+        (activity,) = await read.rows("customer_activity", of)
+        orders = await read.rows("customer_orders", {**of, "since": now - WINDOW})
+        habits = await read.rows("customer_habits", {**of, "most": MOST_EVENTS})
+        reviews = await read.rows("customer_reviews", {**of, "most": MOST_REVIEWS})
+    spending = [Spending(**row) for row in orders]
     found = scores(spending, now, _bounds(ports))
     return Summary(
         **led._asdict(),
@@ -94,17 +96,18 @@ async def get_identifiers(request: Request, profile_id: UUID, reveal: Reveal) ->
     Values are masked. When a decision moved a record between two other profiles is told there.
     """
     ports = ports_of(request)
-    led = await led_to(ports.store, profile_id)
-    of = {"profile_id": led.profile_id}
-    moves = [
-        Move(**{**row, "records": frozenset(row["records"])})
-        for row in await ports.store.rows("customer_moves", of)
-    ]
-    moved = list({record for move in moves for record in move.records})
-    rows = await ports.store.rows("customer_holdings", {**of, "records": moved})
-    found = with_history(led.profile_id, (Holding(**row) for row in rows), moves, MOST_IDENTIFIERS + 1)
-    told = found[:MOST_IDENTIFIERS]
-    opened = await open_records(ports.store, ports.ring, list({i.records[0] for i in told}))
+    async with ports.store.snapshot() as read:
+        led = await led_to(read, profile_id)
+        of = {"profile_id": led.profile_id}
+        moves = [
+            Move(**{**row, "records": frozenset(row["records"])})
+            for row in await read.rows("customer_moves", of)
+        ]
+        moved = list({record for move in moves for record in move.records})
+        rows = await read.rows("customer_holdings", {**of, "records": moved})
+        found = with_history(led.profile_id, (Holding(**row) for row in rows), moves, MOST_IDENTIFIERS + 1)
+        told = found[:MOST_IDENTIFIERS]
+        opened = await open_records(read, ports.ring, list({i.records[0] for i in told}))
     values = hashed(ports.ring, opened, frozenset(i.hash_key_version for i in told))
     if reveal:
         await note_revealed(request, [led.profile_id])

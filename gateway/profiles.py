@@ -123,10 +123,10 @@ def _invalid(field: str, problem: str, mend: str) -> InvalidEvent:
 async def get_events(request: Request, profile_id: UUID, paging: Paged) -> EventsPage:
     """Newest first. The id of a profile that was merged answers with the surviving one's events, and says so.
     `GET /v1/profiles/{profile_id}/timeline` reads on from where a page ended, however many there are."""
-    store = ports_of(request).store
-    led = await led_to(store, profile_id)
-    chosen = {"profile_id": led.profile_id}
-    rows = await store.rows("read_events", {**chosen, **paging.window})
-    total = await store.rows("count_events", chosen)
+    async with ports_of(request).store.snapshot() as read:
+        led = await led_to(read, profile_id)
+        chosen = {"profile_id": led.profile_id}
+        rows = await read.rows("read_events", {**chosen, **paging.window})
+        total = await read.rows("count_events", chosen)
     page = paging.of([event_of(row) for row in rows], total[0]["total"])
     return EventsPage(**led._asdict(), data=page.data, pagination=page.pagination)

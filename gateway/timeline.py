@@ -67,15 +67,17 @@ async def get_timeline(
     and none that was there is passed over.
     """
     ports = ports_of(request)
-    led = await led_to(ports.store, profile_id)
     cursors = Cursors(ports.ring, "timeline", profile_id, only)
     at, rank, last = cursors.read(cursor) if cursor else _FRONT
-    before = {"profile_id": led.profile_id, "at": at, "rank": rank, "id": last, "limit": limit + 1}
+    lists = list(_LISTS.values()) if only is None else [_LISTS[only]]
+    async with ports.store.snapshot() as read:
+        led = await led_to(read, profile_id)
+        before = {"profile_id": led.profile_id, "at": at, "rank": rank, "id": last, "limit": limit + 1}
+        rows = [(one, row) for one in lists for row in await read.rows(one.query, before)]
     found: list[tuple[tuple[datetime, int, UUID], Entry]] = []
-    for one in _LISTS.values() if only is None else (_LISTS[only],):
-        for row in await ports.store.rows(one.query, before):
-            entry = one.entry(row)
-            found.append(((entry.at, one.rank, row[one.key]), entry))
+    for one, row in rows:
+        entry = one.entry(row)
+        found.append(((entry.at, one.rank, row[one.key]), entry))
     found.sort(key=lambda placed: placed[0], reverse=True)
     page = found[:limit]
     return Timeline(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from gateway.store import Reads
+from gateway.survivors import Led, led_to
 from pipeline.answer import Answer
 from tests.integration.test_answers import ANNA, RULES, home_of
-from tests.integration.test_unmerge import MAIL, chain, record, take
+from tests.integration.test_unmerge import MAIL, PHONE, chain, record, take
 from tests.support.pipeline import StagesOnPostgres, event
 
 
@@ -174,6 +176,38 @@ async def test_pages_stay_where_they_are_while_events_come(
     ids = [e["event"]["event_id"] for e in read]  # type: ignore[index]
     assert len(ids) == len(set(ids))
     assert [e for e in read if e in before] == before
+
+
+@pytest.mark.parametrize(
+    ("part", "module"),
+    [
+        ("summary", "gateway.customer"),
+        ("identifiers", "gateway.customer"),
+        ("timeline", "gateway.timeline"),
+        ("events", "gateway.profiles"),
+    ],
+)
+async def test_a_merge_while_it_is_read_leaves_an_answer_whole(
+    client: httpx.AsyncClient,
+    stages: StagesOnPostgres,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    module: str,
+) -> None:
+    stages.send(event(1, MAIL))
+    stages.send(event(2, PHONE))
+    gone = home_of(stages, 2)
+    before = await told(client, f"{gone}/{part}")
+
+    async def merged_behind(read: Reads, profile_id: UUID) -> Led:
+        found = await led_to(read, profile_id)
+        stages.send(event(3, {**MAIL, **PHONE}))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{module}.led_to", merged_behind)
+        assert await told(client, f"{gone}/{part}") == before
+    assert (await told(client, f"{gone}/{part}"))["merged_from"] == str(gone)
 
 
 async def test_identifiers_tell_how_they_came_and_went(

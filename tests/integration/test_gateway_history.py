@@ -126,7 +126,8 @@ async def test_history_tells_what_stood(
 async def test_a_merge_while_it_is_read_changes_nothing_of_then(
     client: httpx.AsyncClient, stages: StagesOnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stages.send(event(1, MAIL), event(2, PHONE))
+    stages.send(event(1, MAIL))
+    stages.send(event(2, PHONE))
     kept, gone = home_of(stages, 1), home_of(stages, 2)
     before = datetime.now(UTC)
     then = {profile: await stood(client, profile, before) for profile in (kept, gone)}
