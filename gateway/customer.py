@@ -25,7 +25,7 @@ from gateway.documentation import errors
 from gateway.opening import hashed, open_records, shown
 from gateway.ports import Ports, ports_of
 from gateway.revealing import Reveal, note_revealed
-from gateway.rights import needs
+from gateway.rights import caller_of, needs
 from gateway.survivors import led_to
 from pipeline.api_keys.scope import Scope
 from pipeline.customer.identifiers import HeldIdentifier, Holding, Move, with_history
@@ -45,7 +45,8 @@ async def get_summary(request: Request, profile_id: UUID) -> Summary:
     channels and stores, and the reviews that are open. Of what is committed, not of the cache.
 
     An order is an event that carries an amount or items. Sums are over all orders; categories, channels and stores
-    over the newest 1,000 events.
+    over the newest 1,000 events. What the reviews ask is told to keys with the scope `steward`, to others how many
+    there are.
     """
     ports = ports_of(request)
     now = ports.clock()
@@ -68,7 +69,8 @@ async def get_summary(request: Request, profile_id: UUID) -> Summary:
         channels=_habits(habits, "channel"),
         stores=_habits(habits, "store"),
         events_considered=next(row["events"] for row in habits if row["what"] == "considered"),
-        reviews=[_review(row) for row in reviews],
+        open_reviews=len(reviews),
+        reviews=[_review(row) for row in reviews] if caller_of(request).holds(Scope.STEWARD) else [],
     )
 
 
