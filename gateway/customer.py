@@ -112,7 +112,7 @@ async def get_identifiers(request: Request, profile_id: UUID, reveal: Reveal) ->
         opened = await open_records(read, ports.ring, list({i.records[0] for i in told}))
     values = hashed(ports.ring, opened, frozenset(i.hash_key_version for i in told))
     if reveal:
-        await note_revealed(request, [led.profile_id])
+        await note_revealed(request, sorted({led.profile_id}.union(*(i.profiles for i in told))))
     return Identifiers(
         **led._asdict(),
         identifiers=[_identifier(one, values, reveal=reveal) for one in told],

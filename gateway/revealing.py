@@ -35,7 +35,7 @@ Reveal = Annotated[bool, Depends(_asked)]
 
 async def note_revealed(request: Request, profile_ids: Iterable[UUID]) -> None:
     """Say who is about to read whose values, before they go out: a route that reveals calls this, and nothing else
-    tells of it."""
+    tells of it. `profile_ids` are all whose values go out: where records of another profile are told of, it as well."""
     caller = caller_of(request)
     for profile_id in profile_ids:
         get_logger().info(
