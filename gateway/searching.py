@@ -48,8 +48,9 @@ async def search_profiles(request: Request, body: SearchRequest, reveal: Reveal)
     By `filter`: who fits. All that is given has to hold.
 
     Values are canonicalised and hashed, and looked up by match keys: no plaintext is stored or searched, none stands
-    in the address. `next` goes on behind the last profile of a page: customers that come meanwhile move none, and none
-    comes twice. One that is better known by then than when its page was read (`person`) may be passed over.
+    in the address. `next` goes on behind the last profile of a page. By id (`identifiers`, `filter`) none comes twice;
+    one that comes to fit, or is restored by a split or a rollback, before that place is passed over. By score
+    (`person`) one that rises between two pages may be passed over, and one that falls may come twice.
     """
     ports = ports_of(request)
     if body.identifiers is None and body.person is None and body.filter is None:
