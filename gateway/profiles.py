@@ -17,17 +17,14 @@ from gateway.ports import Ports, ports_of
 from gateway.revealing import Reveal, note_revealed
 from gateway.rights import needs
 from gateway.rows import event_of
+from gateway.sought import canonical, invalid
 from gateway.states import view
 from gateway.survivors import led_to
-from gateway.values import explained
 from pipeline.api_keys.scope import Scope
-from pipeline.codes import ReasonCode
 from pipeline.errors import NotFound
 from pipeline.events import MAX_TEXT
-from pipeline.field_errors import FieldError, InvalidEvent
 from pipeline.identity.hashing import value_hash
 from pipeline.identity.model import Identifier
-from pipeline.identity.normalize import canonicalize
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs(Scope.READ)])
 
@@ -100,23 +97,9 @@ async def find_profiles(
 
 def _canonical(ports: Ports, given: Mapping[str, str]) -> tuple[Identifier, ...]:
     if not given:
-        raise _invalid("query", "no identifier", "name at least one, such as ?phone=%2B14155550132")
-    record = canonicalize(
-        {name: [value] for name, value in given.items()},
-        {},
-        ports.policy,
-        region=ports.settings.default_region,
-        today=ports.clock().date(),
-    )
-    if record.issues:
-        issue = record.issues[0]
-        name = issue.field.removeprefix("identifiers.")
-        raise _invalid(name, explained(issue.reason), "send a value that can name one customer")
-    return record.identifiers
-
-
-def _invalid(field: str, problem: str, mend: str) -> InvalidEvent:
-    return InvalidEvent([FieldError(field, problem, mend, ReasonCode.SCHEMA_VIOLATION, field)])
+        raise invalid("query", "no identifier", "name at least one, such as ?phone=%2B14155550132")
+    values = {name: [value] for name, value in given.items()}
+    return canonical(ports, "", values, {}, "send a value that can name one customer").identifiers
 
 
 @router.get("/{profile_id}/events", responses=errors(400, 404, 503), summary="A customer's events")
