@@ -14,7 +14,7 @@ from pipeline.events import event_uuid
 from pipeline.identity.ids import Id
 from pipeline.mapping import RawRecord
 
-_ITEM_FIELDS = ("sku", "quantity", "price")
+_ITEM_FIELDS = ("sku", "quantity", "price", "category")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def file_event(row: RawRecord, region: str) -> FileEvent:
 
 
 def _payload(row: RawRecord) -> dict[str, object]:
-    """The mapped payload fields; `sku`, `quantity` and `price` are the one item of an order line."""
+    """The mapped payload fields; `sku`, `quantity`, `price` and `category` are the one item of an order line."""
     payload: dict[str, object] = {n: v for n, v in row.payload.items() if n not in _ITEM_FIELDS}
     if item := {n: row.payload[n] for n in _ITEM_FIELDS if n in row.payload}:
         payload["items"] = [item]

@@ -25,7 +25,7 @@ from gateway.documentation import errors
 from gateway.opening import hashed, open_records, shown
 from gateway.ports import Ports, ports_of
 from gateway.revealing import Reveal, note_revealed
-from gateway.rights import needs
+from gateway.rights import caller_of, needs
 from gateway.survivors import led_to
 from pipeline.api_keys.scope import Scope
 from pipeline.customer.identifiers import HeldIdentifier, Holding, Move, with_history
@@ -45,16 +45,19 @@ async def get_summary(request: Request, profile_id: UUID) -> Summary:
     channels and stores, and the reviews that are open. Of what is committed, not of the cache.
 
     An order is an event that carries an amount or items. Sums are over all orders; categories, channels and stores
-    over the newest 1,000 events.
+    over the newest 1,000 events. What the reviews ask is told to keys with the scope `steward`, to others how many
+    there are.
     """
     ports = ports_of(request)
-    led = await led_to(ports.store, profile_id)
-    now, of = ports.clock(), {"profile_id": led.profile_id}
-    (activity,) = await ports.store.rows("customer_activity", of)
-    rows = await ports.store.rows("customer_orders", {**of, "since": now - WINDOW})
-    spending = [Spending(**row) for row in rows]
-    habits = await ports.store.rows("customer_habits", {**of, "most": MOST_EVENTS})
-    reviews = await ports.store.rows("customer_reviews", {**of, "most": MOST_REVIEWS})
+    now = ports.clock()
+    async with ports.store.snapshot() as read:
+        led = await led_to(read, profile_id)
+        of = {"profile_id": led.profile_id}
+        (activity,) = await read.rows("customer_activity", of)
+        orders = await read.rows("customer_orders", {**of, "since": now - WINDOW})
+        habits = await read.rows("customer_habits", {**of, "most": MOST_EVENTS})
+        reviews = await read.rows("customer_reviews", {**of, "most": MOST_REVIEWS})
+    spending = [Spending(**row) for row in orders]
     found = scores(spending, now, _bounds(ports))
     return Summary(
         **led._asdict(),
@@ -66,7 +69,8 @@ async def get_summary(request: Request, profile_id: UUID) -> Summary:
         channels=_habits(habits, "channel"),
         stores=_habits(habits, "store"),
         events_considered=next(row["events"] for row in habits if row["what"] == "considered"),
-        reviews=[_review(row) for row in reviews],
+        open_reviews=len(reviews),
+        reviews=[_review(row) for row in reviews] if caller_of(request).holds(Scope.STEWARD) else [],
     )
 
 
@@ -94,20 +98,21 @@ async def get_identifiers(request: Request, profile_id: UUID, reveal: Reveal) ->
     Values are masked. When a decision moved a record between two other profiles is told there.
     """
     ports = ports_of(request)
-    led = await led_to(ports.store, profile_id)
-    of = {"profile_id": led.profile_id}
-    moves = [
-        Move(**{**row, "records": frozenset(row["records"])})
-        for row in await ports.store.rows("customer_moves", of)
-    ]
-    moved = list({record for move in moves for record in move.records})
-    rows = await ports.store.rows("customer_holdings", {**of, "records": moved})
-    found = with_history(led.profile_id, (Holding(**row) for row in rows), moves, MOST_IDENTIFIERS + 1)
-    told = found[:MOST_IDENTIFIERS]
-    opened = await open_records(ports.store, ports.ring, list({i.records[0] for i in told}))
+    async with ports.store.snapshot() as read:
+        led = await led_to(read, profile_id)
+        of = {"profile_id": led.profile_id}
+        moves = [
+            Move(**{**row, "records": frozenset(row["records"])})
+            for row in await read.rows("customer_moves", of)
+        ]
+        moved = list({record for move in moves for record in move.records})
+        rows = await read.rows("customer_holdings", {**of, "records": moved})
+        found = with_history(led.profile_id, (Holding(**row) for row in rows), moves, MOST_IDENTIFIERS + 1)
+        told = found[:MOST_IDENTIFIERS]
+        opened = await open_records(read, ports.ring, list({i.records[0] for i in told}))
     values = hashed(ports.ring, opened, frozenset(i.hash_key_version for i in told))
     if reveal:
-        await note_revealed(request, [led.profile_id])
+        await note_revealed(request, sorted({led.profile_id}.union(*(i.profiles for i in told))))
     return Identifiers(
         **led._asdict(),
         identifiers=[_identifier(one, values, reveal=reveal) for one in told],

@@ -14,6 +14,7 @@ from gateway.models import Event, Page, View
 Item = TypeVar("Item")
 Money = Annotated[Decimal, PlainSerializer(float, return_type=float)]
 
+_STEWARDS = "Null for keys without `steward`."
 _PROFILE, _OTHER = "019c1f3a-52b1-7c44-9a51-6e0d5b3f2a10", "019c1f39-8e02-7b3d-8c4f-0a1b2c3d4e5f"
 _RECORD, _MERGE = "2c26b46b-68ff-c68f-f99b-453c1d304134", "019c1f3a-5312-7d1e-8a02-3c4d5e6f7081"
 _OF: dict[str, JsonValue] = {"profile_id": _PROFILE, "merged_from": None}
@@ -127,6 +128,7 @@ class Summary(OfProfile):
             {"name": "soma", "events": 1, "orders": 1, "quantity": None, "last_at": "2025-11-02T16:05:00Z"}
         ],
         events_considered=10,
+        open_reviews=0,
         reviews=[],
     )
 
@@ -142,7 +144,10 @@ class Summary(OfProfile):
     events_considered: int = Field(
         description="How many events categories, channels and stores were counted over: the newest 1,000 at most."
     )
-    reviews: list[OpenReview] = Field(description="Open reviews, the likeliest first, 100 at most.")
+    open_reviews: int = Field(description="How many open reviews there are; no more than 100 are counted.")
+    reviews: list[OpenReview] = Field(
+        description="Open reviews, the likeliest first, 100 at most; empty for keys without `steward`."
+    )
 
 
 class EventEntry(View):
@@ -151,6 +156,10 @@ class EventEntry(View):
     kind: Literal["event"] = "event"
     at: datetime
     event: Event
+
+    def for_readers(self) -> EventEntry:
+        """The same."""
+        return self
 
 
 class DecisionEntry(View):
@@ -163,9 +172,13 @@ class DecisionEntry(View):
     target_profile: UUID
     records: list[UUID] = Field(description="The identity records that moved.")
     confidence_score: float | None
-    actor: str
-    reason: str
+    actor: str | None = Field(description=_STEWARDS)
+    reason: str | None = Field(description=_STEWARDS)
     rolled_back: bool
+
+    def for_readers(self) -> DecisionEntry:
+        """Without who decided, and why."""
+        return self.model_copy(update={"actor": None, "reason": None})
 
 
 class SaidOfRecords(View):
@@ -183,11 +196,17 @@ class ActionEntry(View):
 
     kind: Literal["review_approved", "review_rejected", "must_link", "cannot_link"]
     at: datetime
-    actor: str
-    reason: str
+    actor: str | None = Field(description=_STEWARDS)
+    reason: str | None = Field(description=_STEWARDS)
     review_id: UUID | None
     review_kind: Literal["merge", "split"] | None
-    constraints: list[SaidOfRecords]
+    constraints: list[SaidOfRecords] = Field(
+        description="They name records of other customers: empty for keys without `steward`."
+    )
+
+    def for_readers(self) -> ActionEntry:
+        """Without who said it, why, and of whose records."""
+        return self.model_copy(update={"actor": None, "reason": None, "constraints": []})
 
 
 Entry = Annotated[EventEntry | DecisionEntry | ActionEntry, Field(discriminator="kind")]

@@ -22,6 +22,7 @@ from pipeline.errors import (
     NotFound,
     PositionGone,
     PreconditionFailed,
+    ReadersBusy,
     RetailBrainError,
     RetryLater,
 )
@@ -98,6 +99,7 @@ _STATUSES: Mapping[type[RetailBrainError], int] = {
     PositionGone: 410,
     PreconditionFailed: 412,
     FeedFull: 503,
+    ReadersBusy: 503,
 }
 
 

@@ -49,7 +49,7 @@ async def get_history(
     past = await ports.readers.read(lambda reader: reader.past(Id(profile_id.bytes), as_of))
     then = UUID(bytes=past.profile_id)
     if reveal:
-        await note_revealed(request, [then])
+        await note_revealed(request, sorted({then, *(UUID(bytes=p) for p in past.holders)}))
     notes = list(_notes(past))
     return PastProfile(
         profile_id=then,

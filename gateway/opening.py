@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from gateway.store import Store
+from gateway.store import Reads
 from pipeline.errors import SealBroken
 from pipeline.identity.hashing import value_hash
 from pipeline.identity.ids import Id
@@ -40,7 +40,7 @@ class Opened:
         return found if reveal or found is None or attribute != Trait.NATIONAL_ID else _abridged(found)
 
 
-async def open_records(store: Store, ring: KeyRing, record_ids: Sequence[UUID]) -> dict[UUID, Opened]:
+async def open_records(store: Reads, ring: KeyRing, record_ids: Sequence[UUID]) -> dict[UUID, Opened]:
     """The records that can be opened; one whose key was destroyed is missing. Raises StoreUnavailable."""
     found: dict[UUID, Opened] = {}
     for row in await store.rows("read_records", [list(record_ids)]):

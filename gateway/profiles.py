@@ -17,17 +17,14 @@ from gateway.ports import Ports, ports_of
 from gateway.revealing import Reveal, note_revealed
 from gateway.rights import needs
 from gateway.rows import event_of
+from gateway.sought import canonical, invalid
 from gateway.states import view
 from gateway.survivors import led_to
-from gateway.values import explained
 from pipeline.api_keys.scope import Scope
-from pipeline.codes import ReasonCode
 from pipeline.errors import NotFound
 from pipeline.events import MAX_TEXT
-from pipeline.field_errors import FieldError, InvalidEvent
 from pipeline.identity.hashing import value_hash
 from pipeline.identity.model import Identifier
-from pipeline.identity.normalize import canonicalize
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs(Scope.READ)])
 
@@ -100,33 +97,19 @@ async def find_profiles(
 
 def _canonical(ports: Ports, given: Mapping[str, str]) -> tuple[Identifier, ...]:
     if not given:
-        raise _invalid("query", "no identifier", "name at least one, such as ?phone=%2B14155550132")
-    record = canonicalize(
-        {name: [value] for name, value in given.items()},
-        {},
-        ports.policy,
-        region=ports.settings.default_region,
-        today=ports.clock().date(),
-    )
-    if record.issues:
-        issue = record.issues[0]
-        name = issue.field.removeprefix("identifiers.")
-        raise _invalid(name, explained(issue.reason), "send a value that can name one customer")
-    return record.identifiers
-
-
-def _invalid(field: str, problem: str, mend: str) -> InvalidEvent:
-    return InvalidEvent([FieldError(field, problem, mend, ReasonCode.SCHEMA_VIOLATION, field)])
+        raise invalid("query", "no identifier", "name at least one, such as ?phone=%2B14155550132")
+    values = {name: [value] for name, value in given.items()}
+    return canonical(ports, "", values, {}, "send a value that can name one customer").identifiers
 
 
 @router.get("/{profile_id}/events", responses=errors(400, 404, 503), summary="A customer's events")
 async def get_events(request: Request, profile_id: UUID, paging: Paged) -> EventsPage:
     """Newest first. The id of a profile that was merged answers with the surviving one's events, and says so.
     `GET /v1/profiles/{profile_id}/timeline` reads on from where a page ended, however many there are."""
-    store = ports_of(request).store
-    led = await led_to(store, profile_id)
-    chosen = {"profile_id": led.profile_id}
-    rows = await store.rows("read_events", {**chosen, **paging.window})
-    total = await store.rows("count_events", chosen)
+    async with ports_of(request).store.snapshot() as read:
+        led = await led_to(read, profile_id)
+        chosen = {"profile_id": led.profile_id}
+        rows = await read.rows("read_events", {**chosen, **paging.window})
+        total = await read.rows("count_events", chosen)
     page = paging.of([event_of(row) for row in rows], total[0]["total"])
     return EventsPage(**led._asdict(), data=page.data, pagination=page.pagination)

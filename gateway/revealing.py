@@ -35,7 +35,8 @@ Reveal = Annotated[bool, Depends(_asked)]
 
 async def note_revealed(request: Request, profile_ids: Iterable[UUID]) -> None:
     """Say who is about to read whose values, before they go out: a route that reveals calls this, and nothing else
-    tells of it. It is told whatever RB_LOG_LEVEL says."""
+    tells of it. `profile_ids` are all whose values go out: where records of another profile are told of, it as well. It
+    is told whatever RB_LOG_LEVEL says."""
     caller = caller_of(request)
     for profile_id in profile_ids:
         get_audit_logger().info(

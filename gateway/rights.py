@@ -37,6 +37,10 @@ class Caller:
     scopes: frozenset[Scope]
     per_minute: int | None = None
 
+    def holds(self, scope: Scope) -> bool:
+        """Whether the key has a scope: where an answer tells more to those who do."""
+        return scope in self.scopes
+
     def must_hold(self, scope: str) -> None:
         """Raises Forbidden where the key lacks a scope."""
         if scope not in self.scopes:

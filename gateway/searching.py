@@ -18,24 +18,19 @@ from gateway.ports import Ports, ports_of
 from gateway.revealing import Reveal, note_revealed
 from gateway.rights import needs
 from gateway.search_models import AttributeLevel, SearchHit, SearchRequest, SearchResults
+from gateway.sought import canonical, invalid
 from gateway.states import view
-from gateway.values import explained
 from pipeline.api_keys.scope import Scope
-from pipeline.codes import ReasonCode
 from pipeline.customer.search import Match
 from pipeline.errors import BadInput, NotFound
-from pipeline.field_errors import FieldError, InvalidEvent
 from pipeline.identity.blocking import match_keys
 from pipeline.identity.hashing import value_hash
 from pipeline.identity.model import CanonicalRecord
-from pipeline.identity.normalize import canonicalize
 
 router = APIRouter(prefix="/v1", tags=["profiles"], dependencies=[needs(Scope.READ)])
 
 STEP, MOST_EXAMINED = 1_000, 20_000
 _FIRST = str(UUID(int=0))
-_NOTES = (ReasonCode.UNUSUAL_CHARACTERS,)
-"""What is left out of a value, and the rest counts."""
 
 Conditions = Mapping[str, object]
 Show = Callable[[UUID, Match | None], Awaitable[SearchHit | None]]
@@ -48,8 +43,9 @@ async def search_profiles(request: Request, body: SearchRequest, reveal: Reveal)
     By `filter`: who fits. All that is given has to hold.
 
     Values are canonicalised and hashed, and looked up by match keys: no plaintext is stored or searched, none stands
-    in the address. `next` goes on behind the last profile of a page: customers that come meanwhile move none, and none
-    comes twice. One that is better known by then than when its page was read (`person`) may be passed over.
+    in the address. `next` goes on behind the last profile of a page. By id (`identifiers`, `filter`) none comes twice;
+    one that comes to fit, or is restored by a split or a rollback, before that place is passed over. By score
+    (`person`) one that rises between two pages may be passed over, and one that falls may come twice.
     """
     ports = ports_of(request)
     if body.identifiers is None and body.person is None and body.filter is None:
@@ -154,8 +150,8 @@ def _conditions(ports: Ports, body: SearchRequest) -> Conditions:
     """The parameters of the queries: identifiers hashed, and the filter."""
     given = {} if body.identifiers is None else body.identifiers.model_dump(exclude_none=True)
     if body.identifiers is not None and not given:
-        raise _invalid("identifiers", "none is named", "name at least one, such as phone")
-    record = _canonical(ports, "identifiers", {name: [value] for name, value in given.items()}, {})
+        raise invalid("identifiers", "none is named", "name at least one, such as phone")
+    record = canonical(ports, "identifiers", {name: [value] for name, value in given.items()}, {})
     secret = ports.ring.current.value
     return {
         "types": [i.type.value for i in record.identifiers],
@@ -176,24 +172,8 @@ def _person(ports: Ports, body: SearchRequest) -> CanonicalRecord:
     assert body.person is not None
     traits: dict[str, str] = body.person.model_dump(exclude_none=True)
     identifiers: dict[str, Sequence[str]] = {n: [traits.pop(n)] for n in ("phone", "email") if n in traits}
-    record = _canonical(ports, "person", identifiers, traits)
+    record = canonical(ports, "person", identifiers, traits)
     if not match_keys(record, ports.ring.current.match):
         mend = "send a surname, a whole date of birth, a street with a place, a phone or an e-mail address"
-        raise _invalid("person", "nothing that people are found by", mend)
+        raise invalid("person", "nothing that people are found by", mend)
     return record
-
-
-def _canonical(
-    ports: Ports, field: str, identifiers: Mapping[str, Sequence[str]], traits: Mapping[str, str]
-) -> CanonicalRecord:
-    today, region = ports.clock().date(), ports.settings.default_region
-    record = canonicalize(identifiers, traits, ports.policy, region=region, today=today)
-    for issue in record.issues:
-        if issue.reason not in _NOTES:
-            name = f"{field}.{issue.field.rpartition('.')[2]}"
-            raise _invalid(name, explained(issue.reason), "send another value, or leave it out")
-    return record
-
-
-def _invalid(field: str, problem: str, mend: str) -> InvalidEvent:
-    return InvalidEvent([FieldError(field, problem, mend, ReasonCode.SCHEMA_VIOLATION, field)])

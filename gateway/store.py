@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Protocol, TypeVar
 from uuid import UUID
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, IsolationLevel, OperationalError
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -14,16 +16,49 @@ from pipeline.store.database import sql, translated
 _CONNECTIONS = 8
 _WAIT_S = 2.0
 
+Parameters = Mapping[str, object] | Sequence[object]
+Got = TypeVar("Got")
+
+
+class Reads(Protocol):
+    """Runs named queries."""
+
+    async def rows(self, query: str, parameters: Parameters = ()) -> list[DictRow]:
+        """All rows of the named query. Raises StoreUnavailable."""
+
 
 async def _configure(connection: AsyncConnection[DictRow]) -> None:
     await connection.set_autocommit(True)
     await connection.set_read_only(True)
+    await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     connection.prepare_threshold = 1
     await connection.execute("SET statement_timeout = '5s'")
 
 
 class _Lost(OperationalError):
     """The connection was gone, not the query wrong."""
+
+
+@contextmanager
+def _telling_lost(connection: AsyncConnection[DictRow]) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        if connection.broken:
+            raise _Lost(str(exc)) from exc
+        raise
+
+
+class _On:
+    """Reads on one connection."""
+
+    def __init__(self, connection: AsyncConnection[DictRow]) -> None:
+        self._connection = connection
+
+    async def rows(self, query: str, parameters: Parameters = ()) -> list[DictRow]:
+        """As Reads says."""
+        cursor = await self._connection.execute(sql(query), parameters, binary=True)
+        return await cursor.fetchall()
 
 
 class Store:
@@ -50,28 +85,41 @@ class Store:
         """Close all connections."""
         await self._pool.close(timeout=2)
 
-    async def rows(
-        self, query: str, parameters: Mapping[str, object] | Sequence[object] = ()
-    ) -> list[DictRow]:
-        """All rows of the named query. Raises StoreUnavailable."""
+    async def rows(self, query: str, parameters: Parameters = ()) -> list[DictRow]:
+        """As Reads says: of what is committed when the query begins."""
         with translated():
-            try:
-                return await self._rows(query, parameters)
-            except _Lost:
-                # Postgres ended it, as when it starts anew, and most likely the others too. To ask each connection
-                # before it is used would cost every read a round trip.
-                await self._pool.check()
-                return await self._rows(query, parameters)
+            return await self._tried(lambda: self._rows(query, parameters))
 
-    async def _rows(self, query: str, parameters: Mapping[str, object] | Sequence[object]) -> list[DictRow]:
+    async def _rows(self, query: str, parameters: Parameters) -> list[DictRow]:
         async with self._pool.connection() as connection:
-            try:
-                cursor = await connection.execute(sql(query), parameters, binary=True)
-                return await cursor.fetchall()
-            except OperationalError as exc:
-                if connection.broken:
-                    raise _Lost(str(exc)) from exc
-                raise
+            with _telling_lost(connection):
+                return await _On(connection).rows(query, parameters)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Reads]:
+        """Reads of one moment, for answers of several queries: no merge commits between two of them. Holds a
+        connection: ask for no other inside. Raises StoreUnavailable."""
+        with translated():
+            connection, held = await self._tried(self._begun)
+            async with held:
+                yield _On(connection)
+
+    async def _begun(self) -> tuple[AsyncConnection[DictRow], AsyncExitStack]:
+        """A connection inside a transaction, and what ends that and gives it back."""
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(self._pool.connection())
+            with _telling_lost(connection):
+                await stack.enter_async_context(connection.transaction())
+            return connection, stack.pop_all()
+
+    async def _tried(self, act: Callable[[], Awaitable[Got]]) -> Got:
+        try:
+            return await act()
+        except _Lost:
+            # Postgres ended it, as when it starts anew, and most likely the others too. To ask each connection
+            # before it is used would cost every read a round trip.
+            await self._pool.check()
+            return await act()
 
     async def profiles_of(self, event_ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
         """The committed ones among the events, each with its profile (None: it names nobody)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from uuid import UUID
 
-from gateway.store import Store
+from gateway.store import Reads
 from pipeline.errors import NotFound
 
 
@@ -16,7 +16,7 @@ class Led(NamedTuple):
     merged_from: UUID | None
 
 
-async def led_to(store: Store, profile_id: UUID) -> Led:
+async def led_to(store: Reads, profile_id: UUID) -> Led:
     """The profile an id leads to now. Raises NotFound, StoreUnavailable."""
     rows = await store.rows("read_survivor", {"profile_id": profile_id})
     if not rows:

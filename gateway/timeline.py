@@ -15,7 +15,7 @@ from gateway.customer_models import ActionEntry, DecisionEntry, Entry, EventEntr
 from gateway.documentation import errors
 from gateway.paging import MAX_LIMIT
 from gateway.ports import ports_of
-from gateway.rights import needs
+from gateway.rights import caller_of, needs
 from gateway.rows import event_of
 from gateway.survivors import led_to
 from pipeline.api_keys.scope import Scope
@@ -64,23 +64,27 @@ async def get_timeline(
 
     Newest first. The events are those of the records that the profile has now. Its merges and splits include those of
     profiles that are merged into it. What comes while pages are read moves none of them: an entry never comes twice,
-    and none that was there is passed over.
+    and none that was there is passed over. Who decided or said something, why, and of whose records, is told to keys
+    with the scope `steward`.
     """
     ports = ports_of(request)
-    led = await led_to(ports.store, profile_id)
     cursors = Cursors(ports.ring, "timeline", profile_id, only)
     at, rank, last = cursors.read(cursor) if cursor else _FRONT
-    before = {"profile_id": led.profile_id, "at": at, "rank": rank, "id": last, "limit": limit + 1}
+    lists = list(_LISTS.values()) if only is None else [_LISTS[only]]
+    async with ports.store.snapshot() as read:
+        led = await led_to(read, profile_id)
+        before = {"profile_id": led.profile_id, "at": at, "rank": rank, "id": last, "limit": limit + 1}
+        rows = [(one, row) for one in lists for row in await read.rows(one.query, before)]
     found: list[tuple[tuple[datetime, int, UUID], Entry]] = []
-    for one in _LISTS.values() if only is None else (_LISTS[only],):
-        for row in await ports.store.rows(one.query, before):
-            entry = one.entry(row)
-            found.append(((entry.at, one.rank, row[one.key]), entry))
+    for one, row in rows:
+        entry = one.entry(row)
+        found.append(((entry.at, one.rank, row[one.key]), entry))
+    steward = caller_of(request).holds(Scope.STEWARD)
     found.sort(key=lambda placed: placed[0], reverse=True)
     page = found[:limit]
     return Timeline(
         **led._asdict(),
-        data=[entry for _, entry in page],
+        data=[entry if steward else entry.for_readers() for _, entry in page],
         next=_behind(cursors, *page[-1][0]) if len(found) > limit else None,
     )
 

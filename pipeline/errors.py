@@ -9,6 +9,7 @@ RetailBrainError
 │   ├── PipelineStalled      accepted events are not being committed (seen by the CLI)
 │   ├── RegistryUnavailable
 │   ├── FeedFull             as many read the change feed of this gateway as may
+│   ├── ReadersBusy          as many wait for this gateway to search or compare as may
 │   ├── TransactionConflict  serialisation failure, deadlock, or a neighbourhood that moved under our locks
 │   └── PositionFenced       another worker owns the partition now; drop the batch
 └── NeverRetry             the same call fails for ever: somebody must change something
@@ -64,6 +65,10 @@ class RegistryUnavailable(RetryLater):
 
 class FeedFull(RetryLater):
     """As many read the change feed of this gateway as may."""
+
+
+class ReadersBusy(RetryLater):
+    """As many wait for this gateway to search or compare as may."""
 
 
 class TransactionConflict(RetryLater):

@@ -112,7 +112,11 @@ class EventIn(BaseModel):
         str | None,
         BeforeValidator(fields.payload),
         WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "null"}]}),
-    ] = Field(None, description="Anything else, at most 256 KiB of JSON: amount, currency, items, ...")
+    ] = Field(
+        None,
+        description="Anything else, at most 256 KiB of JSON: amount, currency, items, ... Channel, store, record_id "
+        "and the order's items, their categories too, are stored in clear: name no customer in them.",
+    )
     request_id: TraceId | None = Field(None, description="The request that caused the event.")
     correlation_id: TraceId | None = Field(None, description="Ties together what belongs to one interaction.")
 

@@ -22,7 +22,7 @@ MEANINGS: Mapping[Scope, str] = {
     Scope.INGEST: "Send events.",
     Scope.READ: "Read profiles, explanations, changes, recommendations and live figures; identifiers are masked.",
     Scope.READ_PII: "With `read`: see identifiers as they are, where it is asked for (`reveal=true`).",
-    Scope.STEWARD: "See reviews and merges, answer and undo them.",
+    Scope.STEWARD: "See reviews and merges, answer and undo them; with `read`, in what is told of a customer as well.",
     Scope.ADMIN: "See dead letters, mend, replay and drop them; add, change and remove webhooks.",
 }
 

@@ -36,7 +36,8 @@ class Moved:
 @dataclass(frozen=True, slots=True)
 class Past:
     """A profile then. `opened` are its records whose content is known, with their activity until then, and `golden` the
-    winners among them; None where there are more than can be opened. `reprocessed_at`: activations since."""
+    winners among them; None where there are more than can be opened. `holders`: where those opened stand now.
+    `reprocessed_at`: activations since."""
 
     profile_id: Id
     created_at: datetime
@@ -44,6 +45,7 @@ class Past:
     events: int
     opened: tuple[tuple[IdentityRecord, RecordActivity], ...]
     golden: dict[str, Id] | None
+    holders: frozenset[Id]
     reprocessed_at: tuple[datetime, ...]
 
 

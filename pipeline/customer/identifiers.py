@@ -40,7 +40,7 @@ class HeldIdentifier:
     """An identifier that a profile holds (`current`), or held until its records were moved away.
 
     Of one it holds, the records are those that hold it here; of another, those that took it along. `moves` are the
-    decisions that moved such records into the profile or out of it, oldest first.
+    decisions that moved such records into the profile or out of it, oldest first. `profiles`: where the records stand.
     """
 
     type: str
@@ -51,6 +51,7 @@ class HeldIdentifier:
     last_seen: datetime
     sources: tuple[str, ...]
     records: tuple[UUID, ...]
+    profiles: frozenset[UUID]
     moves: tuple[Move, ...]
 
 
@@ -81,6 +82,7 @@ def with_history(
                 last_seen=max(h.last_seen for h in told),
                 sources=tuple(sorted({s for h in told for s in h.sources})),
                 records=tuple(sorted(h.record_id for h in told)),
+                profiles=frozenset(h.profile_id for h in told),
                 moves=tuple(moves[place] for place in places),
             )
         )

@@ -61,6 +61,9 @@ class CustomerReader:
                 golden=None
                 if opened is None
                 else dict(golden_record(opened, self._policy_then(tx, at)).winners if opened else {}),
+                holders=frozenset(
+                    p for (p,) in tx.rows("history_holders", ([r.record_id for r, _ in opened or ()],))
+                ),
                 reprocessed_at=tuple(a for (a,) in tx.rows("history_activations", (at,))),
             )
 
@@ -108,6 +111,8 @@ class CustomerReader:
 
     @contextmanager
     def _reading(self) -> Iterator[Transaction]:
+        """One snapshot for all queries of an answer: a merge that commits between two of them would tell half of it."""
         with self._database.transaction() as tx:
+            tx.run("begin_snapshot")
             tx.run("limit_reading")
             yield tx

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from uuid import uuid4
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from gateway.store import Reads
+from gateway.survivors import Led, led_to
 from pipeline.answer import Answer
+from pipeline.api_keys.scope import Scope
 from tests.integration.test_answers import ANNA, RULES, home_of
-from tests.integration.test_unmerge import MAIL, chain, record, take
+from tests.integration.test_unmerge import MAIL, PHONE, chain, record, take
+from tests.support.gateway import gateway_over
 from tests.support.pipeline import StagesOnPostgres, event
 
 
@@ -174,6 +179,67 @@ async def test_pages_stay_where_they_are_while_events_come(
     ids = [e["event"]["event_id"] for e in read]  # type: ignore[index]
     assert len(ids) == len(set(ids))
     assert [e for e in read if e in before] == before
+
+
+async def test_what_stewards_see_is_not_told_to_who_only_reads(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stages: StagesOnPostgres
+) -> None:
+    stages.rollback(chain(stages)[0])
+    kept = home_of(stages, 1)
+    stages.send(event(11, {"loyalty_id": "L-1001", "email": "b@mailbox.net"}, traits=ANNA))
+    stages.send(event(12, {"loyalty_id": "L-2002", "email": "b@mailbox.net"}, traits=ANNA))
+    asked = home_of(stages, 11)
+    keys = f"r:{Scope.READ},s:{Scope.READ}+{Scope.STEWARD}"
+    async with gateway_over(database, tmp_path, monkeypatch, api_keys=keys) as client:
+        client.headers["Authorization"] = "Bearer s"
+        seen = [await told(client, f"{asked}/summary"), await told(client, f"{kept}/timeline", limit=100)]
+        client.headers["Authorization"] = "Bearer r"
+        read = [await told(client, f"{asked}/summary"), await told(client, f"{kept}/timeline", limit=100)]
+    assert [(len(s["reviews"]), s["open_reviews"]) for s in (seen[0], read[0])] == [(1, 1), (0, 1)]  # type: ignore[arg-type]
+    assert "wrong person" in str(seen[1])
+    assert "wrong person" not in str(read[1])
+    kept_back = {"actor": None, "reason": None, "constraints": []}
+    entries = seen[1]["data"]
+    assert isinstance(entries, list)
+    assert {"merged", "rolled_back", "cannot_link", "event"} <= {entry["kind"] for entry in entries}
+    for entry in entries:
+        assert not set(kept_back) & set(entry) or (entry["actor"] and entry["reason"])
+        assert entry["kind"] != "cannot_link" or entry["constraints"]
+    assert read[1]["data"] == [
+        {**entry, **{name: value for name, value in kept_back.items() if name in entry}} for entry in entries
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "module"),
+    [
+        ("summary", "gateway.customer"),
+        ("identifiers", "gateway.customer"),
+        ("timeline", "gateway.timeline"),
+        ("events", "gateway.profiles"),
+    ],
+)
+async def test_a_merge_while_it_is_read_leaves_an_answer_whole(
+    client: httpx.AsyncClient,
+    stages: StagesOnPostgres,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    module: str,
+) -> None:
+    stages.send(event(1, MAIL))
+    stages.send(event(2, PHONE))
+    gone = home_of(stages, 2)
+    before = await told(client, f"{gone}/{part}")
+
+    async def merged_behind(read: Reads, profile_id: UUID) -> Led:
+        found = await led_to(read, profile_id)
+        stages.send(event(3, {**MAIL, **PHONE}))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{module}.led_to", merged_behind)
+        assert await told(client, f"{gone}/{part}") == before
+    assert (await told(client, f"{gone}/{part}"))["merged_from"] == str(gone)
 
 
 async def test_identifiers_tell_how_they_came_and_went(

@@ -10,9 +10,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from psycopg.rows import TupleRow
 
 from pipeline.errors import Conflict
 from pipeline.identity.ids import Id
+from pipeline.store.database import Parameters, Transaction
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.taking_out import take_out
 from tests.integration.test_answers import RULES, home_of
@@ -119,6 +121,29 @@ async def test_history_tells_what_stood(
     assert kinds == {"merged", "split", "rolled_back"}
     for at, profile, then in live:
         assert await stood(client, profile, at) == then, (at, profile)
+
+
+async def test_a_merge_while_it_is_read_changes_nothing_of_then(
+    client: httpx.AsyncClient, stages: StagesOnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages.send(event(1, MAIL))
+    stages.send(event(2, PHONE))
+    kept, gone = home_of(stages, 1), home_of(stages, 2)
+    before = datetime.now(UTC)
+    then = {profile: await stood(client, profile, before) for profile in (kept, gone)}
+    rows = Transaction.rows
+
+    def merged_behind(tx: Transaction, name: str, parameters: Parameters = ()) -> list[TupleRow]:
+        found = rows(tx, name, parameters)
+        if name == "history_moves":
+            monkeypatch.setattr(Transaction, "rows", rows)
+            stages.send(event(3, {**MAIL, **PHONE}))
+        return found
+
+    monkeypatch.setattr(Transaction, "rows", merged_behind)
+    assert await stood(client, gone, before) == then[gone]
+    assert home_of(stages, 2) == kept
+    assert await stood(client, kept, before) == then[kept]
 
 
 async def test_before_and_after_a_merge_and_where_the_id_leads_now(

@@ -119,9 +119,12 @@ def test_a_key_whose_scopes_are_misspelt_opens_no_gateway(tmp_path: Path) -> Non
     assert "RB_API_KEYS: what follows the colon of key 2 is no list of scopes" in log.read_text()
 
 
-def test_connections_that_postgres_ended_cost_no_reader_an_answer(house: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["", "/summary"])  # a query by itself, and a snapshot
+def test_connections_that_postgres_ended_cost_no_reader_an_answer(
+    house: Settings, tmp_path: Path, part: str
+) -> None:
     """As after it was started anew: those in the pool are all gone, and nobody asked them before."""
-    path = f"/v1/profiles/{uuid4()}"
+    path = f"/v1/profiles/{uuid4()}{part}"
     uncounted = house.model_copy(update={"rate_limit_per_minute": 0})
     with (
         gateway(uncounted, tmp_path / "log") as client,

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from pipeline.unmerge.asked import Asked
+from pipeline.unmerge.taking_out import take_out
+from tests.integration.test_answers import RULES, home_of
+from tests.integration.test_unmerge import CARD, chain, record
 from tests.support.pipeline import StagesOnPostgres
 
 MAIL, PHONE, NATIONAL = "anna@postbox.io", "+14155550101", "412-68-9031"
@@ -44,3 +51,21 @@ async def test_identifiers_are_shown_to_whom_asks(client: httpx.AsyncClient) -> 
         assert (told["profile_id"], told["request_id"]) == (masked["profile_id"], "r-7")
         assert told["actor"].startswith("api-key:")
         assert MAIL not in str(logs)
+
+
+async def test_whose_identifiers_moved_away_is_told_as_well(client: httpx.AsyncClient, database: str) -> None:
+    with closing(StagesOnPostgres(database, rules=RULES)) as stages:
+        chain(stages)
+        before, left = datetime.now(UTC), [record(stages, 4), record(stages, 5)]
+        asked = Asked("ann", "not theirs", datetime.now(UTC))
+        take_out(stages.stewardship(), home_of(stages, 1), left, [], asked)
+        kept, gone = str(home_of(stages, 1)), str(home_of(stages, 4))
+    assert kept != gone
+    for part, query in (("identifiers", {}), ("history", {"as_of": before.isoformat()})):
+        with capture_logs() as logs:
+            answer = await client.get(f"/v1/profiles/{kept}/{part}", params={**query, "reveal": "true"})
+        assert CARD["loyalty_id"] in [i["value"] for i in answer.json()["identifiers"]]
+        told = [line["profile_id"] for line in logs if line["event"] == "identifiers revealed"]
+        assert gone in told
+        assert kept in told
+        assert len(told) == len(set(told))

@@ -159,6 +159,10 @@ FROM unnest(%(records)s::uuid[]) r(record_id) JOIN event e USING (record_id)
 WHERE e.committed_at <= %(at)s
 GROUP BY e.record_id ORDER BY e.record_id
 
+-- name: history_holders
+-- The profiles that records stand in now.
+SELECT DISTINCT profile_id FROM identity_record WHERE record_id = ANY(%s::uuid[])
+
 -- name: history_activations
 -- When what stood was replaced since.
 SELECT at FROM activation WHERE at > %s ORDER BY at

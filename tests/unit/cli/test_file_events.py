@@ -31,12 +31,12 @@ def test_the_event_id_is_made_of_source_and_record_id() -> None:
 
 def test_order_fields_become_one_item() -> None:
     payload = file_event(
-        row(payload={"sku": "a-1", "quantity": "2", "price": "3.50", "store": "s1"}), ""
+        row(payload={"sku": "a-1", "quantity": "2", "price": "3.50", "category": "tea", "store": "s1"}), ""
     ).event["payload"]
     assert payload == {
         "record_id": "r-1",
         "store": "s1",
-        "items": [{"sku": "a-1", "quantity": "2", "price": "3.50"}],
+        "items": [{"sku": "a-1", "quantity": "2", "price": "3.50", "category": "tea"}],
     }
 
 
