@@ -52,3 +52,11 @@ INSERT INTO profile_embedding (profile_id, embedding)
 SELECT profile_id, embedding::sparsevec::vector FROM new WHERE embedding IS NOT NULL
 ON CONFLICT (profile_id) DO UPDATE SET embedding = excluded.embedding
 WHERE profile_embedding.embedding IS DISTINCT FROM excluded.embedding
+
+-- name: similar_profiles
+-- The profiles whose vectors are nearest to one's own. All are compared: docs/adr/0027 says what an index would cost and bring.
+WITH mine AS MATERIALIZED (SELECT embedding FROM profile_embedding WHERE profile_id = %(profile_id)s)
+SELECT e.profile_id, 1 - (e.embedding <=> mine.embedding) AS similarity
+FROM mine JOIN profile_embedding e ON e.profile_id <> %(profile_id)s
+JOIN customer_profile p ON p.profile_id = e.profile_id AND NOT p.is_merged
+ORDER BY e.embedding <=> mine.embedding, e.profile_id LIMIT %(limit)s
