@@ -35,10 +35,10 @@ def check(
     """Everything that is not as promised; empty where all holds.
 
     `acknowledged` are the ids of events whose senders were told that they are safe, `acts` what stewards were told is
-    done. The house is at rest: nobody sends,
-    and its processes have had their time; the cache, and before it embeddings, are given `cache_timeout_s` more, in seconds. Reads whole tables
-    and topics, so memory grows with events and profiles. Writes nothing. Raises StoreUnavailable, BrokerUnavailable,
-    ConfigurationError and redis' own errors; ValueError where an acknowledged id is no UUID.
+    done. The house is at rest: nobody sends, and its processes have had their time; embeddings, and then the cache, are
+    given `cache_timeout_s` more, in seconds. Reads whole tables and topics, so memory grows with events and profiles.
+    Writes nothing. Raises StoreUnavailable, BrokerUnavailable, ConfigurationError and redis' own errors; ValueError
+    where an acknowledged id is no UUID.
     """
     found: list[Finding] = []
     codec = load_codec(settings)

@@ -32,7 +32,7 @@ def embedding_findings(
     with Database(settings.postgres_dsn.get_secret_value(), "faults") as database:
         while True:
             with database.snapshot() as tx:
-                stand = dict(tx.rows("faults_embeddings"))
+                stand: dict[str, Sequence[float]] = dict(tx.rows("faults_embeddings"))
                 found = list(_differences(stand, expected(tx), profiles))
             if not found or time.monotonic() >= deadline:
                 return found

@@ -1,4 +1,4 @@
-"""What a customer buys as a unit vector, its products and categories hashed into 768 dimensions; what two have in common.
+"""What a customer buys as a unit vector: products and categories hashed into 768 dimensions; what two share.
 
 Feature hashing (Weinberger, Dasgupta, Langford, Smola and Attenberg 2009, "Feature Hashing for Large Scale Multitask
 Learning", ICML): a keyless hash names a feature's dimension, one more bit its sign, so that features that fall together

@@ -1,4 +1,4 @@
-"""The embeddings consumer: each customer's vector is that of what stands, whatever came how often and in which order."""
+"""The embeddings consumer: each customer's vector is that of what stands, whatever came how often, in any order."""
 
 from __future__ import annotations
 
