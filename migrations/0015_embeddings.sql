@@ -3,7 +3,7 @@
 
 CREATE TABLE profile_embedding (              -- no row: nothing bought, or merged away
     profile_id uuid PRIMARY KEY,              -- no foreign key: it would lock the profile, which deciding may wait for
-    embedding  vector(768) NOT NULL           -- of length 1
+    embedding  sparsevec(768) NOT NULL        -- of length 1; most customers buy a few dozen things of all that there are
 );
 
 CREATE TABLE embedding_due (                  -- profiles whose events were changed without a message (activations)

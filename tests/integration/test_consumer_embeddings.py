@@ -27,7 +27,7 @@ from tests.support.worker import Worker, eventually
 
 MODULE = "consumers.embeddings"
 TOPICS = ("profiles.updates", "events.linked")
-HELD = "SELECT profile_id::text, embedding::real[] FROM profile_embedding"
+HELD = "SELECT profile_id::text, embedding::vector::real[] FROM profile_embedding"
 
 
 class Following:

@@ -335,12 +335,12 @@ def named(given: object) -> str:
         ),
         (sql("DELETE FROM profile_embedding"), {K.EMBEDDING_MISSING}),
         (
-            sql("UPDATE profile_embedding SET embedding = '{1:1}/768'::sparsevec::vector"),
+            sql("UPDATE profile_embedding SET embedding = '{1:1}/768'"),
             {K.EMBEDDING_DIFFERS},
         ),
         (
             sql(
-                "UPDATE profile_embedding SET embedding = (embedding::real[])[:767] || 0.001::real "
+                "UPDATE profile_embedding SET embedding = ((embedding::vector::real[])[:767] || 0.001::real)::vector::sparsevec "
                 f"WHERE profile_id = {OF_ANNA}"
             ),
             {K.EMBEDDING_DIFFERS},

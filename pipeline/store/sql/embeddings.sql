@@ -49,7 +49,7 @@ WITH new AS (
     DELETE FROM profile_embedding USING new WHERE profile_embedding.profile_id = new.profile_id AND new.embedding IS NULL
 )
 INSERT INTO profile_embedding (profile_id, embedding)
-SELECT profile_id, embedding::sparsevec::vector FROM new WHERE embedding IS NOT NULL
+SELECT profile_id, embedding::sparsevec FROM new WHERE embedding IS NOT NULL
 ON CONFLICT (profile_id) DO UPDATE SET embedding = excluded.embedding
 WHERE profile_embedding.embedding IS DISTINCT FROM excluded.embedding
 

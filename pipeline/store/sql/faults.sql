@@ -61,7 +61,7 @@ FROM event e JOIN identity_record r USING (record_id) WHERE e.order_amount IS NO
 
 -- name: faults_embeddings
 -- Every vector, by profile.
-SELECT profile_id::text, embedding::real[] FROM profile_embedding
+SELECT profile_id::text, embedding::vector::real[] FROM profile_embedding
 
 -- name: faults_outbox
 -- How many messages were committed and not published.
