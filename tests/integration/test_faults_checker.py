@@ -340,7 +340,8 @@ def named(given: object) -> str:
         ),
         (
             sql(
-                "UPDATE profile_embedding SET embedding = ((embedding::vector::real[])[:767] || 0.001::real)::vector::sparsevec "
+                "UPDATE profile_embedding "
+                "SET embedding = ((embedding::vector::real[])[:767] || 0.001::real)::vector::sparsevec "
                 f"WHERE profile_id = {OF_ANNA}"
             ),
             {K.EMBEDDING_DIFFERS},
