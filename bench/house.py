@@ -1,4 +1,4 @@
-"""The whole house in a folder of its own: servers, schema, topics and all seven processes, gone afterwards.
+"""The whole house in a folder of its own: servers, schema, topics and all processes, gone afterwards.
 
 The environment's own addresses are left aside; the rate limit is off.
 """

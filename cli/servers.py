@@ -23,6 +23,7 @@ class Process(StrEnum):
     RELAY = "relay"
     CACHE = "cache"
     RECOMMENDATIONS = "recommendations"
+    EMBEDDINGS = "embeddings"
     INSIGHTS = "insights"
     WEBHOOKS = "webhooks"
 
@@ -34,6 +35,7 @@ MAINS = {
     Process.RELAY: "pipeline.stream.relay",
     Process.CACHE: "consumers.cache",
     Process.RECOMMENDATIONS: "consumers.recommendations",
+    Process.EMBEDDINGS: "consumers.embeddings",
     Process.INSIGHTS: "consumers.insights",
     Process.WEBHOOKS: "consumers.webhooks.process",
 }

@@ -21,6 +21,7 @@ from gateway.customer_models import (
     Identifiers,
     PastProfile,
     Relationships,
+    Similar,
     Summary,
     Timeline,
 )
@@ -115,6 +116,11 @@ def history(profile_id: Ident, as_of: datetime, *, reveal: bool = False) -> Call
 def relationships(profile_id: Ident) -> Call[Relationships]:
     """Whom a customer shares a home, a phone or a card with."""
     return _get(f"/v1/profiles/{_id(profile_id)}/relationships", Relationships)
+
+
+def similar(profile_id: Ident, *, limit: int = 10) -> Call[Similar]:
+    """Who buys alike, and what both buy."""
+    return _get(f"/v1/profiles/{_id(profile_id)}/similar", Similar, limit=limit)
 
 
 def search(

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from faults.acts import Act, act_findings, contradictions, said
 from faults.cache import cache_findings
+from faults.embeddings import embedding_findings
 from faults.events import Link, event_findings
 from faults.finding import Finding, FindingKind
 from faults.moves import Moves, astray
@@ -34,10 +35,10 @@ def check(
     """Everything that is not as promised; empty where all holds.
 
     `acknowledged` are the ids of events whose senders were told that they are safe, `acts` what stewards were told is
-    done. The house is at rest: nobody sends,
-    and its processes have had their time; the cache is given `cache_timeout_s` more, in seconds. Reads whole tables
-    and topics, so memory grows with events and profiles. Writes nothing. Raises StoreUnavailable, BrokerUnavailable,
-    ConfigurationError and redis' own errors; ValueError where an acknowledged id is no UUID.
+    done. The house is at rest: nobody sends, and its processes have had their time; embeddings, and then the cache, are
+    given `cache_timeout_s` more, in seconds. Reads whole tables and topics, so memory grows with events and profiles.
+    Writes nothing. Raises StoreUnavailable, BrokerUnavailable, ConfigurationError and redis' own errors; ValueError
+    where an acknowledged id is no UUID.
     """
     found: list[Finding] = []
     codec = load_codec(settings)
@@ -58,6 +59,7 @@ def check(
     found += astray(links, moves, profiles)
     found += replay.findings
     found += replay.against(profiles)
+    found += embedding_findings(settings, profiles, cache_timeout_s)
     found += cache_findings(settings.redis_url, profiles, replay.messages, cache_timeout_s)
     return found
 

@@ -45,6 +45,11 @@ class FindingKind(StrEnum):
     CACHE_VERSION = "cache_version"
     CACHE_STATE = "cache_state"
 
+    # embeddings
+    EMBEDDING_MISSING = "embedding_missing"
+    EMBEDDING_SURPLUS = "embedding_surplus"  # nothing was bought, or the profile is merged or gone
+    EMBEDDING_DIFFERS = "embedding_differs"  # it is not that of what was bought
+
     # the house at rest
     OUTBOX_LEFT = "outbox_left"
     MESSAGE_BROKEN = "message_broken"

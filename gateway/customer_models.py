@@ -397,3 +397,46 @@ class Relationships(OfProfile):
         description="More customers share something: no more than 25 are told, those who share most."
     )
     overfull: list[str] = Field(description="What too many people share to tell who lives together.")
+
+
+class InCommon(View):
+    """A product or category that both buy, and how many of the newest 1,000 orders of each hold it."""
+
+    kind: Literal["sku", "category"]
+    name: str
+    orders: int
+    others_orders: int
+
+
+class SimilarProfile(View):
+    """A customer who buys alike."""
+
+    profile_id: UUID
+    similarity: float = Field(description="The cosine between what both bought: 1 where it is the same.")
+    in_common: list[InCommon] = Field(description="What speaks for it, the heaviest first, 10 at most.")
+    in_common_total: int = Field(description="How much there is in common.")
+
+
+class Similar(OfProfile):
+    """Customers who buy alike, the most alike first."""
+
+    model_config = shown(
+        **_OF,
+        has_purchases=True,
+        data=[
+            {
+                "profile_id": _OTHER,
+                "similarity": 0.83,
+                "in_common": [
+                    {"kind": "sku", "name": "T-1", "orders": 3, "others_orders": 1},
+                    {"kind": "category", "name": "tea", "orders": 3, "others_orders": 2},
+                ],
+                "in_common_total": 2,
+            }
+        ],
+    )
+
+    has_purchases: bool = Field(
+        description="False: the customer bought nothing that was named, so nobody can buy alike."
+    )
+    data: list[SimilarProfile]

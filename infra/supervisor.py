@@ -18,8 +18,18 @@ from pipeline.errors import RetailBrainError
 from pipeline.log import configure, get_logger
 from pipeline.settings import settings
 
-PROCESSES = ("gateway", "normalize", "resolve", "relay", "cache", "recommendations", "insights", "webhooks")
-DOWNSTREAM = ("cache", "recommendations", "insights", "webhooks")
+PROCESSES = (
+    "gateway",
+    "normalize",
+    "resolve",
+    "relay",
+    "cache",
+    "recommendations",
+    "embeddings",
+    "insights",
+    "webhooks",
+)
+DOWNSTREAM = ("cache", "recommendations", "embeddings", "insights", "webhooks")
 NICENESS = {"gateway": 4, "normalize": 4} | dict.fromkeys(DOWNSTREAM, 15)
 """Who gives way when the processor is short: what was taken in is resolved first, and told on after that.
 

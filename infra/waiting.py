@@ -24,6 +24,7 @@ NEEDS: Mapping[str, tuple[Look, ...]] = {
     "relay": _STAGE,
     "cache": _CONSUMER,
     "recommendations": _CONSUMER,
+    "embeddings": (kafka, postgres, redis_server),
     "insights": _CONSUMER,
     "webhooks": _STAGE,
 }

@@ -70,6 +70,7 @@ def swap(tx: Transaction, found: Difference, author: Author) -> Swapped:
     for statement in _ROWS:
         tx.run(statement)
     tx.run("find_swapped_events", (ReasonCode.REPROCESSED,))
+    tx.run("swap_due_embeddings")
     return Swapped(logged, _after(tx, found), gone, wanted, reviewed)
 
 

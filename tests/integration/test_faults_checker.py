@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from redis import Redis
 
 from consumers.cache import Cache
+from consumers.embeddings import Changed, Embeddings
 from demo.stream import events
 from faults.acts import Act, ActKind
 from faults.checker import check
@@ -43,9 +44,16 @@ from tests.support.pipeline import EventIn, StagesOnPostgres, event
 from tests.support.processes import process
 from tests.support.worker import eventually
 
-PROCESSES = ("pipeline.normalize_stage", "pipeline.resolve_stage", "pipeline.stream.relay", "consumers.cache")
+PROCESSES = (
+    "pipeline.normalize_stage",
+    "pipeline.resolve_stage",
+    "pipeline.stream.relay",
+    "consumers.cache",
+    "consumers.embeddings",
+)
 ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
 BO = {"first_name": "Bo", "last_name": "Lindqvist", "date_of_birth": "1975-03-04"}
+TEA = {"items": [{"sku": "T-1", "quantity": 2, "category": "tea"}]}
 NOWHERE = "00000000-0000-4000-8000-00000000cafe"
 SMALL: tuple[EventIn, ...] = (
     event(1, {"email": "anna@mailbox.net"}, traits=ANNA),
@@ -53,9 +61,11 @@ SMALL: tuple[EventIn, ...] = (
     event(3, {"loyalty_id": "L-1001", "email": "bo@mailbox.net"}, traits=BO),
     event(4, {"loyalty_id": "L-2002", "email": "bo@mailbox.net"}, traits=BO),  # a steward is asked
     event(5, {"cookie_id": "c-1"}),
-    event(6, {"email": "anna@mailbox.net", "phone": "+14155550101"}),
+    event(6, {"email": "anna@mailbox.net", "phone": "+14155550101"}, payload=TEA),
     event(7),  # names nobody
-    event(8, {"loyalty_id": ["L-3003", "L-4004"], "email": "cy@mailbox.net"}),  # two at once, by its source
+    event(
+        8, {"loyalty_id": ["L-3003", "L-4004"], "email": "cy@mailbox.net"}, payload=TEA
+    ),  # two, by its source
 )
 IDS = [str(e["event_id"]) for e in SMALL]
 
@@ -166,6 +176,9 @@ class SmallHouse:
             relay = Relay(settings, stages.database, publisher, threading.Event(), load_key_ring(settings))
             while relay.publish_some():
                 pass
+            with Database(settings.postgres_dsn.get_secret_value(), "embeddings") as database:
+                embeddings = Embeddings(database)
+                embeddings.apply([Changed(profile=str(s["profile_id"])) for s in self.states])
         self.fill_cache()
 
     def fill_cache(self) -> None:
@@ -250,6 +263,7 @@ AGAIN = (
     "INSERT INTO event SELECT (jsonb_populate_record(e, jsonb_build_object('accepted_at', e.accepted_at + "
     f"interval '1 microsecond'))).* FROM event e WHERE event_id = '{IDS[0]}'"
 )
+OF_ANNA = f"(SELECT profile_id FROM identity_record JOIN event USING (record_id) WHERE event_id = '{IDS[0]}')"
 UNTIE = "ALTER TABLE customer_profile DROP CONSTRAINT customer_profile_merged_into_fkey"
 UNTIE_RECORDS = "ALTER TABLE identity_record DROP CONSTRAINT identity_record_profile_id_fkey"
 JOIN_BO = (
@@ -318,6 +332,26 @@ def named(given: object) -> str:
         (
             sql(JOIN_BO, constraint("must_link"), constraint("cannot_link")),
             {K.STATE_DIFFERS, K.LINK_ASTRAY, K.PARTED_TOGETHER},
+        ),
+        (sql("DELETE FROM profile_embedding"), {K.EMBEDDING_MISSING}),
+        (
+            sql("UPDATE profile_embedding SET embedding = '{1:1}/768'"),
+            {K.EMBEDDING_DIFFERS},
+        ),
+        (
+            sql(
+                "UPDATE profile_embedding "
+                "SET embedding = ((embedding::vector::real[])[:767] || 0.001::real)::vector::sparsevec "
+                f"WHERE profile_id = {OF_ANNA}"
+            ),
+            {K.EMBEDDING_DIFFERS},
+        ),
+        (
+            sql(
+                "INSERT INTO profile_embedding SELECT profile_id, (SELECT embedding FROM profile_embedding LIMIT 1) "
+                "FROM customer_profile WHERE is_merged"
+            ),
+            {K.EMBEDDING_SURPLUS},
         ),
         (sql("INSERT INTO outbox (topic, keys, payloads) VALUES ('x', '{a}', '{b}')"), {K.OUTBOX_LEFT}),
     ],

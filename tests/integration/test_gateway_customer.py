@@ -271,7 +271,7 @@ async def test_identifiers_tell_how_they_came_and_went(
     assert "loyalty_id" in {i["type"] for i in left if i["current"]}  # type: ignore[attr-defined]
 
 
-PARTS = ("", "/summary", "/timeline", "/identifiers", "/events", "/relationships")
+PARTS = ("", "/summary", "/timeline", "/identifiers", "/events", "/relationships", "/similar")
 
 
 async def test_who_was_merged_away_answers_with_the_survivor(

@@ -19,7 +19,7 @@ from tests.support.running import Running, running
 from tests.support.sending import sending
 from tests.support.worker import eventually
 
-CONSUMERS = ("cache", "recommendations", "insights")
+CONSUMERS = ("cache", "recommendations", "embeddings", "insights")
 REQUESTS = 4_000
 MIB = 1 << 20
 

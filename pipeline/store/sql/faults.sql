@@ -54,6 +54,15 @@ ORDER BY profile_id, type, record_id
 SELECT ARRAY(SELECT unnest(left_records || right_records)::text)
 FROM identity_constraint WHERE kind = 'must_link' AND revoked_at IS NULL
 
+-- name: faults_orders
+-- Every order with items and who it is of.
+SELECT r.profile_id::text, e.occurred_at, e.event_id::text, e.items
+FROM event e JOIN identity_record r USING (record_id) WHERE e.order_amount IS NOT NULL
+
+-- name: faults_embeddings
+-- Every vector, by profile.
+SELECT profile_id::text, embedding::vector::real[] FROM profile_embedding
+
 -- name: faults_outbox
 -- How many messages were committed and not published.
 SELECT coalesce(sum(cardinality(keys)), 0)::bigint FROM outbox

@@ -221,6 +221,12 @@ JOIN public.customer_profile p ON p.profile_id = r.profile_id
 WHERE e.record_id IS DISTINCT FROM l.record_id
 ORDER BY e.accepted_at, e.event_id
 
+-- name: swap_due_embeddings
+-- Whose events say something else by now, or did: customers who stay as they were are not told of, and may have bought other things.
+INSERT INTO public.embedding_due
+SELECT DISTINCT r.profile_id FROM replay_event e JOIN public.event l USING (accepted_at, event_id)
+JOIN public.identity_record r ON r.record_id IN (e.record_id, l.record_id)
+
 -- name: remove_swapped_events
 -- An event is never changed: it goes, and the other comes.
 DELETE FROM public.event l USING replay_event s WHERE l.accepted_at = s.accepted_at AND l.event_id = s.event_id
