@@ -1,4 +1,4 @@
--- What a customer buys as a vector: in a table that its consumer alone writes, and not in the profile (docs/adr/0027).
+-- What a customer buys as a vector: in a table that its consumer alone writes, and not in the profile (docs/adr/0026).
 -- depends: 0012_customer
 
 CREATE TABLE profile_embedding (              -- no row: nothing bought, or merged away

@@ -54,7 +54,7 @@ ON CONFLICT (profile_id) DO UPDATE SET embedding = excluded.embedding
 WHERE profile_embedding.embedding IS DISTINCT FROM excluded.embedding
 
 -- name: similar_profiles
--- The profiles whose vectors are nearest to one's own. All are compared: docs/adr/0027 says what an index would cost and bring.
+-- The profiles whose vectors are nearest to one's own. All are compared: docs/adr/0026 says what an index would cost and bring.
 WITH mine AS MATERIALIZED (SELECT embedding FROM profile_embedding WHERE profile_id = %(profile_id)s)
 SELECT e.profile_id, 1 - (e.embedding <=> mine.embedding) AS similarity
 FROM mine JOIN profile_embedding e ON e.profile_id <> %(profile_id)s
