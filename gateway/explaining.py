@@ -12,11 +12,11 @@ from starlette.responses import PlainTextResponse, Response
 from gateway.documentation import errors
 from gateway.explanations import PairExplained, ProfileExplained
 from gateway.ports import ports_of
-from gateway.rights import needs
+from gateway.rights import caller_of, needs
 from pipeline.api_keys.scope import Scope
 from pipeline.errors import NotFound
 from pipeline.explain.picture import drawn
-from pipeline.explain.report import PairReport
+from pipeline.explain.report import PairReport, without_names
 from pipeline.explain.text import told
 from pipeline.identity.ids import Id
 
@@ -52,10 +52,13 @@ async def explain(
     """Without `with`: what holds the profile together, its weakest link, and how it came about. With it: the evidence
     between the two attribute by attribute, the verdict, and the smallest changes that would flip it.
 
-    By the model and policy that decided, not by those of today. Values are masked.
+    By the model and policy that decided, not by those of today. Values are masked; what people did and said is told
+    without their names and words to keys without the scope steward.
     """
     second = None if other is None else Id(other.bytes)
     report = await ports_of(request).explain(Id(profile_id.bytes), second)
+    if not caller_of(request).holds(Scope.STEWARD):
+        report = without_names(report)
     if form == "text":
         return PlainTextResponse(told(report))
     if form == "svg":

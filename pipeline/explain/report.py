@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from pipeline.codes import AUTOMATIC, ReasonCode
 from pipeline.identity.explain.explanation import (
     Link,
     Meeting,
@@ -63,6 +64,24 @@ class ProfileReport:
 
 
 Report = PairReport | ProfileReport
+
+
+A_PERSON = "a person"
+_SAID_BY_CODE = frozenset({*ReasonCode, AUTOMATIC})
+
+
+def without_names(report: Report) -> Report:
+    """The report for those who may not know who decided and in what words: where a person did, and why, is left out."""
+    if isinstance(report, PairReport):
+        return replace(report, decisions=tuple(map(_unsigned, report.decisions)))
+    return replace(report, story=tuple(map(_unsigned, report.story)))
+
+
+def _unsigned(step: StoryStep) -> StoryStep:
+    """The pipeline gives its reasons by code; a person's are words."""
+    if _SAID_BY_CODE.issuperset(step.reasons):
+        return step
+    return replace(step, actor=A_PERSON, reasons=())
 
 
 def as_data(value: object) -> object:

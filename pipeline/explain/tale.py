@@ -38,7 +38,7 @@ def _step(step: StoryStep) -> str:
                 f"{_given(step)}{undone}"
             )
         case StepKind.SPLIT:
-            said = f"{records}{more} left {step.source} for {step.target} by {step.actor}: {_reason(step)}"
+            said = f"{records}{more} left {step.source} for {step.target} by {step.actor}{_reason(step)}"
         case StepKind.ROLLED_BACK:
             said = (
                 f"A merge was undone by {step.actor}: {records}{more} went back from {step.source} to {step.target}."
@@ -73,8 +73,10 @@ def _given(step: StoryStep) -> str:
 
 def _reason(step: StoryStep) -> str:
     """Why records were split off, which the pipeline says by a code."""
-    code = step.reasons[0] if step.reasons else ""
-    return EXPLANATIONS[ReasonCode(code)] if code in set(ReasonCode) else f'"{code}".'
+    if not step.reasons:
+        return "."
+    code = step.reasons[0]
+    return f": {EXPLANATIONS[ReasonCode(code)]}" if code in set(ReasonCode) else f': "{code}".'
 
 
 def _versions(step: StoryStep) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from uuid import uuid4
 from xml.etree import ElementTree as Xml
 
 import httpx
 import pytest
 
+from tests.support.gateway import gateway_over
 from tests.support.pipeline import StagesOnPostgres, event
 
 ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
@@ -83,3 +85,27 @@ async def test_what_cannot_be_explained_is_an_error_of_the_caller(
         answer = await client.get(path)
         assert answer.status_code == status, path
         assert answer.json()["error"]["message"]
+
+
+async def test_who_decided_and_why_is_for_keys_of_stewards(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = StagesOnPostgres(database)
+    for n, identifiers in enumerate(({"email": "a@mailbox.net"}, {"email": "b@mailbox.net"})):
+        stages.send(event(n, identifiers))
+    one, other = (p for (p,) in stages.rows("SELECT profile_id::text FROM customer_profile ORDER BY 1"))
+    stages.close()
+    said = {"reason": "seen at the till", "actor": "Mrs Marple"}
+    async with gateway_over(database, tmp_path, monkeypatch, api_keys="k,r:read") as client:
+        joined = await client.post("/v1/profiles:merge", json={"profiles": [one, other], **said})
+        assert joined.status_code == 200, joined.text
+
+        async def told(key: str, **asked: str) -> str:
+            headers = {"Authorization": f"Bearer {key}"}
+            return (await client.get(f"/v1/profiles/{one}/explain", params=asked, headers=headers)).text
+
+        for asked in ({}, {"format": "text"}):
+            for words in said.values():
+                assert words in await told("k", **asked)
+                assert words not in await told("r", **asked)
+            assert "a person" in await told("r", **asked)
