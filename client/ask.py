@@ -24,6 +24,7 @@ from gateway.customer_models import (
     Similar,
     Summary,
     Timeline,
+    WholeProfile,
 )
 from gateway.explanations import PairExplained, ProfileExplained
 from gateway.models import (
@@ -33,7 +34,6 @@ from gateway.models import (
     MergeLog,
     MergeLogDetail,
     Page,
-    Profile,
     Recommendations,
 )
 from gateway.review_models import Answered, AnsweredMany, Review
@@ -74,10 +74,14 @@ def send_batch(body: bytes, *, lenient: bool = False, once: str | None = None) -
     return Call("POST", "/v1/events:batch", BatchAccepted.model_validate_json, body=body, headers=headers)
 
 
-def profile(profile_id: Ident, *, fresh: bool = False, reveal: bool = False) -> Call[Profile]:
-    """One customer; `fresh` as it is committed, not as it is cached; `reveal` unmasked, for keys that may see it."""
+def profile(
+    profile_id: Ident, *, fresh: bool = False, reveal: bool = False, with_summary: bool = False
+) -> Call[WholeProfile]:
+    """One customer; `fresh` as it is committed, not as it is cached; `reveal` unmasked, for keys that may see it;
+    `with_summary` in figures too."""
     path, headers = f"/v1/profiles/{_id(profile_id)}", {"Cache-Control": "no-cache"} if fresh else {}
-    return Call("GET", path, Profile.model_validate_json, query={"reveal": reveal}, headers=headers)
+    query = {"reveal": reveal, "include": "summary" if with_summary else None}
+    return Call("GET", path, WholeProfile.model_validate_json, query=query, headers=headers)
 
 
 def events(profile_id: Ident, *, page: int = 1, limit: int = 20) -> Call[EventsPage]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, JsonValue, PlainSerializer
 
-from gateway.models import Event, Page, View
+from gateway.models import Event, Page, Profile, View
 
 Item = TypeVar("Item")
 Money = Annotated[Decimal, PlainSerializer(float, return_type=float)]
@@ -148,6 +148,12 @@ class Summary(OfProfile):
     reviews: list[OpenReview] = Field(
         description="Open reviews, the likeliest first, 100 at most; empty for keys without `steward`."
     )
+
+
+class WholeProfile(Profile):
+    """One customer, and where it was asked for, in figures."""
+
+    summary: Summary | None = Field(None, description="With `include=summary`.")
 
 
 class EventEntry(View):

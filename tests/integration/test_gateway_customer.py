@@ -62,6 +62,9 @@ async def test_a_customer_in_figures(client: httpx.AsyncClient, stages: StagesOn
         event(5, MAIL),
     )
     found = await told(client, f"{home_of(stages, 1)}/summary")
+    whole = await told(client, home_of(stages, 1), include="summary")
+    assert whole["summary"] == found
+    assert (await told(client, home_of(stages, 1)))["summary"] is None
     money = found["lifetime_value"]
     assert isinstance(money, list)
     assert [(m["currency"], m["orders"], m["total"], m["average"]) for m in money] == [
