@@ -16,8 +16,9 @@ from gateway.feed.stream import Allowed
 from gateway.ports import ports_of
 from gateway.rights import needs
 from pipeline.api_keys.scope import Scope
-from pipeline.changes.kinds import ChangeType, Wanted, types_of
+from pipeline.changes.kinds import ChangeType
 from pipeline.changes.position import MOST_TEXT, decode
+from pipeline.changes.wanted import Wanted, types_of
 from pipeline.errors import BadInput
 
 router = APIRouter(prefix="/v1", tags=["changes"], dependencies=[needs(Scope.READ)])

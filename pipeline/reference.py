@@ -15,7 +15,8 @@ from pydantic.fields import FieldInfo
 
 from pipeline import metrics
 from pipeline.changes.kinds import MEANINGS as TOLD
-from pipeline.changes.kinds import ChangeType, Wanted
+from pipeline.changes.kinds import ChangeType
+from pipeline.changes.wanted import Wanted
 from pipeline.codes import EXPLANATIONS
 from pipeline.explain.example import excerpt
 from pipeline.settings import Settings

@@ -13,8 +13,8 @@ from consumers.webhooks.lane import Lane, Tried
 from consumers.webhooks.threads import Threads
 from pipeline import metrics
 from pipeline.changes.change import Place
-from pipeline.changes.kinds import Wanted
 from pipeline.changes.reader import Reader, bounds, checked
+from pipeline.changes.wanted import Wanted
 from pipeline.errors import BadInput, PositionGone
 from pipeline.identity.ids import Id
 from pipeline.privacy.keyring import KeyRing

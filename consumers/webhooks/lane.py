@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from consumers.webhooks.books import Books
 from pipeline.changes.change import Change, Place
-from pipeline.changes.kinds import Wanted
+from pipeline.changes.wanted import Wanted
 from pipeline.webhooks.schedule import Again, Schedule, Verdict
 from pipeline.webhooks.sending import Outcome
 

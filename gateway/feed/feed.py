@@ -14,8 +14,8 @@ from gateway.feed.stream import Allowed, Subscription
 from gateway.feed.tail import Tail
 from pipeline import metrics
 from pipeline.changes.change import Change
-from pipeline.changes.kinds import Wanted
 from pipeline.changes.position import Position
+from pipeline.changes.wanted import Wanted
 from pipeline.errors import BrokerUnavailable, FeedFull
 from pipeline.settings import Settings
 from schemas.codec import Codec

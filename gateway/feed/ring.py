@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.changes.change import Change, Place
-from pipeline.changes.kinds import Wanted
 from pipeline.changes.position import Position, encode
+from pipeline.changes.wanted import Wanted
 
 
 class Ring:

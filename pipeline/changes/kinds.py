@@ -1,16 +1,10 @@
-"""The types of changes, each declared once with the topic that tells it, and the choice of some of them."""
+"""The types of changes, each declared once with the topic that tells it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, cast
-
-from pipeline.errors import BadInput
-
-if TYPE_CHECKING:
-    from pipeline.changes.change import Change
+from typing import cast
 
 PROFILES, MERGES, REVIEWS, LINKED = "profiles.updates", "identity.merges", "identity.reviews", "events.linked"
 TOPICS = (PROFILES, MERGES, REVIEWS, LINKED)
@@ -54,8 +48,8 @@ MEANINGS: Mapping[ChangeType, str] = {
     ChangeType.EVENT_LINKED: "An event was linked to a profile.",
     ChangeType.UNREADABLE: "A message that does not decode stands at this place; it comes whatever types were chosen.",
 }
-_FAMILIES = {"profile": PROFILES, "identity": MERGES, "review": REVIEWS, "event": LINKED}
-_CHOICE = frozenset(ChangeType) - {ChangeType.UNREADABLE}
+FAMILIES = {"profile": PROFILES, "identity": MERGES, "review": REVIEWS, "event": LINKED}
+CHOICE = frozenset(ChangeType) - {ChangeType.UNREADABLE}
 
 
 def type_of(topic: str, value: Mapping[str, object] | None) -> ChangeType:
@@ -70,7 +64,7 @@ def type_of(topic: str, value: Mapping[str, object] | None) -> ChangeType:
         else ("review", "status", ChangeType.REVIEW_OTHER)
     )
     found = f"{family}.{(value or {}).get(field)}"
-    return ChangeType(found) if found in _CHOICE else other
+    return ChangeType(found) if found in CHOICE else other
 
 
 def _profile_type(value: Mapping[str, object] | None) -> ChangeType:
@@ -79,40 +73,3 @@ def _profile_type(value: Mapping[str, object] | None) -> ChangeType:
     if value["status"] == "merged":
         return ChangeType.PROFILE_MERGED
     return ChangeType.PROFILE_CREATED if cast(int, value["version"]) == 1 else ChangeType.PROFILE_UPDATED
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which changes somebody wants: of these types, and of this profile if one is named."""
-
-    types: frozenset[ChangeType] = _CHOICE
-    profile: str | None = None
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """The topics to read, in their order."""
-        needed = {_FAMILIES[one.partition(".")[0]] for one in self.types}
-        return tuple(topic for topic in TOPICS if topic in needed)
-
-    def __call__(self, change: Change) -> bool:
-        """Whether a change of one of those topics is wanted."""
-        if change.type is ChangeType.UNREADABLE:
-            return True  # what it would have told nobody knows: whoever reads its topic hears of it
-        return change.type in self.types and (self.profile is None or self.profile in change.profiles)
-
-
-def types_of(names: Iterable[str]) -> frozenset[ChangeType]:
-    """The types of these names, `profile.*` being all that begin so; none: all. Raises BadInput that names the wrong
-    one and those there are."""
-    found: set[ChangeType] = set()
-    for name in names:
-        family, _, rest = name.partition(".")
-        some = {one for one in _CHOICE if rest == "*" and one.startswith(f"{family}.")} or (
-            {ChangeType(name)} if name in _CHOICE else set()
-        )
-        if not some:
-            raise BadInput(
-                "type", f"{name[:60]!r} is none; there are {', '.join(sorted(_CHOICE))}, and profile.*"
-            )
-        found |= some
-    return frozenset(found) or _CHOICE

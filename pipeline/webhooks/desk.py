@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pipeline.changes.change import Place
-from pipeline.changes.kinds import ChangeType, Wanted, types_of
+from pipeline.changes.kinds import ChangeType
 from pipeline.changes.reader import Bounds, bounds
+from pipeline.changes.wanted import Wanted, types_of
 from pipeline.errors import BadInput, Conflict
 from pipeline.identity.ids import Id
 from pipeline.ids import new_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.changes.kinds import Wanted
+from pipeline.changes.wanted import Wanted
 from pipeline.store.webhooks import Delivery, Webhook
 from pipeline.webhooks.desk import Added
 from pipeline.webhooks.trial import Tried

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from pipeline.changes.change import Change, read_change
-from pipeline.changes.kinds import MEANINGS, TOPICS, ChangeType, Wanted, type_of, types_of
+from pipeline.changes.kinds import MEANINGS, TOPICS, ChangeType, type_of
+from pipeline.changes.wanted import Wanted, types_of
 from pipeline.errors import BadInput
 from pipeline.settings import Settings
 from pipeline.stream.batch import Message

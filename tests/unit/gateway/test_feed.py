@@ -14,8 +14,9 @@ from gateway.feed.feed import Feed, Start
 from gateway.feed.stream import Allowed
 from gateway.feed.tail import Tail, Taking
 from pipeline.changes.change import Change, Place
-from pipeline.changes.kinds import PROFILES, ChangeType, Wanted, types_of
+from pipeline.changes.kinds import PROFILES, ChangeType
 from pipeline.changes.reader import Bounds, Read
+from pipeline.changes.wanted import Wanted, types_of
 from pipeline.errors import BrokerUnavailable, FeedFull, PositionGone
 from pipeline.settings import Settings
 from schemas.codec import Codec, load_codec

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from gateway.feed.ring import Cursor, Ring
 from pipeline.changes.change import Change
-from pipeline.changes.kinds import LINKED, PROFILES, ChangeType, Wanted, types_of
+from pipeline.changes.kinds import LINKED, PROFILES, ChangeType
 from pipeline.changes.position import decode
+from pipeline.changes.wanted import Wanted, types_of
 
 A, B = (PROFILES, 0), (LINKED, 0)
 
