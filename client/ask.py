@@ -309,8 +309,7 @@ def approve(
     once: str | None = None,
 ) -> Call[Answered]:
     """Do what a review asks; with the `etag` of what was read only if it is still that."""
-    path = f"/v1/reviews/{_id(review_id)}/approve"
-    return _post(path, {"reason": reason, "actor": actor}, Answered, headers=_written(once, etag))
+    return _answer(review_id, "approve", {"reason": reason, "actor": actor}, _written(once, etag))
 
 
 def reject(
@@ -322,8 +321,11 @@ def reject(
     once: str | None = None,
 ) -> Call[Answered]:
     """Never do what a review asks; with the `etag` of what was read only if it is still that."""
-    path = f"/v1/reviews/{_id(review_id)}/reject"
-    return _post(path, {"reason": reason, "actor": actor}, Answered, headers=_written(once, etag))
+    return _answer(review_id, "reject", {"reason": reason, "actor": actor}, _written(once, etag))
+
+
+def _answer(review_id: Ident, answer: str, body: object, headers: Mapping[str, str]) -> Call[Answered]:
+    return _post(f"/v1/reviews/{_id(review_id)}/{answer}", body, Answered, headers=headers)
 
 
 def answer_reviews(
