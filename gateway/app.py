@@ -22,6 +22,7 @@ from gateway import (
     history,
     ingest,
     live,
+    profile,
     profiles,
     registry_api,
     relationships,
@@ -93,6 +94,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign, assignment]
     for room in (
         ingest,
+        profile,
         profiles,
         customer,
         timeline,

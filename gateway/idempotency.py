@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi.routing import APIRoute
@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.answers import UNDER_WAY_S, Answer, Place
+from gateway.direct import DirectRoute, Handle
 from gateway.envelope import error_response
 from gateway.ports import ports_of
 from gateway.rights import caller_of
@@ -34,8 +35,6 @@ _SAID = (
     "prefer",
 )  # headers that change what is asked, beside those of CloudEvents
 
-Handle = Callable[[Request], Coroutine[None, None, Response]]
-
 
 class OnceRoute(APIRoute):
     """A route whose writes may come with an Idempotency-Key."""
@@ -51,6 +50,10 @@ class OnceRoute(APIRoute):
             return await (handle(request) if key is None else _answer(request, key, handle))
 
         return once
+
+
+class DirectOnceRoute(OnceRoute, DirectRoute):
+    """Both: writes that FastAPI has nothing to solve of."""
 
 
 def key_of(request: Request) -> str | None:

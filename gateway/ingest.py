@@ -16,7 +16,7 @@ from gateway import cloud_events
 from gateway.batch import Batch
 from gateway.documentation import BATCH_BODY, EVENT_BODY, WRITE, errors
 from gateway.envelope import error_response, json_response, wrong
-from gateway.idempotency import OnceRoute
+from gateway.idempotency import DirectOnceRoute
 from gateway.lines import NDJSON, TOO_LONG, lines
 from gateway.models import Accepted, BatchAccepted
 from gateway.ports import Ports, ports_of
@@ -37,7 +37,7 @@ _AROUND_PAYLOAD = (
     1_048_576  # bytes that a line may take beside its payload: identifiers, traits, JSON's escapes
 )
 
-router = APIRouter(tags=["events"], dependencies=[needs(Scope.INGEST)], route_class=OnceRoute)
+router = APIRouter(tags=["events"], dependencies=[needs(Scope.INGEST)], route_class=DirectOnceRoute)
 
 
 async def _json_body(request: Request) -> object:

@@ -1,16 +1,15 @@
-"""Customers: by id, by identifier, and their events."""
+"""Customers by identifier, and their events."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 
-from gateway.customer import get_summary
-from gateway.customer_models import EventsPage, WholeProfile
+from gateway.customer_models import EventsPage
 from gateway.documentation import errors
 from gateway.models import Page, Profile
 from gateway.paging import Paged
@@ -30,30 +29,6 @@ from pipeline.identity.model import Identifier
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs(Scope.READ)])
 
 Value = Annotated[str | None, Query(max_length=MAX_TEXT)]
-
-
-@router.get("/{profile_id}", responses=errors(400, 404, 503), summary="One customer")
-async def get_profile(
-    request: Request,
-    profile_id: UUID,
-    reveal: Reveal,
-    include: Annotated[
-        Literal["summary"] | None,
-        Query(description="`summary`: what `/summary` tells as well, read from Postgres."),
-    ] = None,
-) -> WholeProfile:
-    """The golden record with the identity record each value comes from, and the identifiers, masked.
-
-    The id of a profile that was merged answers with the surviving one and says so in `merged_from`. The state may be
-    a moment old; `Cache-Control: no-cache` reads what is committed.
-    """
-    ports = ports_of(request)
-    fresh = "no-cache" in request.headers.get("cache-control", "")
-    found = await view(ports, profile_id, cached=not fresh, reveal=reveal)
-    summary = None if include is None else await get_summary(request, found.profile_id)
-    if reveal:
-        await note_revealed(request, [found.profile_id])
-    return WholeProfile(**dict(found), summary=summary)
 
 
 @router.get("", responses=errors(400, 503), summary="Customers by identifier")

@@ -86,30 +86,41 @@ def golden_record(records: Records, policy: Policy) -> GoldenRecord:
         given = [*record.traits, *(i.type for i in record.identifiers)]
         return GoldenRecord(dict.fromkeys([_NAMES[g] for g in given], record.record_id))
     said = _said(records)
-    differing = {a for a, values in said.items() if any(value != values[0][2] for *_, value in values)}
-    heard_apart = differing | ADDRESS if differing & ADDRESS else differing  # a home is chosen as a whole
+    contested = _contested(said)
     winners = {
         attribute: max(
             (_completeness(attribute, value, record)[1], record.record_id) for record, _, value in values
         )[1]
         for attribute, values in said.items()
-        if attribute not in heard_apart
+        if attribute not in contested
     }
-    for attribute, _, heard in _contests(records, said, policy, heard_apart) if differing else ():
+    for attribute, _, heard in _contests(records, said, policy, contested) if contested else ():
         if heard:
             named = _for_the_winner(attribute, heard, policy)
             winners[attribute] = max((o.parts, o.record_id) for o in named)[1]
-    return GoldenRecord(winners, bool(differing))
+    return GoldenRecord(winners, bool(contested))
 
 
 def choices(records: Records, policy: Policy) -> dict[str, Choice]:
     """Each attribute's winning record and what decided for its value; for people and the API to read."""
     golden = golden_record(records, policy).winners
-    return {
-        attribute: Choice(golden[attribute], _decided_by(attribute, offers, heard, policy))
-        for attribute, offers, heard in _contests(records, _said(records), policy, golden.keys() | ADDRESS)
-        if heard
+    said = _said(records) if len(records) > 1 else {}
+    contested = _contested(said)
+    why = {
+        attribute: Choice(winner, "agreed")
+        for attribute, winner in golden.items()
+        if attribute not in contested
     }
+    for attribute, offers, heard in _contests(records, said, policy, contested) if contested else ():
+        if heard:
+            why[attribute] = Choice(golden[attribute], _decided_by(attribute, offers, heard, policy))
+    return why
+
+
+def _contested(said: _Said) -> Set[str]:
+    """The attributes of which the records say different things; of a home, which is chosen as a whole, all."""
+    found = {a for a, values in said.items() if any(value != values[0][2] for *_, value in values)}
+    return found | ADDRESS if found & ADDRESS else found
 
 
 def _contests(
