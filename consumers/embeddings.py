@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from pgvector import SparseVector
 
 from consumers.cache import profile_id_of
 from consumers.loop import run
-from pipeline.customer.embedding import MOST_ORDERS, embedding
+from pipeline.customer.embedding import DIMENSIONS, MOST_ORDERS, embedding
 from pipeline.settings import Settings
 from pipeline.store.database import Database, Transaction
 
@@ -80,8 +82,15 @@ def _renew(tx: Transaction, profiles: Sequence[str], records: Sequence[str]) -> 
     asked = {"profiles": list(profiles), "records": list(records), "most": MOST_ORDERS}
     rows = tx.rows("embeddings_bought", asked)
     vectors = [embedding(dict(zip(features, orders, strict=True))) for _, features, orders in rows]
-    texts = [None if vector is None else SparseVector(vector).to_text() for vector in vectors]
+    texts = [None if vector is None else _text(vector) for vector in vectors]
     tx.run("embeddings_write", {"profiles": [profile for profile, _, _ in rows], "embeddings": texts})
+
+
+def _text(vector: NDArray[np.float32]) -> str:
+    """As Postgres reads it. The library would look at each dimension of an array: that took three times as long."""
+    bought = np.flatnonzero(vector)
+    held = dict(zip(bought.tolist(), vector[bought].tolist(), strict=True))
+    return SparseVector(held, DIMENSIONS).to_text()
 
 
 def main(settings: Settings) -> None:
