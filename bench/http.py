@@ -1,12 +1,11 @@
 """`python -m bench.http`: the gateway by itself, over HTTP. bench/README.md says what is measured and how.
 
-Needs `wrk` and `hey`, both Debian packages.
+Needs `wrk`, a Debian package, and `oha` (`cargo install oha`).
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import shutil
 import subprocess
@@ -31,7 +30,7 @@ from pipeline.errors import ConfigurationError, RetailBrainError
 from pipeline.store.database import Database
 from schemas.codec import load_codec
 
-_TOOLS = ("wrk", "hey")
+_TOOLS = {"wrk": "install the Debian package of that name", "oha": "cargo install oha"}
 _BATCH = 1_000
 _CUSTOMERS = 5_000
 _SETTLE_S = 5.0
@@ -70,16 +69,29 @@ class Asking:
         self._house, self._folder, self._options = house, folder, options
         self._key = f"Authorization: Bearer {house.api_key}"
 
-    def at_rate(self, what: str, path: str) -> Measured:
-        """Gets of one path at `--rate` a second, whatever became of those before."""
+    def at_rate(self, what: str, paths: Sequence[str]) -> Measured:
+        """Gets of these paths in random order, evenly spaced at `--rate` a second; latency counts from when each was
+        due, so that one that waits for those before it is not taken for a fast one."""
         o = self._options
-        workers = max(1, min(o.connections, o.rate // 25))
-        paced = ("-z", f"{o.seconds}s", "-c", str(workers), "-q", str(o.rate / workers), "-o", "csv")
-        told = _run("hey", *paced, "-H", self._key, self._house.url + path)
-        rows = list(csv.DictReader(told.splitlines()))
-        took = sorted(float(row["response-time"]) for row in rows)
-        failed = sum(row["status-code"] != "200" for row in rows)
-        return Measured(what, len(rows) / o.seconds, 1_000 * took[int(len(took) * 0.99)], failed)
+        urls = self._folder / "urls"
+        urls.write_text("\n".join(self._house.url + path for path in paths))
+        paced = ("-z", f"{o.seconds}s", "-q", str(o.rate), "-c", str(o.connections), "--latency-correction")
+        told = _run(
+            "oha",
+            *paced,
+            "--no-tui",
+            "--output-format",
+            "json",
+            "-H",
+            self._key,
+            "--urls-from-file",
+            str(urls),
+        )
+        found = json.loads(told)
+        statuses: dict[str, int] = found["statusCodeDistribution"]
+        failed = sum(statuses.values()) - statuses.get("200", 0)
+        rate, p99_s = found["summary"]["requestsPerSec"], found["latencyPercentiles"]["p99"]
+        return Measured(what, rate, 1_000 * p99_s, failed)
 
     def flat_out(self, what: str, requests: Sequence[str], connections: int, events: int = 0) -> Measured:
         """As many as these connections get through, of these requests in turn; `events` each carries."""
@@ -106,7 +118,7 @@ def measure(house: House, folder: Path, options: argparse.Namespace) -> list[Mea
     profiles = _profiles(house)
     asking = Asking(house, folder, options)
     found = [
-        asking.at_rate(f"one profile at {options.rate}/s", f"/v1/profiles/{profiles[0]}"),
+        asking.at_rate(f"profiles at {options.rate}/s", [f"/v1/profiles/{p}" for p in profiles]),
         asking.flat_out("profiles", [f"GET /v1/profiles/{p} -" for p in profiles], options.connections),
     ]
     Supervisor(house.settings.home).stop(*(name for name in PROCESSES if name != "gateway"))
@@ -166,9 +178,9 @@ def main(given: Sequence[str]) -> int:
     options = arguments(given)
     console = Console(stderr=True)
     try:
-        for tool in _TOOLS:
+        for tool, mend in _TOOLS.items():
             if shutil.which(tool) is None:
-                raise ConfigurationError(f"{tool} is not installed: it is a Debian package of that name")
+                raise ConfigurationError(f"{tool} is not installed: {mend}")
         with (
             tempfile.TemporaryDirectory(prefix="rb-http-") as folder,
             running(1, lambda step: console.print(f"[dim]{step}")) as house,
