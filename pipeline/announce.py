@@ -66,6 +66,11 @@ class Announcer:
             "golden_record": {a: names[r] for a, r in sorted(profile.golden.items())},
         }
 
+    def gone(self, profiles: Sequence[Id]) -> None:
+        """Tombstones: what anybody keeps of these profiles is to be deleted."""
+        keys = [str(p).encode() for p in profiles]
+        write_outbox(self._tx, "profiles.updates", keys, [None] * len(keys))
+
     def merges(self, logged: Iterable[LoggedMerge], versions: Mapping[Id, int]) -> None:
         """Merges, splits and rollbacks. `versions` are the profiles' versions after the transaction."""
         messages: list[Mapping[str, object]] = []

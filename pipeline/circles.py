@@ -32,9 +32,9 @@ def circles(
     }
 
 
-def has_circle(held: Held, policy: Policy) -> bool:
-    """Whether so many hold a key that not all of them are compared."""
-    return held.step < OVERFULL and held.told > policy.holders_compared.all
+def has_circle(held: Held, policy: Policy, gone: int = 0) -> bool:
+    """Whether so many hold a key, or did with those who are `gone`, that not all of them are compared."""
+    return held.step < OVERFULL and held.told + gone > policy.holders_compared.all
 
 
 def sides_of(records: Collection[Id], store: IdentityStore) -> Mapping[Id, Sides]:

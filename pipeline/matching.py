@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from pipeline.blocks import WornKey, blocks_of
 from pipeline.errors import TransactionConflict
@@ -22,6 +23,8 @@ from pipeline.meet import Pair
 from pipeline.meet_again import unsettled_by
 from pipeline.ports import Evidence, IdentityStore, Known
 from pipeline.scope import Scope, lock
+
+NOBODY_GONE: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,11 @@ def gather(
     policy: Policy,
     also: frozenset[Id] = frozenset(),
     put: Sequence[Constraint] = (),
+    freed: Mapping[int, int] = NOBODY_GONE,
 ) -> Found:
     """Find, compare and lock all that a decision on these records may rest on. `also` names profiles to decide afresh,
-    `put` are constraints of this very transaction.
+    `put` are constraints of this very transaction, `freed` how many holders the match keys of
+    identifiers lost in it.
 
     The caller holds the key locks of `new` and no lock of a profile or record yet; `seen` is what the store said of
     `known`. Raises TransactionConflict where the neighbourhood moved before the locks were had: run it again.
@@ -91,7 +96,7 @@ def gather(
     blocks = blocks_of(keyed, store, policy)
     if blocks.lost:
         new = {r: replace(new[r], record=_marked(record, blocks.lost)) for r, (record, _) in keyed.items()}
-    blocks.unsettled += unsettled_by(put, store, policy)
+    blocks.unsettled += unsettled_by(put, freed, store, policy)
     questioned = bool(blocks.crossed or blocks.parted or blocks.unsettled)
     judged = judge(blocks, store, policy) if questioned else Judged()
     grown = store.new_products({r: a.products for r, a in known.items() if a.products})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -18,20 +18,24 @@ from pipeline.meet import Filed, Pair, meet
 from pipeline.ports import IdentityStore
 
 
-def unsettled_by(put: Iterable[Constraint], store: IdentityStore, policy: Policy) -> list[Unsettled]:
-    """The identifiers of which many hold what these constraints part: rows of twins are others now.
+def unsettled_by(
+    put: Iterable[Constraint], freed: Mapping[int, int], store: IdentityStore, policy: Policy
+) -> list[Unsettled]:
+    """The identifiers of which many hold what these constraints part, or that many held and some hold no longer
+    (`freed`: how many, by their match keys): rows of twins are others now.
 
     All that these records are identified by is locked: whoever comes to share it waits, and sees the new rows.
     """
     named = {r for c in put if c.kind is ConstraintKind.CANNOT_LINK for r in c.left | c.right}
     contents = store.contents(named) if named else {}
     keys = {identifier_key(i, store.secret) for content in contents.values() for i in content.identifiers}
+    keys.update(freed)
     store.lock_keys(keys)
     held = store.holders(keys) if keys else {}
     return [
         Unsettled(key, frozenset(holder.record for holder in unpack(h.holders)))
         for key, h in sorted(held.items())
-        if has_circle(h, policy)
+        if has_circle(h, policy, freed.get(key, 0))
     ]
 
 

@@ -28,9 +28,10 @@ def resolve_records(
     model: Model,
     policy: Policy,
     progress: Progress = silent,
+    kept: scratch.KeptWear = scratch.NOTHING_KEPT,
 ) -> Resolved:
     """What `scratch.resolve_all` says of `scratch.weighed` records, and what it rests on."""
-    pairs = scratch.candidate_pairs(records, policy, constraints)
+    pairs = scratch.candidate_pairs(records, policy, constraints, kept)
     compared = watched(scratch.evidence(pairs, records, model, policy), "compare", len(pairs), progress)
     edges = tuple(edge for edge in compared if edge is not None)
     partition = scratch.partition(records, edges, constraints, model, policy)

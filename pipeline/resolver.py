@@ -8,7 +8,7 @@ it, write, announce. Everything that decides is pure and lives in pipeline/ident
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import cast
@@ -107,7 +107,7 @@ class Resolver:
         tx.copy("copy_events", EVENT_TYPES, rows)
         return partial(count, fresh, found, settlement, outcomes, len(reviews))
 
-    def _claim(self, tx: Transaction, events: Iterable[Event]) -> list[Event]:
+    def _claim(self, tx: Transaction, events: Sequence[Event]) -> list[Event]:
         """Those of the events that were never linked before, each once."""
         first: dict[Id, Event] = {}
         for event in events:
@@ -120,7 +120,11 @@ class Resolver:
             ([e.event_id for e in ordered], [e.record_id for e in ordered], [e.accepted_at for e in ordered]),
         )
         ids = {row[0] for row in claimed}
-        return [e for e in first.values() if e.event_id in ids]
+        fresh = [e for e in first.values() if e.event_id in ids]
+        if again := [e for e in events if e.event_id not in ids or e is not first[e.event_id]]:
+            which = {"events": [e.event_id for e in again], "raws": [e.raw_id for e in again]}
+            tx.run("note_duplicates", which)  # who is forgotten is to be with them
+        return fresh
 
     def _split(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from pipeline.announce import Announcer, versions_of
@@ -19,10 +19,10 @@ from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 from pipeline.identity.settle import Settlement, settle
 from pipeline.ids import new_id
-from pipeline.matching import Found, gather
+from pipeline.matching import NOBODY_GONE, Found, gather
 from pipeline.ports import IdentityStore
 from pipeline.privacy.keyring import KeyRing
-from pipeline.store.activations import keep_out
+from pipeline.store.activations import keep_out, stand_alone
 from pipeline.store.configurations import register
 from pipeline.store.database import Database, Transaction
 from pipeline.store.identity_store import PostgresIdentityStore, RecordCache
@@ -62,10 +62,12 @@ class Stewardship:
         *,
         rehearse: bool = False,
         occasion: Occasion = UNTOLD,
+        alone: bool = False,
     ) -> Outcome:
         """Run the action in a transaction, again where it lost a race; take all of it back if it is to `rehearse`.
 
-        `reason` None: nobody asked for it, or need say why. The `occasion` is told in the trail.
+        `reason` None: nobody asked for it, or need say why. The `occasion` is told in the trail. `alone`: nobody else
+        decides until it ends.
 
         Raises BadInput (a blank reason), what the action does, StoreUnavailable, TransactionConflict (the neighbourhood
         kept moving under several attempts).
@@ -77,7 +79,7 @@ class Stewardship:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with transaction() as tx:
-                    keep_out(tx)
+                    stand_alone(tx) if alone else keep_out(tx)
                     register(tx, self.model, self.policy, now)
                     return action(Act(self, tx, author, occasion))
             except TransactionConflict:
@@ -126,6 +128,17 @@ class Act:
         self._by, self._author, self._occasion = by, author, occasion
         self._put: list[Constraint] = []
 
+    @classmethod
+    def reading(cls, by: Stewardship, tx: Transaction) -> Act:
+        """To look at what stands, by nobody and without a trace."""
+        author = Author("", None, by.model.version, by.policy.version, datetime.now(UTC), new_id)
+        return cls(by, tx, author)
+
+    @property
+    def policy(self) -> Policy:
+        """What is decided by."""
+        return self._by.policy
+
     def constrain(self, constraint: Constraint, review_id: Id | None = None) -> None:
         """Put a constraint; `review_id` is the review it answers."""
         self._put.append(constraint)
@@ -147,10 +160,11 @@ class Act:
         """Constraints that came, changed or went in this transaction otherwise."""
         self._put += constraints
 
-    def gather(self, profiles: frozenset[Id]) -> Found:
-        """Lock and load what deciding these profiles rests on. Raises TransactionConflict where it moved meanwhile."""
-        by = self._by
-        return gather({}, {}, {}, self.store, by.model, by.policy, also=profiles, put=tuple(self._put))
+    def gather(self, profiles: frozenset[Id], freed: Mapping[int, int] = NOBODY_GONE) -> Found:
+        """Lock and load what deciding these profiles rests on; `freed`: how many holders identifiers' keys lost.
+        Raises TransactionConflict where it moved meanwhile."""
+        by, put = self._by, tuple(self._put)
+        return gather({}, {}, {}, self.store, by.model, by.policy, profiles, put, freed)
 
     def settle(
         self,
@@ -161,6 +175,15 @@ class Act:
         """Decide it afresh; `claims` and `release` are those of pipeline/identity/settle.py."""
         a, by = self._author, self._by
         return settle(found.neighbourhood, by.model, by.policy, a.new_id, a.now, claims, release)
+
+    def forget(self, profiles: Sequence[Id]) -> int:
+        """Retire what is asked about these profiles, and tell everybody to forget them; returns how many were told of.
+        Their rows are still there."""
+        retired = self.reviews.retire(profiles)
+        announcer = Announcer(self.tx, self._by.codec, self._author)
+        announcer.reviews(retired, versions_of(self.tx, (p for c in retired for p in (c.low, c.high))))
+        announcer.gone(profiles)
+        return len(retired)
 
     def note(self, entry: Entry) -> None:
         """Write what was done into the trail, once it is done."""

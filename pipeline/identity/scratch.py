@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, combinations
 from math import inf
 
 from pipeline.codes import ReasonCode
+from pipeline.identity.blocking import identifier_key
 from pipeline.identity.candidates import kinds_of, worth_comparing
 from pipeline.identity.cluster import cluster
 from pipeline.identity.compare import compare, side
@@ -43,6 +45,25 @@ from pipeline.identity.twins import Circle, Sides, likeness, sides
 KeyedRecords = Mapping[Id, tuple[IdentityRecord, tuple[MatchKey, ...]]]
 Block = Identifier | MatchKey
 """What brings records together: an identifier, as it meets, or a blocking key."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptWear:
+    """Match keys that people wore who were forgotten since: they stay worn. `lost` are the bits that agreement on each
+    lost, by its number under `secret`; infinity where it is over-full."""
+
+    secret: bytes = field(default=b"", repr=False)
+    lost: Mapping[int, float] = field(default_factory=dict)
+
+    def of(self, block: Block) -> float:
+        """The bits lost; 0 where nobody who was forgotten wore it."""
+        if not self.lost:
+            return 0.0
+        number = block.key if isinstance(block, MatchKey) else identifier_key(block, self.secret)
+        return self.lost.get(number, 0.0)
+
+
+NOTHING_KEPT = KeptWear()
 
 
 def resolve_all(
@@ -79,7 +100,7 @@ def _order(edge: Edge) -> tuple[float, Id, Id]:
     return -edge.comparison.weight, edge.low, edge.high
 
 
-def weighed(records: KeyedRecords, policy: Policy) -> KeyedRecords:
+def weighed(records: KeyedRecords, policy: Policy, kept: KeptWear = NOTHING_KEPT) -> KeyedRecords:
     """The records with their shared identifiers and what agreement on each has lost: before anything is compared."""
     lost = {}
     for block, members in blocks(records).items():
@@ -87,8 +108,9 @@ def weighed(records: KeyedRecords, policy: Policy) -> KeyedRecords:
             limit = sharing_limit(block.type, policy)
             step = step_of(people({person(records[r][0].traits) for r in members}), limit)
             full = len(members) > policy.block_cap(MatchKeyKind.IDENTIFIER)
-            if step or full:
-                lost[block] = bits_lost(OVERFULL if full else step, limit)
+            bits = bits_lost(OVERFULL if full else step, limit) if step or full else 0.0
+            if bits := max(bits, kept.of(block)):
+                lost[block] = bits
     return {
         r: (record.sharing(shared_of(record.identifiers, lost)), keys)
         for r, (record, keys) in records.items()
@@ -108,11 +130,17 @@ def blocks(records: KeyedRecords) -> dict[Block, list[Id]]:
     return found
 
 
-def is_overfull(block: Block, members: Sequence[Id], records: KeyedRecords, policy: Policy) -> bool:
+def is_overfull(
+    block: Block,
+    members: Sequence[Id],
+    records: KeyedRecords,
+    policy: Policy,
+    kept: KeptWear = NOTHING_KEPT,
+) -> bool:
     """Whether a block of `weighed` records is skipped: too many records share it, or too many people an identifier."""
     if isinstance(block, Identifier):
         return dict(records[members[0]][0].shared).get(block) == inf
-    return len(members) > policy.block_cap(block.kind)
+    return len(members) > policy.block_cap(block.kind) or kept.of(block) == inf
 
 
 def overfull(records: KeyedRecords, policy: Policy) -> frozenset[Block]:
@@ -121,7 +149,10 @@ def overfull(records: KeyedRecords, policy: Policy) -> frozenset[Block]:
 
 
 def candidate_pairs(
-    records: KeyedRecords, policy: Policy, constraints: Iterable[Constraint] = ()
+    records: KeyedRecords,
+    policy: Policy,
+    constraints: Iterable[Constraint] = (),
+    kept: KeptWear = NOTHING_KEPT,
 ) -> frozenset[tuple[Id, Id]]:
     """Every pair (low, high) of `weighed` records that share keys which are not over-full, and enough of them.
 
@@ -133,7 +164,7 @@ def candidate_pairs(
     loose: list[tuple[MatchKey, list[Id]]] = []
     standing = sides(constraints)
     for block, members in blocks(records).items():
-        if len(members) < 2 or is_overfull(block, members, records, policy):
+        if len(members) < 2 or is_overfull(block, members, records, policy, kept):
             continue
         if not isinstance(block, Identifier):
             loose.append((block, members))

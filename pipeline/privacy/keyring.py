@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -45,6 +46,23 @@ class DataKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptSigner:
+    """The Ed25519 key (RFC 8032) of one version that signs receipts of erasures."""
+
+    version: int
+    _key: Ed25519PrivateKey = field(repr=False)
+
+    def sign(self, data: bytes) -> bytes:
+        """A signature, 64 bytes."""
+        return self._key.sign(data)
+
+    @property
+    def public_key(self) -> bytes:
+        """What it is checked with, 32 bytes: anybody may know it."""
+        return self._key.public_key().public_bytes_raw()
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRing:
     """All versions of the keys. New values are made under `current`; older ones stay readable.
 
@@ -54,6 +72,19 @@ class KeyRing:
     current: HashKeys
     _hashes: Mapping[int, HashKeys] = field(repr=False)
     _wrappers: Mapping[int, AESGCM] = field(repr=False)
+    _receipts: Mapping[int, bytes] = field(repr=False)
+
+    @property
+    def receipt_signer(self) -> ReceiptSigner:
+        """What signs receipts now."""
+        return self._signer(self.current.version)
+
+    def receipt_keys(self) -> dict[int, bytes]:
+        """The public keys of receipts by version."""
+        return {version: self._signer(version).public_key for version in self._receipts}
+
+    def _signer(self, version: int) -> ReceiptSigner:
+        return ReceiptSigner(version, Ed25519PrivateKey.from_private_bytes(self._receipts[version]))
 
     def hash_keys(self, version: int) -> HashKeys:
         """The hash secrets of a version. Raises ConfigurationError where the ring does not hold it."""
@@ -106,7 +137,8 @@ def key_ring(file: KeyFile) -> KeyRing:
     """The ring of the masters in a key file."""
     hashes = {version: _hash_keys(version, master) for version, master in file.keys.items()}
     wrappers = {version: AESGCM(_derive(master, "data-key-wrap")) for version, master in file.keys.items()}
-    return KeyRing(hashes[file.current], hashes, wrappers)
+    receipts = {version: _derive(master, "receipt-signature") for version, master in file.keys.items()}
+    return KeyRing(hashes[file.current], hashes, wrappers, receipts)
 
 
 def load_key_ring(settings: Settings) -> KeyRing:

@@ -26,7 +26,6 @@ from pipeline.store.activations import stand_alone
 from pipeline.store.database import Transaction
 from pipeline.store.identity_writer import Author
 from pipeline.store.review_writer import ReviewWriter
-from pipeline.stream.outbox import write_outbox
 from pipeline.unmerge.asked import Asked
 
 _MESSAGES = 1_000
@@ -129,7 +128,7 @@ def _tell(tx: Transaction, logic: Logic, author: Author, swapped: Swapped) -> di
     for profiles in _chunks(swapped.profiles.items()):
         announcer.profiles(dict(profiles))
     for gone in _chunks(swapped.gone):
-        write_outbox(tx, "profiles.updates", [str(p).encode() for p in gone], [None] * len(gone))
+        announcer.gone(gone)
     for changes in _chunks(reviews):
         announcer.reviews(changes, versions)
     return {

@@ -81,6 +81,11 @@ class ReviewWriter:
         row = self._tx.row("answer_review", given)
         return None if row is None else ReviewChange(*row)
 
+    def retire(self, profiles: Sequence[Id]) -> list[ReviewChange]:
+        """Nothing is asked about these profiles any more."""
+        pending = self._tx.rows("pending_reviews", {"profiles": list(profiles)})
+        return self._retire([review for review, *_ in pending])
+
     def _retire(self, retired: Sequence[Id]) -> list[ReviewChange]:
         if not retired:
             return []

@@ -23,10 +23,18 @@ class Asked:
     plan: str | None = None
     occasion: Occasion = UNTOLD
 
-    def act(self, stewardship: Stewardship, action: Callable[[Act], Outcome]) -> Outcome:
+    def act(
+        self, stewardship: Stewardship, action: Callable[[Act], Outcome], *, alone: bool = False
+    ) -> Outcome:
         """Run the action as it is asked. Raises what `Stewardship.act` raises."""
         return stewardship.act(
-            action, self.actor, self.reason, self.now, rehearse=self.rehearse, occasion=self.occasion
+            action,
+            self.actor,
+            self.reason,
+            self.now,
+            rehearse=self.rehearse,
+            occasion=self.occasion,
+            alone=alone,
         )
 
     def must_come_to(self, plan: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
 from pipeline.identity.hold import as_constraints
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
-from pipeline.identity.scratch import weighed
+from pipeline.identity.scratch import KeptWear, weighed
+from pipeline.identity.sharing import OVERFULL
 from pipeline.privacy.keyring import KeyRing
 from pipeline.progress import Progress, silent, watched
 from pipeline.resolve_records import resolve_records
@@ -52,7 +54,11 @@ def verify(
     """
     with database.snapshot() as tx:
         stored = read_stored(tx, ring, progress)
-        stored.records.update(weighed(stored.records, policy))
+        kept = KeptWear(
+            ring.current.match,
+            {key: inf if step == OVERFULL else lost for key, step, lost in tx.rows("stored_kept_wear")},
+        )
+        stored.records.update(weighed(stored.records, policy, kept))
         total = (tx.row("stored_counts") or (0, 0))[1]
         evidence = EvidenceFaults(stored, model, policy)
         rows = watched(tx.stream("stored_evidence"), "evidence", total, progress)
@@ -65,7 +71,7 @@ def verify(
             *evidence.differing(EvidenceRow(*row) for row in rows),
         ]
     constraints = (*stored.constraints, *as_constraints(stored.held()))
-    found = resolve_records(stored.records, constraints, model, policy, progress)
+    found = resolve_records(stored.records, constraints, model, policy, progress, kept)
     faults += evidence.unequal(found.edges)
     faults += StandingFaults(stored, found.partition, policy).all()
     counts = {

@@ -1,0 +1,269 @@
+"""People forgotten on a real Postgres: nothing of them is left that opens or leads to them, and the others stand as if
+from scratch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from random import Random
+
+import orjson
+import pytest
+
+from pipeline.erasure.erase import Erased, erase_person, receipt_of
+from pipeline.erasure.receipt import checked, digests
+from pipeline.errors import BadInput, Conflict, NotFound
+from pipeline.identity.ids import Id
+from pipeline.ids import new_id
+from pipeline.unmerge.asked import Asked
+from pipeline.verify.verification import verify
+from tests.integration.test_answers import RULES, doubt, home_of
+from tests.integration.test_unmerge import CARD, MAIL, PHONE, all_of_it, chain
+from tests.support.letters import Letterbox
+from tests.support.people import model, narrow, ring
+from tests.support.pipeline import EventIn, StagesOnPostgres, event
+
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+OTHER = {"email": "ben@mailbox.net"}
+
+
+@pytest.fixture
+def stages(database: str) -> Iterator[StagesOnPostgres]:
+    opened = StagesOnPostgres(database, rules=RULES)
+    yield opened
+    assert not faults(opened)
+    opened.close()
+
+
+def faults(stages: StagesOnPostgres) -> list[object]:
+    return [f.as_dict() for f in verify(stages.database, ring(), model(), stages.rules).faults]
+
+
+def erase(
+    stages: StagesOnPostgres, profile: Id, *, rehearse: bool = False, plan: str | None = None
+) -> Erased:
+    asked = Asked("officer", "she asked for it", NOW, rehearse, plan)
+    return erase_person(stages.stewardship(), profile, asked)
+
+
+def records_of(stages: StagesOnPostgres, profile: Id) -> list[Id]:
+    return [r for (r,) in stages.rows("SELECT record_id FROM identity_record WHERE profile_id = %s", profile)]
+
+
+def told(stages: StagesOnPostgres) -> str:
+    """All that stands in any table but for the receipts and what is to be told on topics, as text."""
+    apart = ("erasure", "erased_profile", "outbox", "steward_action", "audit_entry")
+    return orjson.dumps(
+        {n: [r for (r,) in rows] for n, rows in all_of_it(stages).items() if n not in apart}
+    ).decode()
+
+
+def test_nothing_is_left_that_leads_to_them(stages: StagesOnPostgres) -> None:
+    chain(stages)
+    stages.send(event(6, OTHER))
+    profile, other = home_of(stages, 1), home_of(stages, 6)
+    records = records_of(stages, profile)
+    hashes = [
+        h.hex()
+        for (h,) in stages.rows("SELECT value_hash FROM record_identifier WHERE record_id = ANY(%s)", records)
+    ]
+    raws = [r for (r,) in stages.rows("SELECT raw_id FROM event WHERE record_id = ANY(%s)", records)]
+    assert len(raws) == 5
+    done = erase(stages, profile)
+    assert done.done["events"] == 5
+    assert done.done["profiles"] == 3
+    assert done.done["merge log entries"] == 2
+    left = told(stages)
+    for record in records:
+        assert str(record) not in left
+    for value_hash in hashes:
+        assert value_hash not in left
+    assert stages.rows("SELECT count(*) FROM data_key WHERE owner_id = ANY(%s)", raws) == [(0,)]
+    assert stages.rows("SELECT count(*) FROM customer_raw_event WHERE raw_id = ANY(%s)", raws) == [(5,)]
+    assert stages.profiles() == {frozenset({"006"})}
+    assert home_of(stages, 6) == other
+
+
+def test_everybody_is_told_to_forget_every_id(stages: StagesOnPostgres) -> None:
+    chain(stages)
+    done = erase(stages, home_of(stages, 1))
+    rows = stages.rows(
+        "SELECT keys, payloads FROM outbox WHERE topic = 'profiles.updates' ORDER BY outbox_id"
+    )
+    last = {k: p for keys, payloads in rows for k, p in zip(keys, payloads, strict=True)}
+    assert {bytes(k).decode() for k, p in last.items() if p == b""} == {str(p) for p in done.profiles}
+    assert len(done.profiles) == 3
+
+
+def test_a_rehearsal_tells_what_is_done_then(stages: StagesOnPostgres) -> None:
+    chain(stages)
+    profile, before = home_of(stages, 1), all_of_it(stages)
+    rehearsed = erase(stages, profile, rehearse=True)
+    assert all_of_it(stages) == before
+    assert rehearsed.receipt is None
+    stages.send(event(7, MAIL | {"device_id": "d-9"}))
+    with pytest.raises(Conflict, match="no longer what plan"):
+        erase(stages, profile, plan=rehearsed.plan)
+    again = erase(stages, profile, rehearse=True)
+    done = erase(stages, profile, plan=again.plan)
+    assert done.done == again.done
+
+
+def test_an_id_that_was_merged_away_forgets_the_whole_customer(stages: StagesOnPostgres) -> None:
+    chain(stages)
+    (merged,) = stages.rows("SELECT profile_id FROM customer_profile WHERE is_merged ORDER BY 1 LIMIT 1")[0]
+    erase(stages, merged)
+    assert stages.rows("SELECT count(*) FROM customer_profile") == [(0,)]
+
+
+def test_who_is_unknown_or_erased_is_not_found(stages: StagesOnPostgres) -> None:
+    stages.send(event(1, MAIL))
+    profile = home_of(stages, 1)
+    with pytest.raises(NotFound, match="no profile"):
+        erase(stages, new_id())
+    done = erase(stages, profile)
+    with pytest.raises(NotFound):
+        erase(stages, profile)
+    with stages.database.transaction() as tx:
+        assert receipt_of(tx, profile) == done.receipt
+        assert receipt_of(tx, new_id()) is None
+
+
+def test_events_that_come_again_bring_nobody_back(stages: StagesOnPostgres) -> None:
+    sent: list[EventIn] = [event(1, MAIL), event(2, MAIL | PHONE)]
+    stages.send(*sent)
+    stages.send(sent[0])  # the same event at another place: its raw event has a key of its own
+    assert stages.rows("SELECT count(*) FROM duplicate_event") == [(1,)]
+    late = stages.normalized(sent[1])
+    profile = home_of(stages, 1)
+    erase(stages, profile)
+    # what came and is not decided yet keeps its key until it is
+    assert stages.rows("SELECT count(*) FROM data_key") == [(1,)]
+    stages.deliver(late)
+    stages.send(*sent)
+    assert stages.profiles() == set()
+    assert stages.rows("SELECT count(*) FROM data_key") == [(0,)]
+    assert stages.rows("SELECT count(*) FROM customer_profile") == [(0,)]
+
+
+def test_who_comes_back_is_somebody_else(stages: StagesOnPostgres) -> None:
+    stages.send(event(1, MAIL))
+    profile = home_of(stages, 1)
+    erase(stages, profile)
+    stages.send(event(2, MAIL))
+    assert home_of(stages, 2) != profile
+
+
+def test_no_merge_of_theirs_can_be_undone(stages: StagesOnPostgres) -> None:
+    first, second = chain(stages)
+    erase(stages, home_of(stages, 1))
+    before = all_of_it(stages)
+    for merge in (first, second):
+        with pytest.raises(Conflict):
+            stages.rollback(merge)
+    assert all_of_it(stages) == before
+
+
+def test_what_was_asked_about_them_is_asked_no_longer(stages: StagesOnPostgres) -> None:
+    doubt(stages)
+    review = stages.review()
+    ((low, high),) = stages.rows(
+        "SELECT low_profile, high_profile FROM review_queue WHERE review_id = %s", review
+    )
+    erase(stages, low)
+    assert stages.rows("SELECT status, scoring_details::text FROM review_queue") == [("obsolete", "{}")]
+    assert stages.outbox("identity.reviews")[-1]["status"] == "obsolete"
+    assert stages.rows("SELECT profile_id FROM customer_profile") == [(high,)]
+
+
+def test_dead_letters_that_speak_of_them_are_read_by_nobody(database: str) -> None:
+    box = Letterbox(database)
+    box.send(orjson.dumps(event(1, MAIL | PHONE)))
+    box.send(
+        orjson.dumps({**event(2, MAIL), "occurred_at": "never"}),
+        b"{broken: ANNA@mailbox.net",
+        orjson.dumps({**event(3, {"phone": "(415) 555-0101"}), "event_type": ""}),
+        orjson.dumps({**event(4, OTHER), "occurred_at": "never"}),
+    )
+    assert len(box.waiting()) == 4
+    done = erase(box.stages, home_of(box.stages, 1))
+    assert done.done["dead letters"] == 3
+    assert box.rows("SELECT count(*) FROM data_key") == [(1,)]
+    assert sorted(box.desk.show(letter.dead_letter_id).unread is None for letter in box.waiting()) == [
+        False
+    ] * 3 + [True]
+    box.close()
+
+
+def test_the_receipt_is_signed_and_names_nobody(stages: StagesOnPostgres) -> None:
+    chain(stages)
+    profile = home_of(stages, 1)
+    records = records_of(stages, profile)
+    document = erase(stages, profile).receipt
+    assert document is not None
+    found = checked(document, ring().receipt_keys())
+    assert found.receipt.records == digests(records)
+    assert Id(found.receipt.profiles[0].bytes) in {profile, *(Id(p.bytes) for p in found.receipt.profiles)}
+    assert {r.where for r in found.receipt.remains} >= {"events.raw", "events.linked", "profiles.updates"}
+    for value in (*MAIL.values(), *PHONE.values(), *CARD.values()):
+        assert value.encode() not in document
+    read = orjson.loads(document)
+    for changed in (
+        {**read, "receipt": {**read["receipt"], "reason": "another one"}},
+        {**read, "receipt": {**read["receipt"], "done": {**read["receipt"]["done"], "events": 4}}},
+        {**read, "signature": read["public_key"]},
+    ):
+        with pytest.raises(BadInput, match="signature"):
+            checked(orjson.dumps(changed), ring().receipt_keys())
+    with pytest.raises(BadInput, match="key_version"):
+        checked(document, {2: b"x" * 32})
+    with pytest.raises(BadInput, match="no receipt"):
+        checked(b"[]", ring().receipt_keys())
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("RB_TEST_CROWDS", "6"))))
+def test_the_others_stand_as_if_from_scratch(database: str, seed: int) -> None:
+    """Crowds that share what a few people may share: limits are crossed, rows of twins close, doubts go."""
+    rules = replace(narrow(cap=12, limit=3), review=RULES.review)
+    stages = StagesOnPostgres(database, rules=rules)
+    chance = Random(seed)
+    names = ["Anna", "Anne", "Ben", "Berta", "Carl"]
+
+    def drawn(number: int) -> EventIn:
+        identifiers: dict[str, object] = {"cookie_id": f"c-{chance.randrange(12)}"}
+        if chance.random() < 0.6:
+            identifiers["email"] = f"{chance.choice(['team', 'anna', 'ben'])}@mailbox.net"
+        if chance.random() < 0.3:
+            identifiers["phone"] = f"+141555501{chance.randrange(4):02d}"
+        traits = {"first_name": chance.choice(names), "last_name": chance.choice(["Meyer", "Kowalski"])}
+        return event(number, identifiers, traits=traits if chance.random() < 0.7 else {})
+
+    number = 0
+    for _ in range(6):
+        stages.send(*[drawn(number := number + 1) for _ in range(8)], batch=3)
+        standing = [p for (p,) in stages.rows("SELECT DISTINCT profile_id FROM identity_record ORDER BY 1")]
+        for profile in chance.sample(standing, min(2, len(standing))):
+            erase(stages, profile)
+            assert faults(stages) == []
+    assert stages.rows("SELECT count(*) FROM erasure") == [(12,)]
+    stages.close()
+
+
+def test_what_too_many_shared_stays_shared(database: str) -> None:
+    """Who is left was judged by it, and one person less does not make a till's e-mail somebody's own."""
+    stages = StagesOnPostgres(database, rules=narrow(cap=50, limit=2))
+    names = ["Anna", "Ben", "Carl", "Dora", "Emil", "Fred"]
+    for number, name in enumerate(names):
+        traits = {"first_name": name, "last_name": f"{name}son", "date_of_birth": f"198{number}-01-02"}
+        stages.send(event(number, {"email": "till@mailbox.net", "loyalty_id": f"L-{number}"}, traits=traits))
+    worn = stages.rows("SELECT key, step, lost FROM worn_key ORDER BY key")
+    assert worn
+    for number in range(4):
+        erase(stages, home_of(stages, number))
+        assert faults(stages) == []
+    assert stages.rows("SELECT key, step, lost FROM worn_key ORDER BY key") == worn
+    stages.send(event(20, {"email": "till@mailbox.net", "loyalty_id": "L-20"}))
+    assert faults(stages) == []
+    stages.close()
