@@ -32,7 +32,9 @@ def create(
     ],
     scope: Annotated[
         list[str],
-        typer.Option(help="What it may do: ingest, read, read:pii, steward, admin; say it for each."),
+        typer.Option(
+            help="What it may do: ingest, read, read:pii, steward, admin, privacy; say it for each."
+        ),
     ],
     expires: Expires = None,
     rate_limit: Annotated[

@@ -24,6 +24,7 @@ from gateway.waiters import Waiters
 from pipeline.answer import Answer, Answered
 from pipeline.answer_many import ToAnswer
 from pipeline.dead_letters.desk import Desk
+from pipeline.erasure.erase import Erased
 from pipeline.errors import RetailBrainError
 from pipeline.events import Limits
 from pipeline.explain.report import Report
@@ -60,6 +61,9 @@ class Steward(Protocol):
 
     def join(self, profiles: Sequence[Id], asked: Asked) -> Joined:
         """Make profiles one customer."""
+
+    def erase(self, profile: Id, asked: Asked) -> Erased:
+        """Forget a customer."""
 
     def answer(
         self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen, occasion: Occasion

@@ -36,6 +36,7 @@ from pipeline.api_keys.stored import StoredKey, key_of, note_used
 from pipeline.configuration import load_model, load_policy
 from pipeline.customer.reading import CustomerReader
 from pipeline.dead_letters.desk import desk
+from pipeline.erasure.erase import Erased, erase_person
 from pipeline.errors import RetailBrainError
 from pipeline.events import Limits
 from pipeline.explain.report import Report
@@ -99,6 +100,11 @@ class _Steward:
         """Make profiles one customer."""
         with self._acting() as by:
             return join_profiles(by, profiles, asked)
+
+    def erase(self, profile: Id, asked: Asked) -> Erased:
+        """Forget a customer."""
+        with self._acting() as by:
+            return erase_person(by, profile, asked)
 
     def answer(
         self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen, occasion: Occasion

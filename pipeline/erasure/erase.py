@@ -16,7 +16,7 @@ from uuid import UUID
 from psycopg import sql as composed
 
 from pipeline.erasure.letters import letters_of
-from pipeline.erasure.receipt import Receipt, digests, remains, signed
+from pipeline.erasure.receipt import Receipt, remains, signed
 from pipeline.errors import NotFound
 from pipeline.identity.blocking import identifier_key, keys_of
 from pipeline.identity.ids import Id
@@ -173,7 +173,6 @@ def _told(
             actor=asked.actor,
             reason=asked.reason,
             profiles=tuple(UUID(bytes=bytes(p)) for p in person.profiles),
-            records=digests(person.records),
             done=done,
             remains=remains(last, asked.now),
         ),

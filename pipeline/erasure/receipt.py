@@ -1,17 +1,16 @@
 """The receipt of an erasure: what was done where, and when retention ends the rest. Signed by Ed25519 (RFC 8032).
 
 A document of JSON: `receipt`, and beside it `key_version`, `public_key` and `signature` (base64) over the receipt's own
-bytes, which are its JSON with sorted names and without spaces. It names nobody: profiles by ids that nothing leads to
-any more, and records by the hashes of theirs, so that a restored backup can be made to forget them again.
+bytes, which are its JSON with sorted names and without spaces. It names nobody but profiles, by ids that nothing leads
+to any more, so that a restored backup can be made to forget them again.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import cast
 from uuid import UUID
 
@@ -21,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import BadInput
-from pipeline.identity.ids import Id
 from pipeline.privacy.keyring import KeyRing
 from schemas.topics import topics
 
@@ -48,7 +46,6 @@ class Receipt(BaseModel):
     actor: str
     reason: str
     profiles: tuple[UUID, ...]
-    records: tuple[str, ...]
     done: Mapping[str, int]
     remains: tuple[Remainder, ...]
 
@@ -96,11 +93,6 @@ def checked(document: bytes, keys: Mapping[int, bytes]) -> Checked:
     except (InvalidSignature, ValueError):
         raise BadInput("signature", f"it was not signed so, or was changed since; {_MEND}") from None
     return Checked(receipt, version)
-
-
-def digests(records: Iterable[Id]) -> tuple[str, ...]:
-    """Records as a receipt names them."""
-    return tuple(sorted(sha256(b"erased record:" + record).hexdigest() for record in records))
 
 
 def remains(last_accepted: datetime | None, erased_at: datetime) -> tuple[Remainder, ...]:

@@ -172,3 +172,20 @@ SELECT l.dead_letter_id FROM dead_letter l JOIN data_key k ON k.owner_id = l.dea
 -- Schemas in which a replay decides.
 SELECT n.nspname FROM pg_namespace n WHERE EXISTS (
     SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'replay_kept')
+
+-- name: standing_of_erased
+-- How many profiles and records there are of ids that were erased.
+SELECT (SELECT count(*) FROM customer_profile WHERE profile_id = ANY(%(profiles)s::uuid[])),
+       (SELECT count(*) FROM identity_record WHERE profile_id = ANY(%(profiles)s::uuid[]))
+
+-- name: survivors_of_erased
+-- The customers that ids lead to, of those that stand.
+SELECT DISTINCT led.profile_id FROM customer_profile p CROSS JOIN LATERAL (
+    WITH RECURSIVE way AS (
+        SELECT p.profile_id, p.merged_into
+        UNION ALL
+        SELECT n.profile_id, n.merged_into FROM way JOIN customer_profile n ON n.profile_id = way.merged_into
+    )
+    SELECT profile_id FROM way WHERE merged_into IS NULL
+) led
+WHERE p.profile_id = ANY(%(profiles)s::uuid[]) ORDER BY 1
