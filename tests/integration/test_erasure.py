@@ -3,15 +3,20 @@ from scratch."""
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 
+import httpx
 import orjson
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from pipeline.erasure.again import erase_again, standing
 from pipeline.erasure.erase import Erased, erase_person, receipt_of
 from pipeline.erasure.receipt import checked
@@ -25,6 +30,7 @@ from tests.integration.test_unmerge import CARD, MAIL, PHONE, all_of_it, chain
 from tests.support.letters import Letterbox
 from tests.support.people import model, narrow, ring
 from tests.support.pipeline import EventIn, StagesOnPostgres, event
+from tests.support.reprocessing import Reprocessing
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 OTHER = {"email": "ben@mailbox.net"}
@@ -297,3 +303,73 @@ def test_a_restored_backup_is_made_to_forget_again(stages: StagesOnPostgres) -> 
     assert (done.receipts, done.forgotten, done.unclear) == (1, 1, ())
     assert standing(stages.database, receipt) == {}
     assert erase_again(stages.stewardship(), [document], "officer", NOW).forgotten == 0
+
+
+def test_a_replay_brings_nobody_back(database: str, stages: StagesOnPostgres) -> None:
+    """What one decides beside the house goes with the person; one that is built afterwards knows nothing of them."""
+    sent: list[EventIn] = [event(1, MAIL), event(2, MAIL | PHONE), event(3, OTHER)]
+    stages.send(*sent)
+    before, after = Reprocessing(stages, database), Reprocessing(stages, database, schema="later")
+    before.build()
+    done = erase(stages, home_of(stages, 1))
+    assert done.done["replays in the making"] == 1
+    assert stages.rows("SELECT to_regnamespace('shadow')") == [(None,)]
+    after.build()
+    after.activate()
+    stages.send(*sent)
+    assert stages.profiles() == {frozenset({"003"})}
+    for replay in (before, after):
+        replay.close()
+
+
+async def test_a_customer_is_forgotten_over_http(client: httpx.AsyncClient, stages: StagesOnPostgres) -> None:
+    chain(stages)
+    profile = str(home_of(stages, 1))
+    path = f"/v1/profiles/{profile}"
+    refused = await client.delete(path)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"].startswith("query.reason: ")
+    told = (await client.delete(path, params={"reason": "request 17", "dry_run": True})).json()
+    assert (told["dry_run"], told["receipt"]) == (True, None)
+    assert (await client.get(path)).status_code == 200
+    assert (await client.get(f"{path}/erasure")).status_code == 404
+    planned = {"reason": "request 17", "actor": "ann"}
+    wrong = await client.delete(path, params={**planned, "plan": "0" * 16})
+    assert wrong.status_code == 409
+    done = (await client.delete(path, params={**planned, "plan": told["plan"]})).json()
+    assert done["done"] == told["done"]
+    assert done["receipt"]["receipt"]["actor"] == "ann"
+    assert (await client.get(path, headers={"Cache-Control": "no-cache"})).status_code == 404
+    assert (await client.delete(path, params=planned)).status_code == 404
+    for led in done["profiles"]:
+        kept = await client.get(f"/v1/profiles/{led}/erasure")
+        assert kept.json() == done["receipt"]
+    assert checked(kept.content, ring().receipt_keys()).receipt.actor == "ann"
+
+
+def run(*command: str, status: int = 0) -> str:
+    result = CliRunner().invoke(app, ["erase", *command])
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+@pytest.mark.usefixtures("command_line")
+def test_a_customer_is_forgotten_from_the_command_line(stages: StagesOnPostgres, tmp_path: Path) -> None:
+    chain(stages)
+    profile, receipt = str(home_of(stages, 1)), tmp_path / "receipt.json"
+    told = run("person", profile, "--reason", "request 17", "--dry-run")
+    plan = told.partition("plan ")[2][:16]
+    assert "5 events would go" in told
+    assert "5 events gone" in run(
+        "person", profile, "--reason", "request 17", "--plan", plan, "--receipt", str(receipt)
+    )
+    assert "Nothing of the person stands in Postgres." in run("verify", str(receipt))
+    key = base64.b64encode(ring().receipt_keys()[1]).decode()
+    assert "The signature holds" in run("verify", str(receipt), "--public-key", key)
+    log = tmp_path / "log.ndjson"
+    log.write_text(run("log"))
+    assert log.read_bytes().strip() == receipt.read_bytes()
+    assert run("again", str(log)) == "1 receipts; 0 customers stood again and were forgotten\n"
+    receipt.write_bytes(receipt.read_bytes().replace(b"request 17", b"request 18"))
+    with pytest.raises(BadInput, match="signature"):
+        CliRunner().invoke(app, ["erase", "verify", str(receipt)], catch_exceptions=False)

@@ -479,5 +479,9 @@ def test_every_table_is_the_shadows_or_read_of_the_live_house(
         "steward_action",
         "profile_embedding",  # computed anew of what `embedding_due` names: whatever changes hands
         "embedding_due",
+        "erasure",  # of what is no more
+        "erased_profile",
+        "kept_wear",
+        "duplicate_event",
     }
     assert not stages.rows("SELECT FROM shadow.outbox")
