@@ -10,6 +10,7 @@ from cli import api_keys, dlq, erase, merge, review, servers, stage, webhooks
 from cli.demo import demo
 from cli.explain import explain
 from cli.export import export
+from cli.export_person import export_person
 from cli.ingest import ingest
 from cli.replay import replay
 from cli.resolve import resolve
@@ -46,6 +47,7 @@ for command in (
     ingest,
     resolve,
     export,
+    export_person,
     verify,
     train,
     whatif,

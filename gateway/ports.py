@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -92,6 +92,13 @@ class Steward(Protocol):
         """Put a review aside."""
 
 
+class Export(Protocol):
+    """All that is known of one person, as pieces of one document; blocks. Raises NotFound, StoreUnavailable."""
+
+    def __call__(self, profile: Id, actor: str) -> Iterator[bytes]:
+        """The document of a profile that stands, asked for by `actor`."""
+
+
 class Explain(Protocol):
     """Explains a profile, or why it is one with another; values masked. Raises NotFound, BadInput, StoreUnavailable."""
 
@@ -124,6 +131,7 @@ class Ports:
     customers: Remembered[Customer]
     steward: Steward
     explain: Explain
+    export: Export
     readers: Readers
     desk: Callable[[], AbstractContextManager[Desk]]
     webhooks: Callable[[], AbstractContextManager[WebhookDesk]]

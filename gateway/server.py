@@ -47,6 +47,7 @@ from pipeline.identity.score import Model
 from pipeline.ids import new_id
 from pipeline.joining import Joined, join_profiles
 from pipeline.log import configure, get_logger
+from pipeline.portability.document import Exporting, person_export
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.remembered import Remembered
 from pipeline.review_queue import assign_review, skip_review
@@ -191,6 +192,13 @@ def _keep_uses(settings: Settings, used: Mapping[str, datetime]) -> None:
         note_used(tx, used)
 
 
+def _export(
+    settings: Settings, ring: KeyRing, codec: Codec, policy: Policy, profile: Id, actor: str
+) -> Iterator[bytes]:
+    with Database(settings.postgres_dsn.get_secret_value(), "gateway-export") as database:
+        yield from person_export(Exporting(database, ring, codec, policy, actor, datetime.now(UTC)), profile)
+
+
 def _reader(settings: Settings, ring: KeyRing, model: Model, policy: Policy) -> CustomerReader:
     database = Database(settings.postgres_dsn.get_secret_value(), "gateway-reader")
     return CustomerReader(database, ring, model, policy)
@@ -237,6 +245,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         customers=Remembered(settings.record_cache_size),
         steward=_Steward(settings, ring, codec, model, policy),
         explain=_Explain(settings, ring),
+        export=partial(_export, settings, ring, codec, policy),
         readers=Readers(partial(_reader, settings, ring, model, policy)),
         desk=partial(desk, settings, ring, codec, "gateway-desk"),
         webhooks=partial(webhook_desk, settings, ring, "gateway-webhooks"),

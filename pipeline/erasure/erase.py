@@ -77,10 +77,10 @@ def receipt_of(tx: Transaction, profile_id: Id) -> bytes | None:
 
 
 def _person(act: Act, profile_id: Id) -> _Person:
-    led = act.tx.row("erasure_survivor", (profile_id,))
+    led = act.tx.row("person_of", (profile_id,))
     if led is None:
         raise NotFound(f"no profile {profile_id}")
-    profiles = tuple(p for (p,) in act.tx.rows("erasure_profiles", (led[0],)))
+    profiles = tuple(p for (p,) in act.tx.rows("ids_of_person", (led[0],)))
     records = act.store.members(profiles)
     return _Person(led[0], profiles, records, act.store.contents(records))
 

@@ -5,7 +5,7 @@
 -- The receipt of a profile that was erased.
 SELECT e.receipt FROM erased_profile p JOIN erasure e USING (erasure_id) WHERE p.profile_id = %s
 
--- name: erasure_survivor
+-- name: person_of
 -- The profile that an id leads to, through merges.
 WITH RECURSIVE led AS (
     SELECT profile_id, merged_into FROM customer_profile WHERE profile_id = %s
@@ -14,7 +14,7 @@ WITH RECURSIVE led AS (
 )
 SELECT profile_id FROM led WHERE merged_into IS NULL
 
--- name: erasure_profiles
+-- name: ids_of_person
 -- A profile and all that were merged into it.
 WITH RECURSIVE gone AS (
     SELECT profile_id FROM customer_profile WHERE profile_id = %s

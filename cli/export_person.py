@@ -1,0 +1,44 @@
+"""`retail-brain export-person`: all that is known of one person, as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+
+def export_person(
+    profile_id: Annotated[UUID, typer.Argument(help="Any id that leads to the customer.")],
+    out: Annotated[Path, typer.Option(help="The JSON file to write; `-` is stdout.")],
+    actor: Annotated[str, typer.Option(help="Who asks for it; written into the file.")] = "cli",
+) -> None:
+    """Write everything that is known of a customer as one JSON document, in the clear: keep it as such."""
+    import os
+    import sys
+    from datetime import UTC, datetime
+
+    from infra.addresses import effective_settings
+    from pipeline.configuration import load_policy
+    from pipeline.identity.ids import Id
+    from pipeline.portability.document import Exporting, person_export
+    from pipeline.privacy.keyring import load_key_ring
+    from pipeline.store.database import Database
+    from schemas.codec import load_codec
+
+    settings = effective_settings()
+    with Database(settings.postgres_dsn.get_secret_value(), "export-person") as database:
+        now = datetime.now(UTC)
+        by = Exporting(
+            database, load_key_ring(settings), load_codec(settings), load_policy(settings), actor, now
+        )
+        pieces = person_export(by, Id(profile_id.bytes))
+        first = next(pieces)
+        if str(out) == "-":
+            sys.stdout.buffer.write(first)
+            sys.stdout.buffer.writelines(pieces)
+            return
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(first)
+            file.writelines(pieces)

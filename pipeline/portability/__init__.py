@@ -1,0 +1,1 @@
+"""All that is known of one person, for that person: access and portability (GDPR, articles 15 and 20)."""
