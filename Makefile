@@ -8,7 +8,7 @@ PYTHONS := $(PYTHON) $(SYSTEM) python3.13 python3.12 python3.11 python3 python
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test up down status check format bench bench-http bench-matching faults fuzz constraints install clean
+.PHONY: demo test up down status check format bench bench-http bench-matching faults privacy-proof fuzz constraints install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make up      everything running, to try by hand      make down   stop it again"
 	@echo "make check   ruff and mypy                           make bench  the benchmark (BENCH_ARGS=...)"
 	@echo "make fuzz    broken input to decoders, stages, files and the API (INPUTS=... of each kind)"
+	@echo "make privacy-proof  a run with marked personal data, looked for in every file and server"
 	@echo "make faults  load and faults, then whether every promise held (SEED=..., ROUNDS=...)"
 	@echo "make bench-matching   how well and how fast it matches, on data whose truth is known (BENCH_ARGS=...)"
 
@@ -55,6 +56,9 @@ bench-matching: $(READY)
 fuzz: $(READY)
 	@FUZZ_INPUTS=$(or $(INPUTS),10000) FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q \
 		tests/integration/test_bad_input.py tests/integration/test_api_by_schema.py
+
+privacy-proof: $(READY)
+	@$(BIN)/python -m proof $(PROOF_ARGS)
 
 faults: $(READY)
 	@$(BIN)/python -m faults $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(FAULTS_ARGS)
