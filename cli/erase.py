@@ -47,6 +47,8 @@ def person(
     from pipeline.unmerge.asked import Asked
 
     asked = Asked(actor, reason, datetime.now(UTC), dry_run, plan)
+    if receipt is not None and not dry_run:
+        receipt.touch()  # what cannot be written is told before anything is destroyed
     with stewardship() as by:
         done = erase_person(by, Id(profile_id.bytes), asked)
     if receipt is not None and done.receipt is not None:
@@ -87,12 +89,13 @@ def verify(
 def log(
     as_json: Annotated[bool, typer.Option("--json", hidden=True)] = True,
 ) -> None:
-    """Print every receipt, one a line: keep them where a restored backup cannot lose them, for `erase again`."""
+    """Print every receipt, with the ids of the events that went, for `erase again`: keep them apart from backups."""
     from cli.steward import stewardship
+    from pipeline.erasure.again import log_line
 
     with stewardship() as by, by.database.transaction() as tx:
-        for (document,) in tx.stream("read_erasures"):
-            sys.stdout.write(bytes(document).decode() + "\n")
+        for document, events in tx.stream("read_erasures"):
+            sys.stdout.write(log_line(bytes(document), events).decode() + "\n")
 
 
 @app.command()
@@ -118,18 +121,18 @@ def again(
         done = erase_again(by, lines, actor, datetime.now(UTC))
     if as_json:
         told = {
-            "receipts": done.receipts,
+            "receipts": done.erasures,
             "forgotten": done.forgotten,
             "unclear": [str(p) for p in done.unclear],
         }
         sys.stdout.write(orjson.dumps(told).decode() + "\n")
     else:
         sys.stdout.write(
-            f"{done.receipts} receipts; {done.forgotten} customers stood again and were forgotten\n"
+            f"{done.erasures} erasures; {done.forgotten} customers stood again and were forgotten\n"
         )
         for profile in done.unclear:
             sys.stdout.write(
-                f"NOT FORGOTTEN: {profile} holds records of theirs and of others; take them apart first\n"
+                f"NOT FORGOTTEN: {profile} consists of events of theirs and of others; take them apart first\n"
             )
     raise typer.Exit(1 if done.unclear else 0)
 

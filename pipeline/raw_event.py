@@ -63,6 +63,11 @@ def raw_id(message: Message) -> Id:
     return Id((at << 80 | 0x8 << 76 | place >> 62 << 64 | 0x2 << 62 | place & _LOW_62).to_bytes(16))
 
 
+def came_at(own_id: Id) -> datetime:
+    """When the message of a `raw_id` came, to the millisecond."""
+    return _EARLIEST_OCCURRED + int.from_bytes(own_id[:6], "big") * _MILLISECOND
+
+
 def raw_context(own_id: Id) -> bytes:
     """What the ciphertext of a stored raw event is bound to."""
     return b"customer_raw_event:sealed:" + own_id

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 from psycopg import sql as composed
 
-from pipeline.erasure.letters import letters_of
-from pipeline.erasure.receipt import Receipt, remains, signed
-from pipeline.errors import NotFound
+from pipeline.erasure.letters import LetterReader, Named
+from pipeline.erasure.receipt import Receipt, digest_of, remains, signed
+from pipeline.errors import BadInput, NotFound
 from pipeline.identity.blocking import identifier_key, keys_of
 from pipeline.identity.ids import Id
 from pipeline.identity.model import IdentityRecord
 from pipeline.ids import new_id
 from pipeline.privacy.keyring import KeyRing
+from pipeline.raw_event import came_at
 from pipeline.steward import Act, Stewardship
-from pipeline.store.database import Transaction
+from pipeline.store.database import Transaction, sql
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.outcome import name_of
 
@@ -57,17 +58,34 @@ class _Person:
 
 
 def erase_person(stewardship: Stewardship, profile_id: Id, asked: Asked) -> Erased:
-    """Forget the customer that an id leads to, in one transaction.
+    """Forget the customer that an id leads to, in one transaction, as a rehearsal told before.
 
     Raises NotFound (no such profile, or it was erased: `receipt_of` tells), Conflict (not what the plan says), BadInput
-    (a blank reason), StoreUnavailable, TransactionConflict.
+    (a blank reason, or no plan), StoreUnavailable, TransactionConflict.
     """
-    with stewardship.database.transaction() as tx:
-        person = _person(Act.reading(stewardship, tx), profile_id)
-    # each letter is opened: too long to keep all others waiting. Who comes since is new, and not forgotten
-    letters = letters_of(stewardship.database, stewardship.ring, person.contents.values())
-    action = partial(_erase, profile_id=profile_id, letters=letters, asked=asked, ring=stewardship.ring)
-    return asked.act(stewardship, action, alone=True)
+    if not asked.rehearse and asked.plan is None:
+        raise BadInput(
+            "plan", "people are forgotten as planned only; ask for a dry run first, then give its plan"
+        )
+    by = stewardship
+    with by.database.transaction() as tx:
+        person = _person(Act.reading(by, tx), profile_id)
+        named = Named.by(person.contents.values(), (h for _, h in _hashes(tx, person)))
+    # each letter is opened: too long to keep all others waiting
+    reader = LetterReader(by.ring, by.codec, by.policy)
+    letters = reader.owners_of(by.database, named)
+    action = partial(_erase, profile_id=profile_id, letters=letters, asked=asked, ring=by.ring)
+    done = asked.act(by, action, alone=True)
+    if not asked.rehearse and (late := set(reader.owners_of(by.database, named)) - set(letters)):
+        with by.database.transaction() as tx:  # filed meanwhile
+            tx.run("erase_letters", {"owners": sorted(late)})
+    return done
+
+
+def forget_now(stewardship: Stewardship, profile_id: Id, asked: Asked) -> Erased:
+    """Rehearse, and do just that. Raises what `erase_person` does."""
+    rehearsed = erase_person(stewardship, profile_id, replace(asked, rehearse=True))
+    return erase_person(stewardship, profile_id, replace(asked, plan=rehearsed.plan))
 
 
 def receipt_of(tx: Transaction, profile_id: Id) -> bytes | None:
@@ -85,21 +103,31 @@ def _person(act: Act, profile_id: Id) -> _Person:
     return _Person(led[0], profiles, records, act.store.contents(records))
 
 
+def _hashes(tx: Transaction, person: _Person) -> list[tuple[str, bytes]]:
+    rows = tx.rows("hashes_of_records", {"records": sorted(person.records)})
+    return [(kind, bytes(value_hash)) for kind, value_hash in rows]
+
+
 def _erase(act: Act, profile_id: Id, letters: Sequence[Id], asked: Asked, ring: KeyRing) -> Erased:
     person = _person(act, profile_id)
     plan = name_of([*map(str, person.profiles), *map(str, person.records)])
     asked.must_come_to(plan)
+    erasure_id = new_id()
     near = _beside(act, person.profiles)
     held = ({identifier_key(i, act.store.secret) for i in c.identifiers} for c in person.contents.values())
     freed = Counter(key for keys in held for key in keys)
+    act.heed(
+        act.store.constraints(person.records)
+    )  # who was told apart from them stands on other sides without them
     reviews = act.forget(person.profiles)
-    done, last = _destroy(act, person)
+    shadows = _shred_shadows(act.tx, person)
+    done, last = _destroy(act, person, ring, erasure_id)
     done["reviews"] = reviews
-    done["dead letters"] = act.tx.run("erase_letters", {"letters": list(letters)}) if letters else 0
-    done["replays in the making"] = _drop_shadows(act.tx)
+    done["dead letters"] = act.tx.run("erase_letters", {"owners": list(letters)}) if letters else 0
+    done["replays in the making"] = shadows
     found = act.gather(near, freed)
     act.carry_out(found, act.settle(found))
-    receipt = None if asked.rehearse else _told(act.tx, person, done, last, asked, ring)
+    receipt = None if asked.rehearse else _told(act.tx, erasure_id, person, done, last, asked, ring)
     return Erased(person.profile_id, person.profiles, done, plan, asked.rehearse, receipt)
 
 
@@ -110,28 +138,32 @@ def _beside(act: Act, profiles: Collection[Id]) -> frozenset[Id]:
     return frozenset(near | {p for (p,) in act.tx.rows("must_linked", asked)})
 
 
-def _destroy(act: Act, person: _Person) -> tuple[dict[str, int], datetime | None]:
-    """Returns what went, by kind, and when the last event of theirs was accepted."""
+def _destroy(
+    act: Act, person: _Person, ring: KeyRing, erasure_id: Id
+) -> tuple[dict[str, int], datetime | None]:
+    """Returns what went, by kind, and when the last message of theirs came."""
     tx, records = act.tx, {"records": sorted(person.records)}
-    hashes = tx.rows("hashes_of_records", records)
-    keys = {k.key for c in person.contents.values() for k in keys_of(c, act.store.secret)}
-    events, raw_keys, _, last = tx.row("erase_events", records) or (0, 0, 0, None)
-    filed = tx.run("erase_match_keys", {**records, "keys": sorted(keys)})
+    profiles = {"profiles": list(person.profiles)}
+    named = {
+        **records,
+        **profiles,
+        "ever": [p for (p,) in tx.rows("profiles_ever", {**records, **profiles})],
+        "names": [str(r) for r in sorted(person.records)],
+        "hashes": [f"{kind} {value_hash.hex()}" for kind, value_hash in _hashes(tx, person)],
+    }
+    keys = _keys(tx, person, ring)
+    events, raw_keys, last = tx.row("erase_events", {**records, "erasure": erasure_id}) or (0, 0, None)
+    filed = tx.run("erase_match_keys", {**records, "keys": keys})
     if sealed := person.records - person.contents.keys():
         filed += tx.run("erase_match_keys_of_sealed", {"records": sorted(sealed)})
-    tx.run("keep_wear", {"keys": sorted(keys)})
     stored, own_keys, identifiers, products, evidence = tx.row("erase_records", records) or (0, 0, 0, 0, 0)
+    tx.run("forget_wear", {"keys": keys})
+    tx.run("keep_wear", {"keys": keys})
     (constraints,) = tx.row("erase_constraints", records) or (0,)
     tx.run("erase_empty_constraints")
-    names = {
-        **records,
-        "profiles": list(person.profiles),
-        "names": [str(r) for r in sorted(person.records)],
-        "hashes": [f"{kind} {value_hash.hex()}" for kind, value_hash in hashes],
-    }
-    logged = tx.run("erase_merge_log", names)
-    tx.run("erase_reviews", {"profiles": list(person.profiles)})
-    (profiles,) = tx.row("erase_profiles", {"profiles": list(person.profiles)}) or (0,)
+    logged = tx.run("erase_merge_log", named)
+    tx.run("erase_reviews", named)
+    (gone,) = tx.row("erase_profiles", profiles) or (0,)
     done = {
         "data keys": raw_keys + own_keys,
         "events": events,
@@ -142,22 +174,33 @@ def _destroy(act: Act, person: _Person) -> tuple[dict[str, int], datetime | None
         "evidence": evidence,
         "constraints": constraints,
         "merge log entries": logged,
-        "profiles": profiles,
+        "profiles": gone,
         "tombstones": len(person.profiles),
     }
-    return done, last
+    return done, None if last is None else came_at(last)
 
 
-def _drop_shadows(tx: Transaction) -> int:
-    """What a replay decides beside the live house holds the person as well: it is to be built anew."""
+def _keys(tx: Transaction, person: _Person, ring: KeyRing) -> list[int]:
+    """The match keys that their records are filed under, each by the version of the keys that it was filed by."""
+    versions: dict[Id, int] = dict(tx.rows("hash_versions", {"records": sorted(person.records)}))
+    return sorted(
+        {k.key for r, c in person.contents.items() for k in keys_of(c, ring.hash_keys(versions[r]).match)}
+    )
+
+
+def _shred_shadows(tx: Transaction, person: _Person) -> int:
+    """What a replay decides beside the live house cannot be read any more either. It is not dropped, as that would wait
+    for who reads it; it cannot be activated without the events."""
     shadows = [name for (name,) in tx.rows("shadows")]
     for name in shadows:
-        tx.connection.execute(composed.SQL("DROP SCHEMA {} CASCADE").format(composed.Identifier(name)))
+        query = composed.SQL(sql("shred_shadow")).format(shadow=composed.Identifier(name))
+        tx.connection.execute(query, {"records": sorted(person.records)})
     return len(shadows)
 
 
 def _told(
     tx: Transaction,
+    erasure_id: Id,
     person: _Person,
     done: Mapping[str, int],
     last: datetime | None,
@@ -165,7 +208,7 @@ def _told(
     ring: KeyRing,
 ) -> bytes:
     """The signed receipt, as it is kept."""
-    erasure_id = new_id()
+    (events,) = tx.row("events_erased", (erasure_id,)) or ([],)
     document = signed(
         Receipt(
             erasure_id=UUID(bytes=bytes(erasure_id)),
@@ -173,11 +216,14 @@ def _told(
             actor=asked.actor,
             reason=asked.reason,
             profiles=tuple(UUID(bytes=bytes(p)) for p in person.profiles),
+            events_digest=digest_of(events),
             done=done,
             remains=remains(last, asked.now),
         ),
         ring,
     )
-    tx.run("write_erasure", (erasure_id, asked.now, asked.actor, asked.reason, document))
+    occasion = asked.occasion
+    told = (erasure_id, asked.now, asked.actor, asked.reason, occasion.request_id, occasion.api_key, document)
+    tx.run("write_erasure", told)
     tx.run("write_erased_profiles", (list(person.profiles), erasure_id))
     return document

@@ -8,9 +8,10 @@ to any more, so that a restored backup can be made to forget them again.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import cast
 from uuid import UUID
 
@@ -37,7 +38,8 @@ class Remainder(BaseModel):
 
 
 class Receipt(BaseModel):
-    """What an erasure did. `done` counts what was destroyed or deleted, by kind."""
+    """What an erasure did. `done` counts what was destroyed or deleted, by kind. `events_digest` is that of the ids of
+    the events that went, which the log of erasures names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,6 +48,7 @@ class Receipt(BaseModel):
     actor: str
     reason: str
     profiles: tuple[UUID, ...]
+    events_digest: str
     done: Mapping[str, int]
     remains: tuple[Remainder, ...]
 
@@ -89,10 +92,17 @@ def checked(document: bytes, keys: Mapping[int, bytes]) -> Checked:
             "key_version", f"version {version} is not known here; give the public key that it was signed with"
         )
     try:
+        if base64.b64decode(read["public_key"], validate=True) != key:
+            raise BadInput("public_key", f"it is not that of version {version}; {_MEND}")
         Ed25519PublicKey.from_public_bytes(key).verify(signature, receipt.canonical())
     except (InvalidSignature, ValueError):
         raise BadInput("signature", f"it was not signed so, or was changed since; {_MEND}") from None
     return Checked(receipt, version)
+
+
+def digest_of(events: Iterable[str]) -> str:
+    """SHA-256 of ids of events in their order, each on a line, in hex."""
+    return sha256("\n".join(sorted(events)).encode()).hexdigest()
 
 
 def remains(last_accepted: datetime | None, erased_at: datetime) -> tuple[Remainder, ...]:
@@ -110,6 +120,8 @@ def remains(last_accepted: datetime | None, erased_at: datetime) -> tuple[Remain
         else:
             what = "older states (ids and hashes), until the broker compacts them away behind the tombstone"
             found.append(Remainder(where=topic.name, what=what, until=None))
+    what = "states of the profile as they were sent (ids and hashes), until RB_WEBHOOK_KEEP_DEAD_HOURS have passed"
+    found.append(Remainder(where="webhook deliveries", what=what, until=None))
     return tuple(found)
 
 

@@ -79,8 +79,10 @@ def _to_undo(tx: Transaction, ids: Sequence[Id]) -> tuple[list[Undo], dict[Id, s
     rows = tx.rows("merges_to_undo", (list(ids),))
     if unknown := set(ids) - {row[0] for row in rows}:
         raise NotFound(f"no merge log entry {min(unknown)}")
-    for merge, kind, source, target, left, right, siblings, rolled_back in rows:
-        if kind != "merged":
+    for merge, kind, source, target, left, right, siblings, rolled_back, erased in rows:
+        if erased:
+            blocked[merge] = f"{merge} is of somebody who was forgotten: no id of theirs is given again"
+        elif kind != "merged":
             blocked[merge] = f"{merge} is a {kind} entry: only merges are rolled back"
         elif rolled_back:
             blocked[merge] = f"{merge} was rolled back before"

@@ -4,8 +4,10 @@ from scratch."""
 from __future__ import annotations
 
 import base64
+import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,16 +19,21 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from pipeline.erasure.again import erase_again, standing
-from pipeline.erasure.erase import Erased, erase_person, receipt_of
+from pipeline.codes import ReasonCode
+from pipeline.erasure.again import erase_again, log_line, standing
+from pipeline.erasure.erase import Erased, erase_person, forget_now, receipt_of
 from pipeline.erasure.receipt import checked
-from pipeline.errors import BadInput, Conflict, NotFound
+from pipeline.errors import BadInput, BadMessage, Conflict, NotFound
 from pipeline.identity.ids import Id
 from pipeline.ids import new_id
+from pipeline.joining import join_profiles
+from pipeline.stream.publish import Outgoing
 from pipeline.unmerge.asked import Asked
+from pipeline.unmerge.rollback import rollback_merge
+from pipeline.unmerge.taking_out import take_out
 from pipeline.verify.verification import verify
 from tests.integration.test_answers import RULES, doubt, home_of
-from tests.integration.test_unmerge import CARD, MAIL, PHONE, all_of_it, chain
+from tests.integration.test_unmerge import CARD, MAIL, PHONE, all_of_it, chain, merges, record
 from tests.support.letters import Letterbox
 from tests.support.people import model, narrow, ring
 from tests.support.pipeline import EventIn, StagesOnPostgres, event
@@ -52,7 +59,8 @@ def erase(
     stages: StagesOnPostgres, profile: Id, *, rehearse: bool = False, plan: str | None = None
 ) -> Erased:
     asked = Asked("officer", "she asked for it", NOW, rehearse, plan)
-    return erase_person(stages.stewardship(), profile, asked)
+    act = erase_person if rehearse or plan else forget_now
+    return act(stages.stewardship(), profile, asked)
 
 
 def records_of(stages: StagesOnPostgres, profile: Id) -> list[Id]:
@@ -83,8 +91,8 @@ def test_nothing_is_left_that_leads_to_them(stages: StagesOnPostgres) -> None:
     assert done.done["profiles"] == 3
     assert done.done["merge log entries"] == 2
     left = told(stages)
-    for record in records:
-        assert str(record) not in left
+    for gone in records:
+        assert str(gone) not in left
     for value_hash in hashes:
         assert value_hash not in left
     assert stages.rows("SELECT count(*) FROM data_key WHERE owner_id = ANY(%s)", raws) == [(0,)]
@@ -188,19 +196,45 @@ def test_what_was_asked_about_them_is_asked_no_longer(stages: StagesOnPostgres) 
 def test_dead_letters_that_speak_of_them_are_read_by_nobody(database: str) -> None:
     box = Letterbox(database)
     box.send(orjson.dumps(event(1, MAIL | PHONE)))
-    box.send(
-        orjson.dumps({**event(2, MAIL), "occurred_at": "never"}),
+
+    def never(number: int, identifiers: dict[str, object]) -> bytes:
+        return orjson.dumps({**event(number, identifiers), "occurred_at": "never"})
+
+    theirs = [
+        never(2, dict(MAIL)),
+        never(3, {"email": ["ben@mailbox.net", "Anna+shop@mailbox.net"]}),
+        never(4, {"phone": "(415) 555-0101"}),
+        never(5, {"email": "anna@mailbox.net"}).replace(b"@", b"\\u0040"),
         b"{broken: ANNA@mailbox.net",
-        orjson.dumps({**event(3, {"phone": "(415) 555-0101"}), "event_type": ""}),
-        orjson.dumps({**event(4, OTHER), "occurred_at": "never"}),
-    )
-    assert len(box.waiting()) == 4
+        b"{broken: tel. 415 555-0101;",
+    ]
+    others = [
+        never(6, dict(OTHER)),
+        never(7, {"email": "joanna@mailbox.net"}),
+        never(8, {"phone": "+14155550102"}),
+        b"{broken: joanna@mailbox.net",
+    ]
+    box.send(*theirs, *others)
+    assert len(box.waiting()) == len(theirs) + len(others)
     done = erase(box.stages, home_of(box.stages, 1))
-    assert done.done["dead letters"] == 3
-    assert box.rows("SELECT count(*) FROM data_key") == [(1,)]
-    assert sorted(box.desk.show(letter.dead_letter_id).unread is None for letter in box.waiting()) == [
-        False
-    ] * 3 + [True]
+    assert done.done["dead letters"] == len(theirs)
+    opened = [box.desk.show(letter.dead_letter_id).unread is None for letter in box.waiting()]
+    assert sorted(opened) == [False] * len(theirs) + [True] * len(others)
+    box.close()
+
+
+def test_an_event_of_theirs_that_failed_on_its_way_opens_no_more(database: str) -> None:
+    box = Letterbox(database)
+    box.send(orjson.dumps(event(1, MAIL)))
+    (failed,) = box.stages.normalized(event(2, MAIL))
+    message = box.message(Outgoing("events.normalized", b"", failed))
+    at = box.stages.batch("resolve", [message]).positions[0]
+    box.stages.resolve.bury(message, at, BadMessage(ReasonCode.SCHEMA_VIOLATION, "no reason"))
+    box.pump()
+    assert len(box.waiting()) == 1
+    done = erase(box.stages, home_of(box.stages, 1))
+    assert done.done["dead letters"] == 2  # its letter, and its raw event
+    assert box.rows("SELECT count(*) FROM data_key") == [(0,)]
     box.close()
 
 
@@ -229,6 +263,19 @@ def test_the_receipt_is_signed_and_names_nobody(stages: StagesOnPostgres) -> Non
         checked(b"[]", ring().receipt_keys())
 
 
+def steward(stages: StagesOnPostgres, chance: Random, standing: list[Id], act: int) -> None:
+    """Take a record out, join two, or undo a merge; what cannot be done is left."""
+    asked, by = Asked("ann", "I know them", NOW), stages.stewardship()
+    with suppress(Conflict, NotFound, BadInput):
+        if act == 0:
+            profile = chance.choice(standing)
+            take_out(by, profile, [chance.choice(records_of(stages, profile))], (), asked)
+        elif act == 1 and len(standing) > 1:
+            join_profiles(by, chance.sample(standing, 2), asked)
+        elif logged_merges := merges(stages):
+            rollback_merge(by, chance.choice(logged_merges), asked)
+
+
 @pytest.mark.parametrize("seed", range(int(os.environ.get("RB_TEST_CROWDS", "6"))))
 def test_the_others_stand_as_if_from_scratch(database: str, seed: int) -> None:
     """Crowds that share what a few people may share: limits are crossed, rows of twins close, doubts go."""
@@ -249,6 +296,13 @@ def test_the_others_stand_as_if_from_scratch(database: str, seed: int) -> None:
     number = 0
     for _ in range(6):
         stages.send(*[drawn(number := number + 1) for _ in range(8)], batch=3)
+        standing = [p for (p,) in stages.rows("SELECT DISTINCT profile_id FROM identity_record ORDER BY 1")]
+        for act in range(3):
+            standing = [
+                p for (p,) in stages.rows("SELECT DISTINCT profile_id FROM identity_record ORDER BY 1")
+            ]
+            steward(stages, chance, standing, act)
+        assert faults(stages) == []
         standing = [p for (p,) in stages.rows("SELECT DISTINCT profile_id FROM identity_record ORDER BY 1")]
         for profile in chance.sample(standing, min(2, len(standing))):
             erase(stages, profile)
@@ -275,34 +329,82 @@ def test_what_too_many_shared_stays_shared(database: str) -> None:
     stages.close()
 
 
+def logged(stages: StagesOnPostgres) -> list[bytes]:
+    """What `erase log` prints."""
+    with stages.database.transaction() as tx:
+        return [log_line(bytes(document), events) for document, events in tx.rows("read_erasures")]
+
+
+def without_the_erasure(stages: StagesOnPostgres) -> None:
+    """As a backup has it that is older."""
+    with stages.database.transaction() as tx:
+        tx.connection.execute("ALTER TABLE erasure DISABLE TRIGGER USER")
+        tx.connection.execute("DELETE FROM event_index WHERE erased_by IS NOT NULL")
+        tx.connection.execute("TRUNCATE erased_profile, erasure, kept_wear")
+        tx.connection.execute("ALTER TABLE erasure ENABLE TRIGGER USER")
+
+
 def test_a_restored_backup_is_made_to_forget_again(stages: StagesOnPostgres) -> None:
-    """What a backup brings back: the tables as they stood before."""
-    chain(stages)
-    profile = home_of(stages, 1)
-    document = erase(stages, profile).receipt
+    """What a backup brings back is what stood before, here made of the same events; what it lacks comes again later."""
+    sent: list[EventIn] = [event(1, MAIL), event(2, MAIL | PHONE), event(3, PHONE)]
+    stages.send(*sent)
+    document = erase(stages, home_of(stages, 1)).receipt
     assert document is not None
     receipt = checked(document, ring().receipt_keys()).receipt
+    (line,) = logged(stages)
     assert standing(stages.database, receipt) == {}
+    without_the_erasure(stages)
+    stages.send(*sent[:2])
+    stages.send(event(4, OTHER))
+    other = json.loads(line)
+    changed = [
+        orjson.dumps({**other, "events": other["events"][1:]}),
+        orjson.dumps({n: v for n, v in other.items() if n != "events"}),
+        b"{}",
+    ]
+    for wrong in changed:
+        with pytest.raises(BadInput, match="line 2"):
+            erase_again(stages.stewardship(), [line, wrong], "officer", NOW)
+    assert stages.profiles() == {frozenset({"001", "002"}), frozenset({"004"})}
+    done = erase_again(stages.stewardship(), [line, b"\n"], "officer", NOW)
+    assert (done.erasures, done.forgotten, done.unclear) == (1, 1, ())
+    stages.send(*sent)
+    assert stages.profiles() == {frozenset({"004"})}
+    assert erase_again(stages.stewardship(), [line], "officer", NOW).forgotten == 0
     with stages.database.transaction() as tx:
-        tx.connection.execute("DELETE FROM event_index")  # as if the erasure had not been
-        tx.connection.execute("TRUNCATE erased_profile")
-    chain_again = [event(1, MAIL), event(2, MAIL | PHONE)]
-    stages.send(*chain_again)
-    restored = home_of(stages, 1)
-    with stages.database.transaction() as tx:
-        tx.connection.execute("SET CONSTRAINTS ALL DEFERRED")
-        for table in ("customer_profile", "identity_record"):
-            tx.connection.execute(
-                f"UPDATE {table} SET profile_id = %s WHERE profile_id = %s", (profile, restored)
-            )  # type: ignore[arg-type]
-    assert standing(stages.database, receipt) == {"profiles": 1, "identity records": 2}
-    with pytest.raises(BadInput, match="line 2"):
-        erase_again(stages.stewardship(), [document, b"{}"], "officer", NOW)
-    assert home_of(stages, 1) == profile
-    done = erase_again(stages.stewardship(), [document, b"\n"], "officer", NOW)
-    assert (done.receipts, done.forgotten, done.unclear) == (1, 1, ())
-    assert standing(stages.database, receipt) == {}
-    assert erase_again(stages.stewardship(), [document], "officer", NOW).forgotten == 0
+        kept = receipt_of(tx, Id(receipt.profiles[0].bytes))
+    assert kept is not None
+    assert checked(kept, ring().receipt_keys()).receipt == receipt
+
+
+def test_who_stood_together_with_others_in_a_backup_is_told(stages: StagesOnPostgres) -> None:
+    stages.send(event(1, MAIL), event(2, PHONE))
+    erase(stages, home_of(stages, 1))
+    (line,) = logged(stages)
+    without_the_erasure(stages)
+    stages.send(event(1, MAIL), event(3, MAIL | PHONE))
+    together = home_of(stages, 1)
+    done = erase_again(stages.stewardship(), [line], "officer", NOW)
+    assert (done.forgotten, done.unclear) == (0, (together,))
+    assert home_of(stages, 1) == together
+
+
+def test_no_id_of_theirs_is_given_again(stages: StagesOnPostgres) -> None:
+    """Somebody whose records once stood in a profile that was merged into theirs, and were taken out since."""
+    stages.send(event(1, MAIL), event(2, MAIL | {"device_id": "d-1"}))
+    stages.send(event(3, PHONE))
+    stages.send(event(4, MAIL | PHONE))
+    (merge,) = merges(stages)
+    theirs = home_of(stages, 1)
+    taken = [record(stages, 3), record(stages, 4)]
+    take_out(stages.stewardship(), theirs, taken, (), Asked("ann", "another one", NOW))
+    assert home_of(stages, 3) != theirs
+    done = erase(stages, theirs)
+    before = stages.rows("SELECT profile_id FROM customer_profile")
+    with pytest.raises(Conflict, match="was forgotten"):
+        stages.rollback(merge)
+    assert stages.rows("SELECT profile_id FROM customer_profile") == before
+    assert not {p for (p,) in before} & set(done.profiles)
 
 
 def test_a_replay_brings_nobody_back(database: str, stages: StagesOnPostgres) -> None:
@@ -313,7 +415,9 @@ def test_a_replay_brings_nobody_back(database: str, stages: StagesOnPostgres) ->
     before.build()
     done = erase(stages, home_of(stages, 1))
     assert done.done["replays in the making"] == 1
-    assert stages.rows("SELECT to_regnamespace('shadow')") == [(None,)]
+    assert stages.rows("SELECT count(*) FROM shadow.data_key") == [(1,)]
+    with pytest.raises(Conflict, match="forgotten"):
+        before.activate()
     after.build()
     after.activate()
     stages.send(*sent)
@@ -334,13 +438,15 @@ async def test_a_customer_is_forgotten_over_http(client: httpx.AsyncClient, stag
     assert (await client.get(path)).status_code == 200
     assert (await client.get(f"{path}/erasure")).status_code == 404
     planned = {"reason": "request 17", "actor": "ann"}
+    unplanned = await client.delete(path, params=planned)
+    assert unplanned.json()["error"]["message"].startswith("plan: ")
     wrong = await client.delete(path, params={**planned, "plan": "0" * 16})
     assert wrong.status_code == 409
     done = (await client.delete(path, params={**planned, "plan": told["plan"]})).json()
     assert done["done"] == told["done"]
     assert done["receipt"]["receipt"]["actor"] == "ann"
     assert (await client.get(path, headers={"Cache-Control": "no-cache"})).status_code == 404
-    assert (await client.delete(path, params=planned)).status_code == 404
+    assert (await client.delete(path, params={**planned, "dry_run": True})).status_code == 404
     for led in done["profiles"]:
         kept = await client.get(f"/v1/profiles/{led}/erasure")
         assert kept.json() == done["receipt"]
@@ -368,8 +474,10 @@ def test_a_customer_is_forgotten_from_the_command_line(stages: StagesOnPostgres,
     assert "The signature holds" in run("verify", str(receipt), "--public-key", key)
     log = tmp_path / "log.ndjson"
     log.write_text(run("log"))
-    assert log.read_bytes().strip() == receipt.read_bytes()
-    assert run("again", str(log)) == "1 receipts; 0 customers stood again and were forgotten\n"
+    line = json.loads(log.read_text())
+    assert len(line.pop("events")) == 5
+    assert line == json.loads(receipt.read_text())
+    assert run("again", str(log)) == "1 erasures; 0 customers stood again and were forgotten\n"
     receipt.write_bytes(receipt.read_bytes().replace(b"request 17", b"request 18"))
     with pytest.raises(BadInput, match="signature"):
         CliRunner().invoke(app, ["erase", "verify", str(receipt)], catch_exceptions=False)

@@ -24,19 +24,20 @@ WITH RECURSIVE gone AS (
 SELECT profile_id FROM gone ORDER BY profile_id
 
 -- name: erase_events
--- Events with the keys of their raw events, those that brought one again included; the index remembers that they were.
+-- Events with the keys of their raw events, those that brought one again included; the index remembers that they were. Ids of raw
+-- events begin with the time at which they came, so that the last one says when that was.
 WITH gone AS (
-    DELETE FROM event WHERE record_id = ANY(%(records)s::uuid[]) RETURNING event_id, raw_id, accepted_at
+    DELETE FROM event WHERE record_id = ANY(%(records)s::uuid[]) RETURNING event_id, raw_id
 ), again AS (
     DELETE FROM duplicate_event d USING gone WHERE d.event_id = gone.event_id RETURNING d.raw_id
+), raws AS (
+    SELECT raw_id FROM gone UNION SELECT raw_id FROM again
 ), keys AS (
-    DELETE FROM data_key k USING (SELECT raw_id FROM gone UNION SELECT raw_id FROM again) r WHERE k.owner_id = r.raw_id
-    RETURNING 1
+    DELETE FROM data_key k USING raws r WHERE k.owner_id = r.raw_id RETURNING 1
 ), indexed AS (
-    UPDATE event_index i SET record_id = NULL, erased = true FROM gone WHERE i.event_id = gone.event_id RETURNING 1
+    UPDATE event_index i SET record_id = NULL, erased_by = %(erasure)s FROM gone WHERE i.event_id = gone.event_id
 )
-SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM keys), (SELECT count(*) FROM indexed),
-       (SELECT max(accepted_at) FROM gone)
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM keys), (SELECT raw_id FROM raws ORDER BY raw_id DESC LIMIT 1)
 
 -- name: erase_records
 -- Identity records with their keys, hashes, purchases and evidence.
@@ -65,6 +66,11 @@ DELETE FROM match_key WHERE key = ANY(%(keys)s::bigint[]) AND record_id = ANY(%(
 -- Of records that nobody can open, so that their keys are known to nobody: the whole table is read for them.
 DELETE FROM match_key WHERE record_id = ANY(%(records)s::uuid[])
 
+-- name: forget_wear
+-- An identifier that nobody holds any more is not shared either. Under an over-full key nobody is filed, so that it stays.
+DELETE FROM worn_key w WHERE w.key = ANY(%(keys)s::bigint[]) AND w.step < 4
+  AND NOT EXISTS (SELECT FROM match_key m WHERE m.key = w.key)
+
 -- name: keep_wear
 -- Limits that were crossed stay crossed: who else holds the key was judged by it.
 INSERT INTO kept_wear (key) SELECT key FROM worn_key WHERE key = ANY(%(keys)s::bigint[]) ON CONFLICT DO NOTHING
@@ -87,28 +93,43 @@ SELECT count(*) FROM cut
 -- name: erase_empty_constraints
 DELETE FROM identity_constraint WHERE left_records = '{}' OR right_records = '{}'
 
--- name: erase_reviews
--- Reviews of these profiles say what was asked and when, and no longer what by.
-UPDATE review_queue
-SET low_record = '00000000-0000-0000-0000-000000000000', high_record = '00000000-0000-0000-0000-000000000000',
-    scoring_details = '{}'
-WHERE low_profile = ANY(%(profiles)s::uuid[]) OR high_profile = ANY(%(profiles)s::uuid[])
-
--- name: erase_merge_log
--- Entries of all profiles that ever held these records lose them: from the records that moved, from both snapshots, and from the
--- evidence. Hashes of identifiers that nobody else holds go as well.
+-- name: profiles_ever
+-- The profiles that these records ever stood in, by the merge log.
 WITH RECURSIVE told AS (
     SELECT unnest(%(profiles)s::uuid[]) AS profile_id
     UNION
     SELECT other.profile_id
-    FROM told JOIN identity_merge_log m ON told.profile_id IN (m.source_profile, m.target_profile)
-    CROSS JOIN LATERAL (VALUES (m.source_profile), (m.target_profile)) other(profile_id)
+    FROM told CROSS JOIN LATERAL (
+        SELECT * FROM identity_merge_log s WHERE s.source_profile = told.profile_id
+        UNION ALL
+        SELECT * FROM identity_merge_log t WHERE t.target_profile = told.profile_id
+    ) m CROSS JOIN LATERAL (VALUES (m.source_profile), (m.target_profile)) other(profile_id)
     WHERE m.records && %(records)s::uuid[]
-), entries AS (
-    SELECT DISTINCT m.merge_log_id FROM told
-    JOIN identity_merge_log m ON told.profile_id IN (m.source_profile, m.target_profile)
-    WHERE m.records && %(records)s::uuid[]
-       OR m.source_snapshot -> 'records' ?| %(names)s::text[] OR m.target_snapshot -> 'records' ?| %(names)s::text[]
+)
+SELECT profile_id FROM told
+
+-- name: erase_reviews
+-- Reviews of these profiles, and of others by these records, say what was asked and when, and no longer what by.
+UPDATE review_queue q
+SET low_record = '00000000-0000-0000-0000-000000000000', high_record = '00000000-0000-0000-0000-000000000000',
+    scoring_details = '{}'
+FROM (
+    SELECT review_id FROM review_queue WHERE low_profile = ANY(%(ever)s::uuid[])
+    UNION
+    SELECT review_id FROM review_queue WHERE high_profile = ANY(%(ever)s::uuid[])
+) near
+WHERE q.review_id = near.review_id AND (
+    q.low_profile = ANY(%(profiles)s::uuid[]) OR q.high_profile = ANY(%(profiles)s::uuid[])
+    OR q.low_record = ANY(%(records)s::uuid[]) OR q.high_record = ANY(%(records)s::uuid[])
+    OR jsonb_path_query_array(q.scoring_details, '$.**?(@.type() == "string")') ?| %(names)s::text[])
+
+-- name: erase_merge_log
+-- Entries of all profiles that ever held these records lose them: from the records that moved, from both snapshots (with the hashes
+-- that they held), and from the evidence.
+WITH entries AS (
+    SELECT merge_log_id FROM identity_merge_log WHERE source_profile = ANY(%(ever)s::uuid[])
+    UNION
+    SELECT merge_log_id FROM identity_merge_log WHERE target_profile = ANY(%(ever)s::uuid[])
 )
 UPDATE identity_merge_log m
 SET records = ARRAY(SELECT r FROM unnest(m.records) r WHERE r <> ALL(%(records)s::uuid[])),
@@ -117,43 +138,46 @@ SET records = ARRAY(SELECT r FROM unnest(m.records) r WHERE r <> ALL(%(records)s
     scoring_details = m.scoring_details || jsonb_build_object('evidence', coalesce((
         SELECT jsonb_agg(e) FROM jsonb_array_elements(m.scoring_details -> 'evidence') e
         WHERE e ->> 'low' <> ALL(%(names)s) AND e ->> 'high' <> ALL(%(names)s)), '[]'))
-FROM entries WHERE m.merge_log_id = entries.merge_log_id
+FROM entries WHERE m.merge_log_id = entries.merge_log_id AND (
+    m.records && %(records)s::uuid[]
+    OR m.source_snapshot -> 'records' ?| %(names)s::text[] OR m.target_snapshot -> 'records' ?| %(names)s::text[])
 
 -- name: erase_profiles
 WITH gone AS (
     DELETE FROM customer_profile WHERE profile_id = ANY(%(profiles)s::uuid[]) RETURNING profile_id
 ), embedded AS (
     DELETE FROM profile_embedding WHERE profile_id = ANY(%(profiles)s::uuid[])
-), due AS (
-    DELETE FROM embedding_due WHERE profile_id = ANY(%(profiles)s::uuid[])
 )
 SELECT count(*) FROM gone
 
 -- name: erase_letters
--- The keys of dead letters, so that nothing opens what is left of them in their topic.
-DELETE FROM data_key WHERE owner_id = ANY(%(letters)s::uuid[])
+-- The keys of dead letters, and of raw events that became one on their way, so that nothing opens what is left of them.
+DELETE FROM data_key WHERE owner_id = ANY(%(owners)s::uuid[])
 
 -- name: hashes_of_records
--- The value hashes that these records hold and no other record does.
-SELECT DISTINCT i.type, i.value_hash FROM record_identifier i
-WHERE i.record_id = ANY(%(records)s::uuid[])
-  AND NOT EXISTS (SELECT FROM record_identifier o WHERE o.value_hash = i.value_hash AND o.type = i.type
-                    AND o.record_id <> ALL(%(records)s::uuid[]))
+-- The value hashes that these records hold.
+SELECT DISTINCT type, value_hash FROM record_identifier WHERE record_id = ANY(%(records)s::uuid[])
+
+-- name: hash_versions
+-- Under which version of the hash keys each record is filed.
+SELECT record_id, hash_key_version FROM identity_record WHERE record_id = ANY(%(records)s::uuid[])
 
 -- name: write_erasure
-INSERT INTO erasure (erasure_id, erased_at, actor, reason, receipt) VALUES (%s, %s, %s, %s, %s)
+INSERT INTO erasure (erasure_id, erased_at, actor, reason, request_id, api_key, receipt)
+VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 
 -- name: write_erased_profiles
 INSERT INTO erased_profile (profile_id, erasure_id) SELECT unnest(%s::uuid[]), %s ON CONFLICT DO NOTHING
 
 -- name: read_erasures
--- Receipts, the oldest first.
-SELECT receipt FROM erasure ORDER BY erased_at, erasure_id
+-- Receipts with the events that went, the oldest first.
+SELECT receipt, ARRAY(SELECT event_id::text FROM event_index i WHERE i.erased_by = e.erasure_id ORDER BY event_id)
+FROM erasure e ORDER BY erased_at, erasure_id
 
 -- name: note_duplicates
 -- Raw events that brought an event again. Those of an erased event lose their key at once.
 WITH came AS (
-    SELECT c.event_id, c.raw_id, i.erased, i.accepted_at
+    SELECT c.event_id, c.raw_id, i.erased_by IS NOT NULL AS erased, i.accepted_at
     FROM unnest(%(events)s::uuid[], %(raws)s::uuid[]) c(event_id, raw_id) JOIN event_index i USING (event_id)
 ), gone AS (
     DELETE FROM data_key k USING came WHERE came.erased AND k.owner_id = came.raw_id
@@ -169,23 +193,37 @@ ON CONFLICT DO NOTHING
 SELECT l.dead_letter_id FROM dead_letter l JOIN data_key k ON k.owner_id = l.dead_letter_id ORDER BY 1
 
 -- name: shadows
--- Schemas in which a replay decides.
+-- Schemas in which a replay decides beside the live house.
 SELECT n.nspname FROM pg_namespace n WHERE EXISTS (
     SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'replay_kept')
 
 -- name: standing_of_erased
--- How many profiles and records there are of ids that were erased.
+-- How many profiles there are of ids that were erased, and events of those that were.
 SELECT (SELECT count(*) FROM customer_profile WHERE profile_id = ANY(%(profiles)s::uuid[])),
-       (SELECT count(*) FROM identity_record WHERE profile_id = ANY(%(profiles)s::uuid[]))
+       (SELECT count(*) FROM event_index i JOIN event e USING (event_id, accepted_at)
+        WHERE i.event_id = ANY(%(events)s::uuid[]) OR i.erased_by = %(erasure)s)
 
--- name: survivors_of_erased
--- The customers that ids lead to, of those that stand.
-SELECT DISTINCT led.profile_id FROM customer_profile p CROSS JOIN LATERAL (
-    WITH RECURSIVE way AS (
-        SELECT p.profile_id, p.merged_into
-        UNION ALL
-        SELECT n.profile_id, n.merged_into FROM way JOIN customer_profile n ON n.profile_id = way.merged_into
-    )
-    SELECT profile_id FROM way WHERE merged_into IS NULL
-) led
-WHERE p.profile_id = ANY(%(profiles)s::uuid[]) ORDER BY 1
+-- name: customers_of_erased
+-- The customers that events which were erased speak of, and whether all that these customers consist of are such events.
+SELECT mine.profile_id, count(*) = count(*) FILTER (WHERE e.event_id = ANY(%(events)s::uuid[]))
+FROM (
+    SELECT DISTINCT r.profile_id FROM event_index i JOIN identity_record r USING (record_id)
+    WHERE i.event_id = ANY(%(events)s::uuid[])
+) mine
+JOIN identity_record r USING (profile_id) JOIN event e USING (record_id)
+GROUP BY mine.profile_id ORDER BY mine.profile_id
+
+-- name: mark_erased
+-- Events that are not there, and are not to come again.
+INSERT INTO event_index (event_id, record_id, accepted_at, erased_by)
+SELECT unnest(%(events)s::uuid[]), NULL, %(at)s, %(erasure)s
+ON CONFLICT DO NOTHING
+
+-- name: events_erased
+-- The ids of the events that went with an erasure.
+SELECT coalesce(array_agg(event_id::text), '{}') FROM event_index WHERE erased_by = %s
+
+-- name: shred_shadow
+-- The keys of what a replay made of their events, before these go.
+DELETE FROM {shadow}.data_key k USING {shadow}.event_index i JOIN public.event e USING (event_id)
+WHERE e.record_id = ANY(%(records)s::uuid[]) AND k.owner_id = i.record_id

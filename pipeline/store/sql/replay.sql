@@ -94,7 +94,7 @@ SELECT from_time, model_version, policy_version, region, key_version, built_at F
 UPDATE replay SET built_at = coalesce(built_at, %s)
 
 -- name: replay_total
-SELECT (SELECT count(*) FROM public.event_index WHERE NOT erased), (SELECT count(*) FROM event_index)
+SELECT (SELECT count(*) FROM public.event_index WHERE erased_by IS NULL), (SELECT count(*) FROM event_index)
 
 -- name: replay_reached
 -- The last event of the fixed order that is decided here.
@@ -108,7 +108,7 @@ WHERE (accepted_at, event_id) > (%(at)s, %(event)s) ORDER BY accepted_at, event_
 -- name: replay_missing
 -- Live events that are not here yet.
 SELECT l.accepted_at, l.event_id FROM public.event_index l
-WHERE NOT l.erased AND NOT EXISTS (SELECT FROM event_index s WHERE s.event_id = l.event_id)
+WHERE l.erased_by IS NULL AND NOT EXISTS (SELECT FROM event_index s WHERE s.event_id = l.event_id)
 ORDER BY l.accepted_at, l.event_id
 
 -- name: replay_events
@@ -149,7 +149,7 @@ SELECT count(*) FROM event WHERE accepted_at < (SELECT from_time FROM replay)
 -- name: replay_forgotten
 -- How many people of whom this shadow knows were forgotten since, or their events taken out.
 SELECT (SELECT count(*) FROM event_index s
-        WHERE NOT EXISTS (SELECT FROM public.event_index l WHERE l.event_id = s.event_id AND NOT l.erased))
+        WHERE NOT EXISTS (SELECT FROM public.event_index l WHERE l.event_id = s.event_id AND l.erased_by IS NULL))
      + (SELECT count(*) FROM event s JOIN public.event_index l USING (event_id)
         WHERE l.record_id IS NOT NULL AND NOT EXISTS (SELECT FROM public.data_key k WHERE k.owner_id = l.record_id))
 
