@@ -81,6 +81,11 @@ class ReviewWriter:
         row = self._tx.row("answer_review", given)
         return None if row is None else ReviewChange(*row)
 
+    def take_back(self, review_id: Id) -> ReviewChange:
+        """An answered review whose answer is taken back."""
+        (row,) = self._tx.rows("take_back_review", (self._author.now, review_id))
+        return ReviewChange(*row)
+
     def _retire(self, retired: Sequence[Id]) -> list[ReviewChange]:
         if not retired:
             return []
