@@ -32,6 +32,7 @@ from pipeline.identity.policy import Policy
 from pipeline.joining import Joined
 from pipeline.privacy.keyring import KeyRing
 from pipeline.remembered import Remembered
+from pipeline.revoking import Revoked
 from pipeline.seen import Seen
 from pipeline.settings import Settings
 from pipeline.store.reviews import StoredReview
@@ -60,6 +61,9 @@ class Steward(Protocol):
 
     def join(self, profiles: Sequence[Id], asked: Asked) -> Joined:
         """Make profiles one customer."""
+
+    def revoke(self, constraint_id: Id, asked: Asked, seen: Seen) -> Revoked:
+        """Take back what was said, if it is as it was seen."""
 
     def answer(
         self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen, occasion: Occasion

@@ -1,4 +1,4 @@
-"""What stewards said taken back on a real Postgres: what comes of each kind of word, that it lasts, and what is refused."""
+"""What stewards said taken back on a real Postgres: what comes of each word, that it lasts, and what is refused."""
 
 from __future__ import annotations
 
