@@ -368,8 +368,8 @@ def test_a_cannot_link_is_revoked_while_records_of_either_side_come() -> None:
     one_truth(people, 2, bodies)
 
 
-def test_a_must_link_is_revoked_while_a_record_comes_that_holds_the_two_together() -> None:
-    people = [person(A), person(B), person(A | COOKIE), person(A | B)]
+def test_a_must_link_is_revoked_while_records_of_either_side_come() -> None:
+    people = [person(A), person(B), person(A | COOKIE), person(B | C)]
 
     def bodies(w: World) -> Bodies:
         word = together(w, people[0], people[1])

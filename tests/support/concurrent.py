@@ -35,6 +35,7 @@ class InTransaction:
         self._worker = worker
         self.put: list[Constraint] = []
         self.revoked: list[Constraint] = []
+        self._held: set[Hashable] = set()
 
     @property
     def secret(self) -> bytes:
@@ -50,8 +51,11 @@ class InTransaction:
         return self._committed
 
     def _lock(self, table: str, things: Iterable[Hashable]) -> None:
-        for thing in things:
-            self._at(Kind.LOCK, (table, thing))
+        """What is held already is no step: nobody can come between, and the race is about the first time."""
+        for what in ((table, thing) for thing in things):
+            if what not in self._held:
+                self._at(Kind.LOCK, what)
+                self._held.add(what)
 
     def known(self, seen: Mapping[Id, RecordActivity]) -> dict[Id, Known]:
         if not seen:
