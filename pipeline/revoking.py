@@ -64,8 +64,8 @@ class _Row(NamedTuple):
         return Constraint(ConstraintKind(self.kind), frozenset(self.left), frozenset(self.right))
 
 
-class _Review(NamedTuple):
-    """What the constraints answer."""
+class AnsweredReview(NamedTuple):
+    """The review that constraints answer: a merge of two profiles, or a split of one, which is both."""
 
     kind: str
     low: Id
@@ -86,19 +86,10 @@ def revoke_constraint(
 
 def _revoke(act: Act, constraint_id: Id, asked: Asked, seen: Seen) -> Revoked:
     rows = _to_revoke(act.tx, constraint_id, seen)
-    ids = tuple(row.constraint_id for row in rows)
-    review_id, review = rows[0].review_id, _answered(act.tx, rows[0].review_id)
-    home = homes(act.store, frozenset().union(*(row.said.left | row.said.right for row in rows)))
+    ids, review_id = tuple(row.constraint_id for row in rows), rows[0].review_id
     act.revoke(ids)
-    found, settlement = decide_without(
-        act,
-        [row.said for row in rows],
-        home,
-        _claims(act.tx, ids),
-        also=frozenset((review.low, review.high))
-        if review
-        else frozenset(),  # their versions are told with it
-        hold=review is not None and review.kind == SPLIT and rows[0].said.kind is ConstraintKind.MUST_LINK,
+    home, found, settlement = decide_without(
+        act, [row.said for row in rows], _claims(act.tx, ids), _answered(act.tx, review_id)
     )
     taken_back = [] if review_id is None else [act.reviews.take_back(review_id)]
     moves = moves_of(found, settlement)
@@ -116,24 +107,28 @@ def _revoke(act: Act, constraint_id: Id, asked: Asked, seen: Seen) -> Revoked:
 def decide_without(
     act: Deciding,
     revoked: Sequence[Constraint],
-    home: Mapping[Id, Id],
     claims: Mapping[Id, RecordSet],
-    *,
-    also: frozenset[Id] = frozenset(),
-    hold: bool = False,
-) -> tuple[Found, Settlement]:
-    """Decide afresh all who stand in the profiles of records that these constraints named, which are revoked by now.
+    answered: AnsweredReview | None = None,
+) -> tuple[dict[Id, Id], Found, Settlement]:
+    """Decide afresh all who stand in the profiles of records that these constraints name, which are revoked by now.
+    Where those records stood is told first.
 
-    `home` is where those records stand; `claims` are the records that profiles had before what the constraints made, so
-    that ids come back; `also` are more profiles to lock. With `hold` a customer above the limit who would fall apart is
-    held, and its split proposed. Raises TransactionConflict.
+    `claims` are the records that profiles had before what the constraints made, so that ids come back. Where they
+    `answered` that a customer stays whole, it is held if it would fall apart, and its split proposed. Raises
+    TransactionConflict.
     """
-    named = frozenset(home.values())
+    named = frozenset().union(*(c.left | c.right for c in revoked))
+    home = homes(act.store, named)
     act.heed(revoked)
-    found = act.gather(named | claims.keys() | also)
-    if homes(act.store, home) != home:
-        raise TransactionConflict("a record of the constraint moved before its profile was locked")
-    return found, act.settle(found, claims, hold=named if hold else frozenset())
+    # the versions of those that the review names are told with it
+    also = frozenset((answered.low, answered.high)) if answered else frozenset()
+    found = act.gather(frozenset(home.values()) | claims.keys() | also)
+    if homes(act.store, named) != home:
+        raise TransactionConflict("a record of the constraint moved, or came, before its profile was locked")
+    kept_whole = answered is not None and answered.kind == SPLIT
+    kept_whole &= any(c.kind is ConstraintKind.MUST_LINK for c in revoked)
+    hold = frozenset(home.values()) if kept_whole else frozenset()
+    return home, found, act.settle(found, claims, hold=hold)
 
 
 def _to_revoke(tx: Transaction, constraint_id: Id, seen: Seen) -> list[_Row]:
@@ -160,6 +155,6 @@ def _claims(tx: Transaction, constraints: Sequence[Id]) -> dict[Id, RecordSet]:
     return claims(made)
 
 
-def _answered(tx: Transaction, review_id: Id | None) -> _Review | None:
+def _answered(tx: Transaction, review_id: Id | None) -> AnsweredReview | None:
     row = None if review_id is None else tx.row("review_answered", (review_id,))
-    return None if row is None else _Review(*row)
+    return None if row is None else AnsweredReview(*row)

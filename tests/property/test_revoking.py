@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.identity.ids import Id
-from pipeline.identity.model import Constraint, ConstraintKind
+from pipeline.identity.model import Constraint, ConstraintKind, Merged
+from pipeline.identity.policy import Policy
 from pipeline.identity.scratch import resolve_all
 from pipeline.identity.undo import RecordSet, Undo, claims
 from pipeline.joining import unite
@@ -25,11 +26,21 @@ from tests.support.people import Person, model, narrow, policy
 class History(Stream):
     """Records that arrive, and stewards who say things and take them back."""
 
+    def __init__(self, rules: Policy) -> None:
+        super().__init__(rules)
+        self.made: dict[int, list[Undo]] = {}
+
     def join(self, profiles: list[Id]) -> Constraint:
-        act = self.act()
-        _, found, settlement = unite(act, profiles)
+        before = self.live()
+        _, found, settlement = unite(self.act(), profiles)
         self.store.write(found, settlement, {}, {})
-        return self.store.rules[-1]
+        word = self.store.rules[-1]
+        self.made[id(word)] = [
+            Undo(self._new_id(), d.source, d.target, before[d.source], before[d.target])
+            for d in settlement.decisions
+            if isinstance(d, Merged) and d.records <= word.left | word.right
+        ]
+        return word
 
     def take_out(self, profile: Id, chosen: RecordSet) -> Constraint:
         found, settlement = part(self.act(), profile, self.store.members([profile]), chosen)
@@ -43,11 +54,12 @@ class History(Stream):
         self.store.write(found, act.settle(found), {}, {})
         return word
 
-    def revoke(self, *words: Constraint, made: tuple[Undo, ...] = ()) -> None:
+    def revoke(self, *words: Constraint) -> None:
+        """Ids that joining made go come back."""
         act = self.act()
-        home = homes(self.store, frozenset().union(*(w.left | w.right for w in words)))
         act.revoke(words)
-        found, settlement = decide_without(act, words, home, claims(made))
+        made = [undo for w in words for undo in self.made.pop(id(w), ())]
+        _, found, settlement = decide_without(act, words, claims(made))
         self.store.write(found, settlement, {}, {})
 
     def live(self) -> dict[Id, RecordSet]:
@@ -57,6 +69,9 @@ class History(Stream):
     def equals_scratch(self, arrivals: list[Person]) -> None:
         """What stands is what a history has in which nothing was said but what stands, and that at its end."""
         records, rules = [p.record_id for p in arrivals], self.store.rules
+        assert all(
+            self.store.profiles[p].is_merged != bool(self.store.members([p])) for p in self.store.profiles
+        )
         without = History(self.rules)
         without.arrive(arrivals)
         for word in rules:
