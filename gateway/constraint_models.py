@@ -14,8 +14,8 @@ from gateway.unmerge_models import Move, UnmergeRequest
 
 
 class Constraint(View):
-    """A steward's or a rollback's word: the left records are (`must_link`), or are not (`cannot_link`), one customer
-    with the right ones. A must-link holds all of either side together."""
+    """What a steward, or a rollback, said of records: the left ones are (`must_link`), or are not (`cannot_link`), one
+    customer with the right ones. A must-link holds all of either side together."""
 
     model_config = shown(
         constraint_id="019c1f3b-0a10-7b52-9c33-8d9eafb0c1d2",
@@ -59,7 +59,7 @@ class Constraints(CursorPage[Constraint]):
 
 
 class RevokeRequest(UnmergeRequest):
-    """Why a word is taken back; to be rehearsed first."""
+    """Why a constraint is taken back; to be rehearsed first."""
 
 
 class Revoked(View):

@@ -79,7 +79,7 @@ async def get_constraint(request: Request, response: Response, constraint_id: UU
 
 
 @router.post(
-    "/constraints/{constraint_id}/revoke", responses=errors(*CONDITIONAL), summary="Take a word back"
+    "/constraints/{constraint_id}/revoke", responses=errors(*CONDITIONAL), summary="Revoke a constraint"
 )
 async def revoke(request: Request, constraint_id: UUID, body: RevokeRequest, seen: IfMatch) -> Revoked:
     """All whom it names are decided afresh without it: records that nothing else holds together come apart, under
