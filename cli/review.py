@@ -38,6 +38,7 @@ class Status(StrEnum):
     OBSOLETE = "obsolete"
     APPROVED = "approved"
     REJECTED = "rejected"
+    REVOKED = "revoked"
 
 
 ReviewId = Annotated[UUID, typer.Argument(help="The review's id.")]
@@ -148,14 +149,14 @@ def assign(
     """Give a review to a steward, or to nobody; what is somebody else's only with its --etag."""
     from datetime import UTC
 
-    from cli.steward import stewardship
+    from cli.steward import seen, stewardship
     from pipeline.identity.ids import Id
     from pipeline.review_queue import assign_review
 
     if (to is None) != nobody:
         raise typer.BadParameter("name a steward, or say --nobody")
     with stewardship() as by:
-        found = assign_review(by, Id(review_id.bytes), to, actor, reason, datetime.now(UTC), seen=_seen(etag))
+        found = assign_review(by, Id(review_id.bytes), to, actor, reason, datetime.now(UTC), seen=seen(etag))
     _tell(found, as_json)
 
 
@@ -171,18 +172,14 @@ def skip(
     """Put a review aside for a while: until then it is left out of what waits."""
     from datetime import UTC
 
-    from cli.steward import stewardship
+    from cli.steward import seen, stewardship
     from pipeline.identity.ids import Id
     from pipeline.review_queue import skip_review
 
     at = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
     with stewardship() as by:
-        found = skip_review(by, Id(review_id.bytes), at, actor, reason, datetime.now(UTC), seen=_seen(etag))
+        found = skip_review(by, Id(review_id.bytes), at, actor, reason, datetime.now(UTC), seen=seen(etag))
     _tell(found, as_json)
-
-
-def _seen(etag: str | None) -> frozenset[str] | None:
-    return None if etag is None else frozenset((f'"{etag.strip(chr(34))}"',))  # shells take quotes away
 
 
 def _tell(review: StoredReview, as_json: bool) -> None:
@@ -201,7 +198,7 @@ def _answer(
 
     import orjson
 
-    from cli.steward import stewardship
+    from cli.steward import seen, stewardship
     from pipeline.answer import answer_review
     from pipeline.explain.report import as_data
     from pipeline.explain.reviews import done
@@ -209,6 +206,6 @@ def _answer(
 
     with stewardship() as by:
         answered = answer_review(
-            by, Id(review_id.bytes), answer, actor, reason, datetime.now(UTC), seen=_seen(etag)
+            by, Id(review_id.bytes), answer, actor, reason, datetime.now(UTC), seen=seen(etag)
         )
     typer.echo(orjson.dumps(as_data(answered)).decode() if as_json else done(answered))

@@ -7,7 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipeline.seen import Seen
     from pipeline.steward import Stewardship
+
+
+def seen(etag: str | None) -> Seen:
+    """What was read, by its ETag if that is given."""
+    return None if etag is None else frozenset((f'"{etag.strip(chr(34))}"',))  # shells take quotes away
 
 
 @contextmanager

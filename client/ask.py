@@ -16,6 +16,7 @@ import orjson
 from pydantic import BaseModel
 
 from client.call import Call
+from gateway.constraint_models import Constraint, Constraints, Revoked
 from gateway.customer_models import (
     EventsPage,
     Identifiers,
@@ -368,6 +369,48 @@ def skip(
     """Put a review aside until a moment, which has a time zone."""
     body = {"until": until, "reason": reason, "actor": actor}
     return _post(f"/v1/reviews/{_id(review_id)}/skip", body, Review, headers=_written(once, etag))
+
+
+def constraints(
+    *,
+    profile_id: Ident | None = None,
+    kind: Literal["must_link", "cannot_link"] | None = None,
+    actor: str | None = None,
+    review_id: Ident | None = None,
+    revoked: bool | None = None,
+    cursor: str | None = None,
+    limit: int = 20,
+) -> Call[Constraints]:
+    """What stewards said of records, the newest first, behind the `cursor` of the page before."""
+    chosen = {
+        "profile_id": None if profile_id is None else _id(profile_id),
+        "kind": kind,
+        "actor": actor,
+        "review_id": None if review_id is None else _id(review_id),
+        "revoked": revoked,
+    }
+    return _get("/v1/constraints", Constraints, cursor=cursor, limit=limit, **chosen)
+
+
+def constraint(constraint_id: Ident) -> Call[Constraint]:
+    """One of them."""
+    return _get(f"/v1/constraints/{_id(constraint_id)}", Constraint)
+
+
+def revoke(
+    constraint_id: Ident,
+    reason: str,
+    *,
+    dry_run: bool = False,
+    plan: str | None = None,
+    etag: str | None = None,
+    actor: str | None = None,
+    once: str | None = None,
+) -> Call[Revoked]:
+    """Take a constraint back, or the answer to a review that it is part of; a dry run names the `plan` that makes sure
+    that just that is done."""
+    body = {"reason": reason, "dry_run": dry_run, "plan": plan, "actor": actor}
+    return _post(f"/v1/constraints/{_id(constraint_id)}/revoke", body, Revoked, headers=_written(once, etag))
 
 
 def _id(given: Ident) -> str:

@@ -20,14 +20,18 @@ class ActKind(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     ROLLBACK = "rollback"
+    REVOKE = "revoke"
 
 
+_REVOKED = "revoked"
+"""The status of a review whose answer was taken back."""
 _ANSWERED = {ActKind.APPROVE: "approved", ActKind.REJECT: "rejected"}
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """An act that a steward was told is done, on a review or a merge log entry, for a `reason` that no other has.
+    """An act that a steward was told is done, on a review, a merge log entry or a constraint, for a `reason` that no
+    other has.
 
     `logged` are the merge log entries that the answer named.
     """
@@ -43,13 +47,14 @@ class Act:
 
 
 class Said(NamedTuple):
-    """A constraint as it stands. `review` is the one it answers."""
+    """A constraint. `review` is the one it answers."""
 
     kind: str
     left: frozenset[str]
     right: frozenset[str]
     reason: str
     review: str | None
+    is_revoked: bool = False
 
 
 class Logged(NamedTuple):
@@ -61,20 +66,25 @@ class Logged(NamedTuple):
 
 
 def said(tx: Transaction) -> list[Said]:
-    """Every constraint that stands."""
+    """Every constraint, those that were revoked among them."""
     return [Said(k, frozenset(a), frozenset(b), *rest) for k, a, b, *rest in tx.rows("faults_constraints")]
 
 
 def act_findings(tx: Transaction, acts: Collection[Act], words: Sequence[Said]) -> Iterator[Finding]:
     """Acts that are not there as acknowledged, and words that are there twice, acknowledged or not."""
     reviews = {review: (kind, status) for review, kind, status in tx.rows("faults_reviews")}
+    revoked: dict[str, str] = dict(tx.rows("faults_revoked"))
     log = {entry: Logged(entry, *rest) for entry, *rest in tx.rows("faults_merge_log")}
-    for word, count in Counter(words).items():
+    for word, count in Counter(w._replace(is_revoked=False) for w in words).items():
         if count > 1:
             yield Finding(FindingKind.ACT_TWICE, f"constraint of {word.reason}", f"{count} alike", "one")
     for act in acts:
         if act.kind is ActKind.ROLLBACK:
             yield from _undone(act, words, log.get(act.subject))
+        elif act.kind is ActKind.REVOKE:
+            why = revoked.get(act.subject)
+            if why != act.reason:
+                yield Finding(FindingKind.ACT_LOST, str(act), f"revoked: {why}", f"revoked: {act.reason}")
         else:
             yield from _answered(act, words, reviews.get(act.subject))
         yield from _logged(act, log)
@@ -82,12 +92,16 @@ def act_findings(tx: Transaction, acts: Collection[Act], words: Sequence[Said]) 
 
 def _answered(act: Act, words: Sequence[Said], review: tuple[str, str] | None) -> Iterator[Finding]:
     kind, status = review or ("no", "review")
-    if status != _ANSWERED[act.kind]:
+    if status not in (_ANSWERED[act.kind], _REVOKED):
         yield Finding(FindingKind.ACT_LOST, str(act), f"{kind} {status}", _ANSWERED[act.kind])
     expected = "must_link" if (kind == "merge") == (act.kind is ActKind.APPROVE) else "cannot_link"
-    put = sorted(word.kind for word in words if word.review == act.subject)
+    mine = [word for word in words if word.review == act.subject]
+    put = sorted(word.kind for word in mine)
     if set(put) != {expected}:
         yield Finding(FindingKind.ACT_LOST, str(act), f"constraints {put}", f"{expected} alone")
+    if {word.is_revoked for word in mine} != {status == _REVOKED}:
+        seen = f"{kind} {status}, {sum(word.is_revoked for word in mine)} of {len(mine)} constraints revoked"
+        yield Finding(FindingKind.ACT_LOST, str(act), seen, "all of them if the review is, else none")
 
 
 def _undone(act: Act, words: Sequence[Said], merge: Logged | None) -> Iterator[Finding]:
@@ -113,7 +127,8 @@ def _logged(act: Act, log: Mapping[str, Logged]) -> Iterator[Finding]:
 
 def contradictions(words: Sequence[Said], profiles: Mapping[str, ProfileState]) -> Iterator[Finding]:
     """Profiles that hold records of both sides of a cannot-link; and records of a must-link in two profiles that no
-    cannot-link parts, which outweighs it."""
+    cannot-link parts, which outweighs it. Of what was revoked neither is true any more."""
+    words = [word for word in words if not word.is_revoked]
     home = {record: profile for profile, state in profiles.items() for record in state.record_ids}
     parted: set[frozenset[str]] = set()
     for word in words:

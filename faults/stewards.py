@@ -1,4 +1,4 @@
-"""Stewards at work while events flow: they answer reviews and undo merges over HTTP."""
+"""Stewards at work while events flow: they answer reviews, undo merges and take back what was said, over HTTP."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _LISTS = {
     ActKind.APPROVE: ("/v1/reviews", "review_id", {"kind": "merge"}),
     ActKind.REJECT: ("/v1/reviews", "review_id", {}),
     ActKind.ROLLBACK: ("/v1/merge-logs", "merge_log_id", {"kind": "merged", "rolled_back": "false"}),
+    ActKind.REVOKE: ("/v1/constraints", "constraint_id", {"revoked": "false"}),
 }
 Item = dict[str, object]
 

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from gateway import (
     asyncapi,
     changes,
+    constraints,
     cross_origin,
     customer,
     dead_letters,
@@ -111,6 +112,7 @@ def create_app(ports: Ports) -> FastAPI:
         stewardship,
         reviews,
         reviews_in_bulk,
+        constraints,
         steward_actions,
         erasing,
         portability,

@@ -198,9 +198,17 @@ class SaidOfRecords(View):
 
 
 class ActionEntry(View):
-    """What a steward said: the answer to a review, or a constraint by itself, as of a rollback."""
+    """What a steward said: the answer to a review, or a constraint by itself, as of a rollback; or that it is taken
+    back (`review_revoked`, `constraint_revoked`)."""
 
-    kind: Literal["review_approved", "review_rejected", "must_link", "cannot_link"]
+    kind: Literal[
+        "review_approved",
+        "review_rejected",
+        "must_link",
+        "cannot_link",
+        "review_revoked",
+        "constraint_revoked",
+    ]
     at: datetime
     actor: str | None = Field(description=_STEWARDS)
     reason: str | None = Field(description=_STEWARDS)
@@ -215,7 +223,24 @@ class ActionEntry(View):
         return self.model_copy(update={"actor": None, "reason": None, "constraints": []})
 
 
-Entry = Annotated[EventEntry | DecisionEntry | ActionEntry, Field(discriminator="kind")]
+class QueueEntry(View):
+    """A review that was given to a steward, or to nobody, or put aside for a while."""
+
+    kind: Literal["review_assigned", "review_skipped"]
+    at: datetime
+    actor: str | None = Field(description=_STEWARDS)
+    reason: str | None = Field(description=_STEWARDS)
+    review_id: UUID
+    review_kind: Literal["merge", "split"]
+    assigned_to: str | None = Field(description=_STEWARDS)
+    skipped_until: datetime | None
+
+    def for_readers(self) -> QueueEntry:
+        """Without who did it, why, and whose it is."""
+        return self.model_copy(update={"actor": None, "reason": None, "assigned_to": None})
+
+
+Entry = Annotated[EventEntry | DecisionEntry | ActionEntry | QueueEntry, Field(discriminator="kind")]
 
 
 class Timeline(CursorPage[Entry], OfProfile):

@@ -33,6 +33,7 @@ from pipeline.identity.policy import Policy
 from pipeline.joining import Joined
 from pipeline.privacy.keyring import KeyRing
 from pipeline.remembered import Remembered
+from pipeline.revoking import Revoked
 from pipeline.seen import Seen
 from pipeline.settings import Settings
 from pipeline.store.reviews import StoredReview
@@ -64,6 +65,9 @@ class Steward(Protocol):
 
     def erase(self, profile: Id, asked: Asked) -> Erased:
         """Forget a customer."""
+
+    def revoke(self, constraint_id: Id, asked: Asked, seen: Seen) -> Revoked:
+        """Take back what was said, if it is as it was seen."""
 
     def answer(
         self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen, occasion: Occasion

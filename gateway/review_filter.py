@@ -15,7 +15,7 @@ Score = Annotated[float | None, Query(ge=0, le=1)]
 
 
 def _wanted(
-    status: Literal["pending", "obsolete", "approved", "rejected"] = "pending",
+    status: Literal["pending", "obsolete", "approved", "rejected", "revoked"] = "pending",
     kind: Annotated[
         Literal["merge", "split"] | None,
         Query(description="Only pairs that may be one customer, or only profiles that may be several."),

@@ -37,6 +37,9 @@ class Review(View):
                 "updated_at": "2026-01-30T09:00:00Z",
                 "answered_by": None,
                 "answer_reason": None,
+                "constraint_id": None,
+                "revoked_by": None,
+                "revoke_reason": None,
                 "assigned_to": "ann",
                 "skipped_until": None,
                 "skip_reason": None,
@@ -61,6 +64,11 @@ class Review(View):
     updated_at: datetime
     answered_by: str | None = Field(None, description="Who approved or rejected it; it was at updated_at.")
     answer_reason: str | None = Field(None, description="Why.")
+    constraint_id: UUID | None = Field(
+        None, description="The constraint that says so; it is revoked to take the answer back."
+    )
+    revoked_by: str | None = Field(None, description="Who took the answer back; then that was at updated_at.")
+    revoke_reason: str | None = Field(None, description="Why.")
     assigned_to: str | None = Field(None, description="Whose it is; null: nobody's.")
     skipped_until: datetime | None = Field(
         None, description="Put aside until then; where that has passed it waits as before."

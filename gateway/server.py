@@ -51,6 +51,7 @@ from pipeline.portability.document import Exporting, person_export
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.remembered import Remembered
 from pipeline.review_queue import assign_review, skip_review
+from pipeline.revoking import Revoked, revoke_constraint
 from pipeline.seen import Seen
 from pipeline.settings import Settings
 from pipeline.steward import Stewardship
@@ -106,6 +107,11 @@ class _Steward:
         """Forget a customer."""
         with self._acting() as by:
             return erase_person(by, profile, asked)
+
+    def revoke(self, constraint_id: Id, asked: Asked, seen: Seen) -> Revoked:
+        """Take back what was said, if it is as it was seen."""
+        with self._acting() as by:
+            return revoke_constraint(by, constraint_id, asked, seen=seen)
 
     def answer(
         self, review_id: Id, answer: Answer, actor: str, reason: str, seen: Seen, occasion: Occasion

@@ -55,7 +55,7 @@ class StewardAction(View):
     profiles: list[UUID] = Field(description="Those it was about, and those it came to.")
     merge_log_ids: list[UUID] = Field(description="Entries of the merge log that it undid or wrote.")
     details: dict[str, object] = Field(
-        description="Of assign: assigned_to and was_assigned_to. Of skip: until."
+        description="Of assign: assigned_to and was_assigned_to. Of skip: until. Of revoke: constraint_ids."
     )
     reason: str | None = Field(description="Null where none need be given.")
     request_id: str | None = Field(description="Null: it did not come by way of the gateway.")

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from gateway.documentation import WRITE, errors
 from gateway.idempotency import OnceRoute
 from gateway.models import MergeLog, MergeLogDetail, Page
-from gateway.occasions import occasion_of
+from gateway.occasions import asked_by
 from gateway.paging import Paged
 from gateway.ports import ports_of
-from gateway.rights import actor_of, needs
+from gateway.rights import needs
 from gateway.unmerge_models import (
     BulkRollbackRequest,
     Joined,
@@ -28,7 +28,6 @@ from gateway.unmerge_models import (
 from pipeline.api_keys.scope import Scope
 from pipeline.errors import BadInput, NotFound
 from pipeline.identity.ids import Id
-from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen, plan_of_all
 
 router = APIRouter(
@@ -68,7 +67,7 @@ async def post_rollback(request: Request, merge_log_id: UUID, body: UnmergeReque
     """Restores the profile that was merged away under its old id, events and identifiers included, and keeps the
     two apart from now on. A dry run says what would move; its `plan` makes sure that just that is done."""
     undo = ports_of(request).steward.rollback
-    result = await asyncio.to_thread(undo, Id(merge_log_id.bytes), _asked(request, body))
+    result = await asyncio.to_thread(undo, Id(merge_log_id.bytes), asked_by(request, body))
     return Unmerged.model_validate(result)
 
 
@@ -85,7 +84,7 @@ async def post_rollbacks(request: Request, body: BulkRollbackRequest) -> Unmerge
     if not body.dry_run and body.plan is None:
         raise BadInput("plan", "many are undone as planned only; send dry_run first, then the plan it names")
     undo = ports_of(request).steward.rollback_many
-    found = await asyncio.to_thread(undo, chosen, _asked(request, body))
+    found = await asyncio.to_thread(undo, chosen, asked_by(request, body))
     return UnmergedMany(plan=plan_of_all(found), groups=[Unmerged.model_validate(one) for one in found])
 
 
@@ -95,7 +94,7 @@ async def post_split(request: Request, profile_id: UUID, body: SplitRequest) -> 
     its id. A dry run says what would move; its `plan` makes sure that just that is done."""
     take_out = ports_of(request).steward.take_out
     records, events = ([Id(i.bytes) for i in given] for given in (body.records, body.events))
-    result = await asyncio.to_thread(take_out, Id(profile_id.bytes), records, events, _asked(request, body))
+    result = await asyncio.to_thread(take_out, Id(profile_id.bytes), records, events, asked_by(request, body))
     return Unmerged.model_validate(result)
 
 
@@ -106,11 +105,5 @@ async def post_join(request: Request, body: JoinRequest) -> Joined:
     is done. 409 where a profile was merged away or waits for an answer whether it is to be split, and where somebody
     said that records of these are two people: that outweighs it."""
     join = ports_of(request).steward.join
-    result = await asyncio.to_thread(join, [Id(p.bytes) for p in body.profiles], _asked(request, body))
+    result = await asyncio.to_thread(join, [Id(p.bytes) for p in body.profiles], asked_by(request, body))
     return Joined.model_validate(result)
-
-
-def _asked(request: Request, body: UnmergeRequest) -> Asked:
-    now = ports_of(request).clock()
-    actor, occasion = actor_of(request, body.actor), occasion_of(request)
-    return Asked(actor, body.reason, now, body.dry_run, body.plan, occasion)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 
 from gateway.cursors import MAX_CURSOR, Cursors
-from gateway.customer_models import ActionEntry, DecisionEntry, Entry, EventEntry, Timeline
+from gateway.customer_models import ActionEntry, DecisionEntry, Entry, EventEntry, QueueEntry, Timeline
 from gateway.documentation import errors
 from gateway.paging import MAX_LIMIT
 from gateway.ports import ports_of
@@ -40,11 +40,19 @@ def _event(row: Row) -> Entry:
 
 
 _LISTS = {
-    "events": _List(0, "timeline_events", "event_id", _event),
-    "decisions": _List(1, "timeline_decisions", "merge_log_id", DecisionEntry.model_validate),
-    "actions": _List(2, "timeline_actions", "action_id", ActionEntry.model_validate),
+    "events": (_List(0, "timeline_events", "event_id", _event),),
+    "decisions": (_List(1, "timeline_decisions", "merge_log_id", DecisionEntry.model_validate),),
+    "actions": (
+        _List(2, "timeline_actions", "action_id", ActionEntry.model_validate),
+        _List(3, "timeline_revocations", "action_id", ActionEntry.model_validate),
+        _List(4, "timeline_queue", "action_id", QueueEntry.model_validate),
+    ),
 }
-_FRONT = ("infinity", len(_LISTS), str(UUID(int=2**128 - 1)))
+_FRONT = (
+    "infinity",
+    1 + max(one.rank for lists in _LISTS.values() for one in lists),
+    str(UUID(int=2**128 - 1)),
+)
 
 
 @router.get("/{profile_id}/timeline", responses=errors(400, 404, 503), summary="What happened to a customer")
@@ -53,24 +61,27 @@ async def get_timeline(
     profile_id: UUID,
     only: Annotated[
         Literal["events", "decisions", "actions"] | None,
-        Query(description="Only events; only merges, splits and rollbacks; or only what stewards said."),
+        Query(
+            description="Only events; only merges, splits and rollbacks; or only what stewards said and did."
+        ),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Entries a page.")] = 20,
     cursor: Annotated[
         str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before.")
     ] = None,
 ) -> Timeline:
-    """Events at the time they happened, merges, splits and rollbacks, and what stewards said, in one list.
+    """Events at the time they happened, merges, splits and rollbacks, and what stewards said and did, in one list.
 
-    Newest first. The events are those of the records that the profile has now. Its merges and splits include those of
-    profiles that are merged into it. What comes while pages are read moves none of them: an entry never comes twice,
-    and none that was there is passed over. Who decided or said something, why, and of whose records, is told to keys
-    with the scope `steward`.
+    Newest first. What stewards said are answers and constraints, and that one was taken back; what they did about
+    reviews is to give them to somebody, or to put them aside. The events are those of the records that the profile has
+    now. Its merges and splits, and what was done about its reviews, include those of profiles that are merged into it.
+    What comes while pages are read moves none of them: an entry never comes twice, and none that was there is passed
+    over. Who decided or said something, why, and of whose records, is told to keys with the scope `steward`.
     """
     ports = ports_of(request)
     cursors = Cursors(ports.ring, "timeline", profile_id, only)
     at, rank, last = cursors.read(cursor) if cursor else _FRONT
-    lists = list(_LISTS.values()) if only is None else [_LISTS[only]]
+    lists = [one for name, several in _LISTS.items() if only in (None, name) for one in several]
     async with ports.store.snapshot() as read:
         led = await led_to(read, profile_id)
         before = {"profile_id": led.profile_id, "at": at, "rank": rank, "id": last, "limit": limit + 1}

@@ -98,7 +98,8 @@ class Announcer:
         self._send("identity.merges", messages)
 
     def reviews(self, changes: Iterable[ReviewChange], versions: Mapping[Id, int]) -> None:
-        """Reviews that came, changed or went. A proposed split names its one profile twice."""
+        """Reviews that came, changed or went. A proposed split names its one profile twice. Of a profile that is gone,
+        since a replay, no version is known: 0 is told."""
         messages = [
             {
                 "review_id": str(c.review_id),
@@ -106,9 +107,9 @@ class Announcer:
                 "status": c.status,
                 "reason": c.reason,
                 "profile_id": str(c.low),
-                "profile_version": versions[c.low],
+                "profile_version": versions.get(c.low, 0),
                 "other_profile_id": str(c.high),
-                "other_profile_version": versions[c.high],
+                "other_profile_version": versions.get(c.high, 0),
                 "confidence_score": c.confidence,
                 "scoring_details": c.details,
                 "model_version": c.model_version,

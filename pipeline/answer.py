@@ -99,7 +99,7 @@ class _Asked(NamedTuple):
 
 def _answer(act: Act, review_id: Id, answer: Answer, seen: Seen) -> Answered:
     asked = _review(act.tx, review_id)
-    must_be_as_seen(review_id, asked.etag, seen)
+    must_be_as_seen(f"review {review_id}", asked.etag, seen)
     if asked.status == answer:
         return _told(act.tx, review_id, asked, answer, ())
     must_be_open(act.tx, review_id, asked.kind, asked.status, asked.asked_at)
@@ -143,16 +143,24 @@ def must_be_open(tx: Transaction, review_id: Id, kind: str, status: str, since: 
             f"review {review_id} is obsolete: what it asked about has changed since. List the reviews again; if there "
             "is still something to ask, a new one does"
         )
-    if status != "pending":
-        actor, at = tx.row("answer_given", (review_id,)) or ("somebody", since)
-        undo = (
-            "; to take it back, roll back the merge it made"
-            if (kind, status) == (MERGE, Answer.APPROVED)
-            else ""
-        )
+    if status == "pending":
+        return
+    actor, at, constraint, taken_back_by = tx.row("answer_given", (review_id,)) or (
+        "somebody",
+        since,
+        None,
+        None,
+    )
+    if status == "revoked":
         raise Conflict(
-            f"review {review_id} was {status} before, by {actor} on {at:%Y-%m-%d}: that stands{undo}"
+            f"the answer to review {review_id} was taken back, by {taken_back_by} on {since:%Y-%m-%d}. List the "
+            "reviews again; if there is still something to ask, a new one does"
         )
+    undo = "roll back the merge it made, or " if (kind, status) == (MERGE, Answer.APPROVED) else ""
+    raise Conflict(
+        f"review {review_id} was {status} before, by {actor} on {at:%Y-%m-%d}: that stands; to take it back, {undo}"
+        f"revoke constraint {constraint}"
+    )
 
 
 def _sides(act: Act, asked: _Asked) -> tuple[RecordSet, ...]:

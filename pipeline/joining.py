@@ -132,15 +132,17 @@ def _proposed(act: Act, profile: Id) -> Id | None:
 
 
 def _forbidden(act: Act, profiles: Sequence[Id], sides: Sequence[RecordSet]) -> str:
-    """Who said that two of them are two people, and whether there is a way around it."""
+    """Who said that two of them are two people, and what to do about it."""
     records = sorted(RecordSet().union(*sides))
-    for actor, at, reason, left, right in act.tx.rows("cannot_links_between", {"records": records}):
+    for constraint, actor, at, reason, left, right in act.tx.rows(
+        "cannot_links_between", {"records": records}
+    ):
         lefts, rights = ([n for n, side in enumerate(sides) if side.intersection(k)] for k in (left, right))
         for n, m in ((n, m) for n in lefts for m in rights if n != m):
             way = _way_out(profiles[n], sides[n], left) or _way_out(profiles[m], sides[m], right)
             return (
                 f"{actor} said on {at:%Y-%m-%d} that records of {profiles[n]} and of {profiles[m]} are two people "
-                f'("{reason}"), which outweighs it: {way or "that is not taken back, and they stay two customers"}'
+                f'("{reason}"), which outweighs it: {f"{way}; or " if way else ""}revoke constraint {constraint} first'
             )
     return "a steward or a rollback said that records of these are two people, which outweighs it"
 

@@ -106,6 +106,6 @@ def _locked(act: Act, review_id: Id, seen: Seen) -> _Waiting:
     if row is None:
         raise NotFound(f"no review {review_id}")
     review = _Waiting(*row)
-    must_be_as_seen(review_id, review.etag, seen)
+    must_be_as_seen(f"review {review_id}", review.etag, seen)
     must_be_open(act.tx, review_id, review.kind, review.status, review.updated_at)
     return review

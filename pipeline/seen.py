@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pipeline.errors import PreconditionFailed
-from pipeline.identity.ids import Id
 
 Seen = frozenset[str] | None
 """The entity tags of what was read, quotes included; any of them will do. None: it does not matter what was."""
 
 
-def must_be_as_seen(review_id: Id, etag: str, seen: Seen) -> None:
-    """Raises PreconditionFailed where the review, of this entity tag, is not what was seen."""
+def must_be_as_seen(what: str, etag: str, seen: Seen) -> None:
+    """Raises PreconditionFailed where what is to be changed, of this entity tag, is not what was seen."""
     if seen is not None and etag not in seen:
         raise PreconditionFailed(
-            f"review {review_id} is not as it was when you read it: read it again, then act on what it is now"
+            f"{what} is not as it was when you read it: read it again, then act on what it is now"
         )

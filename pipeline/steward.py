@@ -1,12 +1,12 @@
 """What a steward's acts share: a neighbourhood is decided afresh in one transaction, and whatever follows is told.
 
-Unmerging (pipeline/unmerge), joining (pipeline/joining.py) and answers to reviews (pipeline/answer.py) differ in the
-constraints they put and in what they make sure of.
+Unmerging (pipeline/unmerge), joining (pipeline/joining.py), answers to reviews (pipeline/answer.py) and taking any of
+these words back (pipeline/revoking.py) differ in the constraints they put or revoke, and in what they make sure of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
@@ -106,6 +106,9 @@ class Deciding(Protocol):
     def constrain(self, constraint: Constraint, review_id: Id | None = None) -> None:
         """Put a constraint; `review_id` is the review it answers."""
 
+    def heed(self, constraints: Iterable[Constraint]) -> None:
+        """Constraints that came, changed or went in this transaction otherwise."""
+
     def gather(self, profiles: frozenset[Id]) -> Found:
         """Lock and load what deciding these profiles rests on. Raises TransactionConflict where it moved meanwhile."""
 
@@ -114,8 +117,14 @@ class Deciding(Protocol):
         found: Found,
         claims: Mapping[Id, frozenset[Id]] | None = None,
         release: frozenset[Id] = frozenset(),
+        hold: frozenset[Id] = frozenset(),
     ) -> Settlement:
-        """Decide it afresh; `claims` and `release` are those of pipeline/identity/settle.py."""
+        """Decide it afresh; `claims`, `release` and `hold` are those of pipeline/identity/settle.py."""
+
+
+def homes(store: IdentityStore, records: Collection[Id]) -> dict[Id, Id]:
+    """The profile that each of the records stands in."""
+    return {r: s.profile_id for r, s in store.standing(records).items()} if records else {}
 
 
 class Act:
@@ -160,6 +169,14 @@ class Act:
         """Constraints that came, changed or went in this transaction otherwise."""
         self._put += constraints
 
+    def revoke(self, constraints: Sequence[Id]) -> None:
+        """Constraints that stand no longer; they are to be heeded."""
+        a = self._author
+        self.tx.run(
+            "revoke_constraints",
+            {"constraints": list(constraints), "now": a.now, "actor": a.actor, "reason": a.reason},
+        )
+
     def gather(self, profiles: frozenset[Id], freed: Mapping[int, int] = NOBODY_GONE) -> Found:
         """Lock and load what deciding these profiles rests on; `freed`: how many holders identifiers' keys lost.
         Raises TransactionConflict where it moved meanwhile."""
@@ -171,10 +188,11 @@ class Act:
         found: Found,
         claims: Mapping[Id, frozenset[Id]] | None = None,
         release: frozenset[Id] = frozenset(),
+        hold: frozenset[Id] = frozenset(),
     ) -> Settlement:
-        """Decide it afresh; `claims` and `release` are those of pipeline/identity/settle.py."""
+        """Decide it afresh; `claims`, `release` and `hold` are those of pipeline/identity/settle.py."""
         a, by = self._author, self._by
-        return settle(found.neighbourhood, by.model, by.policy, a.new_id, a.now, claims, release)
+        return settle(found.neighbourhood, by.model, by.policy, a.new_id, a.now, claims, release, hold)
 
     def forget(self, profiles: Sequence[Id]) -> int:
         """Retire what is asked about these profiles, and tell everybody to forget them; returns how many were told of.
@@ -199,8 +217,8 @@ class Act:
     ) -> Carried:
         """Write what was settled and tell of it; returns what was logged and asked.
 
-        `answered` are reviews that the act answers; splits are logged as `split_kind`, and `change` is what is said to
-        have happened to the profiles, if not what did.
+        `answered` are reviews that the act answers, or whose answer it takes back; splits are logged as `split_kind`,
+        and `change` is what is said to have happened to the profiles, if not what did.
         """
         writer = IdentityWriter(self.tx, self._by.ring, self._author)
         logged = writer.merge_log(settlement.decisions, found.neighbourhood, settlement, split_kind)

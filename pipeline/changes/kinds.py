@@ -26,6 +26,7 @@ class ChangeType(StrEnum):
     REVIEW_OBSOLETE = "review.obsolete"
     REVIEW_APPROVED = "review.approved"
     REVIEW_REJECTED = "review.rejected"
+    REVIEW_REVOKED = "review.revoked"
     REVIEW_OTHER = "review.other"
     EVENT_LINKED = "event.linked"
     UNREADABLE = "unreadable"
@@ -44,6 +45,7 @@ MEANINGS: Mapping[ChangeType, str] = {
     ChangeType.REVIEW_OBSOLETE: "The question is none any more.",
     ChangeType.REVIEW_APPROVED: "A steward said yes.",
     ChangeType.REVIEW_REJECTED: "A steward said no.",
+    ChangeType.REVIEW_REVOKED: "The answer was taken back; what there still is to ask, a new review asks.",
     ChangeType.REVIEW_OTHER: "A status of a review that this version does not know.",
     ChangeType.EVENT_LINKED: "An event was linked to a profile.",
     ChangeType.UNREADABLE: "A message that does not decode stands at this place; it comes whatever types were chosen.",

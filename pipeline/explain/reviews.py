@@ -69,6 +69,8 @@ def _short(review: StoredReview) -> Iterator[str]:
         yield from _wrapped(f'Put aside until {review.skipped_until:%Y-%m-%d %H:%M}: "{review.skip_reason}".')
     if review.answered_by is not None:
         yield from _wrapped(f'Answered by {review.answered_by}: "{review.answer_reason}".')
+    if review.revoked_by is not None:
+        yield from _wrapped(f'Taken back by {review.revoked_by}: "{review.revoke_reason}".')
 
 
 def _parts(review: StoredReview) -> Iterator[str]:
@@ -90,6 +92,8 @@ def _choices(review: StoredReview) -> Iterator[str]:
     if review.status == "pending":
         for answer, command in ((Answer.APPROVED, "approve"), (Answer.REJECTED, "reject")):
             yield f"  `{command}` {_WOULD[review.kind == MERGE, answer]}"
+    elif review.status in tuple(Answer):
+        yield f"  `retail-brain constraints revoke {review.constraint_id}` takes the answer back."
 
 
 def _wrapped(said: str) -> list[str]:

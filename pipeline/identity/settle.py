@@ -115,12 +115,15 @@ def settle(
     now: datetime,
     claims: Mapping[Id, frozenset[Id]] | None = None,
     release: frozenset[Id] = frozenset(),
+    hold: frozenset[Id] = frozenset(),
 ) -> Settlement:
     """Cluster each component that holds a dirty record, and diff the result with what stands.
 
     `claims` are the records that ids had before what is undone (pipeline/identity/decide.py); `release` the profiles
-    that are held no longer, since a steward answered.
+    that are held no longer, since a steward answered; `hold` those that are held again where they would fall apart,
+    since the answer was taken back.
     """
+    kept = frozenset(p for p, row in standing.profiles.items() if row.held) - release | hold
     home = {r: s.profile_id for r, s in standing.records.items()}
     decisions: list[Decision] = []
     refusals: list[tuple[Edge, ReasonCode]] = []
@@ -132,7 +135,7 @@ def settle(
             if home[alone] is None:
                 decisions.append(Created(new_id(), component))
             continue
-        decided = _decide_component(component, edges, standing, model, policy, new_id, claims or {}, release)
+        decided = _decide_component(component, edges, standing, model, policy, new_id, claims or {}, kept)
         decisions += decided.decisions
         refusals += decided.refused
         parted += decided.parted
@@ -227,7 +230,7 @@ def _decide_component(
     policy: Policy,
     new_id: Callable[[], Id],
     claims: Mapping[Id, frozenset[Id]],
-    release: frozenset[Id],
+    kept: frozenset[Id],
 ) -> _Decided:
     records = {r: standing.records[r].record for r in sorted(component)}
     partition = free = cluster(records, edges, standing.constraints, model, policy)
@@ -242,7 +245,7 @@ def _decide_component(
     waiting = frozenset(p for p in members if standing.profiles[p].held)
     held = to_hold(
         {p.profile_id: p.records for p in before},
-        waiting - release,
+        kept,
         standing.doubts,
         free,
         policy,

@@ -68,8 +68,8 @@ class _Row:
 
 
 def all_followed(tx: Transaction) -> dict[Id, Followed]:
-    """Every live constraint, over the records of the shadow."""
-    return {row.constraint_id: found for row, found in _followed(tx)}
+    """Every live constraint that stands, over the records of the shadow."""
+    return {row.constraint_id: found for row, found in _followed(tx) if row.revoked_at is None}
 
 
 def _followed(tx: Transaction) -> list[tuple[_Row, Followed]]:

@@ -86,6 +86,11 @@ class ReviewWriter:
         pending = self._tx.rows("pending_reviews", {"profiles": list(profiles)})
         return self._retire([review for review, *_ in pending])
 
+    def take_back(self, review_id: Id) -> ReviewChange:
+        """An answered review whose answer is taken back."""
+        (row,) = self._tx.rows("take_back_review", (self._author.now, review_id))
+        return ReviewChange(*row)
+
     def _retire(self, retired: Sequence[Id]) -> list[ReviewChange]:
         if not retired:
             return []

@@ -16,8 +16,9 @@ from pipeline.store.database import Transaction
 @dataclass(frozen=True, slots=True)
 class StoredReview:
     """A review with the names of its columns; a proposed split names its one profile twice. `answered_by` and
-    `answer_reason` are of those that were approved or rejected, at `updated_at`. `etag` is another one as soon as
-    anything else is."""
+    `answer_reason` are of those that were approved or rejected, at `updated_at`, and `constraint_id` what to revoke to
+    take that back. If that was done it was at `updated_at`, and `revoked_by` and `revoke_reason` tell of it. `etag` is
+    another one as soon as anything else is."""
 
     review_id: Id
     kind: str
@@ -35,6 +36,9 @@ class StoredReview:
     updated_at: datetime
     answered_by: str | None
     answer_reason: str | None
+    constraint_id: Id | None
+    revoked_by: str | None
+    revoke_reason: str | None
     assigned_to: str | None
     skipped_until: datetime | None
     skip_reason: str | None

@@ -23,6 +23,7 @@ class Deed(StrEnum):
     SPLIT = "split"
     MERGE = "merge"
     ROLLBACK = "rollback"
+    REVOKE = "revoke"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pipeline.identity.settle import Settlement
 from pipeline.identity.undo import Undo, claims
 from pipeline.matching import Found
 from pipeline.ports import IdentityStore
-from pipeline.steward import Act, Carried, Deciding, Stewardship
+from pipeline.steward import Act, Carried, Deciding, Stewardship, homes
 from pipeline.store.database import Transaction
 from pipeline.store.steward_actions import Deed, Entry
 from pipeline.unmerge.asked import Asked
@@ -55,7 +55,7 @@ def _undo(act: Act, ids: Sequence[Id], asked: Asked) -> Unmerged:
     plan = plan_of((u.merge_log_id for u in undos), moves)
     asked.must_come_to(plan)
     carried = act.carry_out(found, settlement, split_kind="rolled_back", change="rolled_back")
-    home = homes(act.store, undos)
+    home = _home(act.store, undos)
     done = {u.merge_log_id: _undone(u, home, carried) for u in undos}
     if undos:
         act.tx.run("mark_rolled_back", (asked.now, [*done], [d.rollback_log_id for d in done.values()]))
@@ -95,21 +95,20 @@ def _to_undo(tx: Transaction, ids: Sequence[Id]) -> tuple[list[Undo], dict[Id, s
 def undo_all(act: Deciding, asked: Sequence[Undo]) -> tuple[list[Undo], Found, Settlement]:
     """Decide them afresh, if records of any still stand together: one that came apart by itself is undone with the
     others, or parting those could bring it back. Raises TransactionConflict."""
-    home = homes(act.store, asked)
+    home = _home(act.store, asked)
     undos = [u for u in asked if u.is_of(home)] if any(u.stands(home) for u in asked) else []
     for undo in undos:
         act.constrain(undo.constraint)
     profiles = {p for u in undos for p in (u.source, u.target)}
     found = act.gather(frozenset(profiles | {home[r] for u in undos for r in u.records if r in home}))
-    if homes(act.store, asked) != home:
+    if _home(act.store, asked) != home:
         raise TransactionConflict("a record of the merge moved before its profile was locked")
     return undos, found, act.settle(found, claims=claims(undos))
 
 
-def homes(store: IdentityStore, undos: Sequence[Undo]) -> dict[Id, Id]:
+def _home(store: IdentityStore, undos: Sequence[Undo]) -> dict[Id, Id]:
     """The profile of each record of these merges."""
-    records = frozenset().union(*(u.records for u in undos))
-    return {r: s.profile_id for r, s in store.standing(records).items()} if records else {}
+    return homes(store, frozenset().union(*(u.records for u in undos)))
 
 
 def _undone(undo: Undo, home: Mapping[Id, Id], carried: Carried) -> UndoneMerge:

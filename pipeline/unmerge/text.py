@@ -31,7 +31,7 @@ def told_many(found: Sequence[Unmerged], plan: str) -> str:
         f"{_counted(records, 'record')} and {_counted(events, 'event')} {move}."
     )
     if rehearsed and moves:
-        lines.append(_how_to(plan))
+        lines.append(how_to(plan))
     return "\n".join(lines) + "\n"
 
 
@@ -39,11 +39,10 @@ def told_joined(found: Joined) -> str:
     """Profiles that were joined, or would be."""
     would = "would be" if found.rehearsed else "are"
     lines = [f"They {would} one customer, {found.profile_id}, and no later event parts them."]
-    lines += [_move(move) for move in found.moves]
-    if found.asked or found.retired:
-        lines.append(f"  Reviews: {found.asked} new, {found.retired} obsolete.")
+    lines += [move_told(move) for move in found.moves]
+    lines += reviews_told(found.asked, found.retired)
     if found.rehearsed:
-        lines.append(_how_to(found.plan))
+        lines.append(how_to(found.plan))
     else:
         lines += [f"To undo it: retail-brain merge rollback {m}" for m in found.merge_log_ids]
     return "\n".join(lines) + "\n"
@@ -52,11 +51,10 @@ def told_joined(found: Joined) -> str:
 def _lines(found: Unmerged, *, with_plan: bool = True) -> Iterator[str]:
     for merge in found.merges:
         yield _merge(merge, found.rehearsed)
-    yield from (_move(move) for move in found.moves)
-    if found.asked or found.retired:
-        yield f"  Reviews: {found.asked} new, {found.retired} obsolete."
+    yield from (move_told(move) for move in found.moves)
+    yield from reviews_told(found.asked, found.retired)
     if found.rehearsed and with_plan:
-        yield _how_to(found.plan)
+        yield how_to(found.plan)
 
 
 def _merge(merge: UndoneMerge, rehearsed: bool) -> str:
@@ -77,7 +75,8 @@ _INTO = {
 }
 
 
-def _move(move: Move) -> str:
+def move_told(move: Move) -> str:
+    """What goes where, as a line."""
     what = ", ".join(
         _counted(n, word)
         for n, word in (
@@ -93,5 +92,12 @@ def _counted(n: int, word: str) -> str:
     return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
-def _how_to(plan: str) -> str:
+def reviews_told(asked: int, retired: int) -> Iterator[str]:
+    """How many reviews came and went, as a line; none where none did."""
+    if asked or retired:
+        yield f"  Reviews: {asked} new, {retired} obsolete."
+
+
+def how_to(plan: str) -> str:
+    """How what was rehearsed is done."""
     return f"Nothing was done. To do just this: the same command with --plan {plan} instead of --dry-run."

@@ -44,16 +44,16 @@ def doubt(stages: StagesOnPostgres) -> Id:
 def proposal(stages: StagesOnPostgres, *more: int) -> Id:
     """A customer held together although a till's e-mail, which five people share, was all that held it together: events
     1, 2 and `more`, each a part."""
-    stages.send(_named(1, PEOPLE[0]))
+    stages.send(named(1, PEOPLE[0]))
     for number in (2, *more):
         stages.send(event(number, {**TILL, "cookie_id": f"c-{number}"}))
     for number, name in enumerate(PEOPLE[1:], start=3):
-        stages.send(_named(number, name))
+        stages.send(named(number, name))
     assert frozenset(f"{n:03d}" for n in (1, 2, *more)) in stages.profiles()
     return stages.review("split")
 
 
-def _named(number: int, name: str) -> dict[str, object]:
+def named(number: int, name: str) -> dict[str, object]:
     first, last = name.split()
     return dict(event(number, TILL, traits={"first_name": first, "last_name": last}))
 
@@ -272,7 +272,7 @@ def test_a_rejected_split_leaves_the_profile_whole_and_is_not_proposed_again(
     # the key is worn further, and the profile is decided afresh at each step
     for number in range(10, 16):
         stages.send(
-            _named(number, f"Given{'abcdefghij'[number % 10] * 3} Surn{'klmnopqrst'[number % 10] * 4}")
+            named(number, f"Given{'abcdefghij'[number % 10] * 3} Surn{'klmnopqrst'[number % 10] * 4}")
         )
     stages.send(event(30, {"cookie_id": "c-2"}))
     assert home_of(stages, 1) == home_of(stages, 2) == large

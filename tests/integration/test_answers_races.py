@@ -1,4 +1,5 @@
-"""Answers while others decide about the same customers: who comes second sees what the first one did.
+"""Answers, and taking them back, while others decide about the same customers: who comes second sees what the first
+one did.
 
 The first is stopped between its last statement and its commit, with all its locks; only once Postgres says that the
 second waits for one of them is it let go.
@@ -22,10 +23,14 @@ from pipeline.errors import Conflict, PreconditionFailed, TransactionConflict
 from pipeline.identity.ids import Id
 from pipeline.joining import Joined, join_profiles
 from pipeline.review_queue import assign_review
+from pipeline.revoking import Revoked, revoke_constraint
 from pipeline.seen import Seen
+from pipeline.store.constraints import read_constraint
 from pipeline.store.database import Database, Transaction
 from pipeline.store.reviews import StoredReview, read_review
 from pipeline.unmerge.asked import Asked
+from pipeline.unmerge.outcome import Unmerged
+from pipeline.unmerge.rollback import rollback_merge
 from pipeline.verify.verification import verify
 from tests.integration.test_answers import ANNA, EMAIL, RULES, constraints, doubt, home_of, proposal, told
 from tests.support.people import model, ring
@@ -94,6 +99,15 @@ class Race:
         by = self.stages.stewardship()
         return lambda database: assign_review(
             replace(by, database=database), review, to, actor, None, datetime.now(UTC), seen=seen
+        )
+
+    def revoking(
+        self, constraint: Id, actor: str = "ann", seen: Seen = None
+    ) -> Callable[[Database], Revoked]:
+        by = self.stages.stewardship()
+        asked = Asked(actor, "it was wrong", datetime.now(UTC))
+        return lambda database: revoke_constraint(
+            replace(by, database=database), constraint, asked, seen=seen
         )
 
     def who(self) -> tuple[str, str, datetime]:
@@ -264,3 +278,73 @@ def test_of_two_stewards_who_join_the_same_profiles_the_second_is_told(race: Rac
     with pytest.raises(Conflict, match=f"was merged into {profiles[0]}, which is named as well"):
         late.result()
     assert len(constraints(race.stages)) == 1
+
+
+def said(race: Race) -> Id:
+    """The one constraint there is."""
+    ((found,),) = race.stages.rows("SELECT constraint_id FROM identity_constraint")
+    of: Id = found
+    return of
+
+
+@pytest.mark.parametrize("answer", Answer)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_is_resolved_beside_a_revocation_goes_where_it_belongs_without_it(
+    race: Race, answer: Answer, is_first: bool
+) -> None:
+    race.stages.answer(doubt(race.stages), answer)
+    resolving, revoking = race.resolving(NEXT), race.revoking(said(race))
+    if is_first:
+        race.run(revoking, resolving).result()
+    else:
+        race.run(resolving, revoking).result()
+    assert home_of(race.stages, 3) == home_of(race.stages, 1) != home_of(race.stages, 2)
+    assert race.stages.review()
+
+
+def test_of_two_stewards_who_revoke_the_same_the_second_is_told(race: Race) -> None:
+    race.stages.answer(doubt(race.stages), Answer.APPROVED)
+    late = race.run(race.revoking(said(race), "ann"), race.revoking(said(race), "ben"))
+    with pytest.raises(Conflict, match="was revoked before, by ann"):
+        late.result()
+    assert race.stages.rows("SELECT revoked_by FROM identity_constraint") == [("ann",)]
+    assert told(race.stages, "merge") == ["pending", "approved", "revoked", "pending"]
+
+
+def test_of_two_stewards_who_read_the_same_the_second_does_not_revoke_it(race: Race) -> None:
+    race.stages.answer(doubt(race.stages), Answer.REJECTED)
+    with race.stages.database.transaction() as tx:
+        seen = frozenset((read_constraint(tx, said(race)).etag,))
+    late = race.run(race.revoking(said(race), "ann", seen), race.revoking(said(race), "ben", seen))
+    with pytest.raises(PreconditionFailed, match="read it again"):
+        late.result()
+
+
+def test_an_answer_is_revoked_by_whichever_of_its_constraints_comes_first(race: Race) -> None:
+    """Two stewards, each with another constraint of one answer, wait for each other in one order."""
+    race.stages.answer(proposal(race.stages, 20, 21), Answer.APPROVED)
+    one, other = (
+        c for (c,) in race.stages.rows("SELECT constraint_id FROM identity_constraint ORDER BY 1 DESC")
+    )
+    late = race.run(race.revoking(one, "ann"), race.revoking(other, "ben"))
+    with pytest.raises(Conflict, match=f"constraint {other} was revoked before, by ann"):
+        late.result()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_rollback_outweighs_the_answer_that_is_taken_back_beside_it(race: Race, is_first: bool) -> None:
+    (merge,) = race.stages.answer(doubt(race.stages), Answer.APPROVED).merge_log_ids
+    by, revoking = race.stages.stewardship(), race.revoking(said(race))
+
+    def rolling_back(database: Database) -> Unmerged:
+        return rollback_merge(replace(by, database=database), merge, Asked(*race.who()))
+
+    late = race.run(revoking, rolling_back) if is_first else race.run(rolling_back, revoking)
+    if is_first:
+        with pytest.raises(Conflict, match="no longer stand together"):
+            late.result()
+        assert race.stages.review()
+    else:
+        late.result()
+        assert not race.stages.rows("SELECT FROM review_queue WHERE status = 'pending'")
+    assert home_of(race.stages, 1) != home_of(race.stages, 2)

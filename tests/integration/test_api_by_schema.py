@@ -62,7 +62,7 @@ def tried(operation: APIOperation, client: httpx.Client, ids: Sequence[str]) -> 
 
 
 def something_there(client: httpx.Client) -> list[str]:
-    """Ids of customers, of a merge, of a review, and of a schema."""
+    """Ids of customers, of a merge, of a review, of what a steward said, and of a schema."""
     ids = {
         resolved(client, {"source": "web", "event_type": "visit", "identifiers": i}) for i in (MAIL, PHONE)
     }
@@ -73,10 +73,17 @@ def something_there(client: httpx.Client) -> list[str]:
     merges, reviews = (client.get(f"/v1/{what}").json()["data"] for what in ("merge-logs", "reviews"))
     assert merges
     assert reviews
+    strangers = [
+        resolved(client, {"source": "web", "event_type": "visit", "identifiers": {"cookie_id": f"c-{n}"}})
+        for n in "ab"
+    ]
+    joined = client.post("/v1/profiles:merge", json={"profiles": strangers, "reason": "one person"})
+    assert joined.status_code == 200, joined.text
     return [
         *filter(None, ids),
         merges[0]["merge_log_id"],
         reviews[0]["review_id"],
+        client.get("/v1/constraints").json()["data"][0]["constraint_id"],
         client.get("/subjects").json()[0],
     ]
 

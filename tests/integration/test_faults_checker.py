@@ -29,6 +29,7 @@ from pipeline.answer import Answer, answer_review
 from pipeline.configuration import load_model, load_policy
 from pipeline.identity.ids import Id
 from pipeline.privacy.keyring import KeyRing, load_key_ring
+from pipeline.revoking import revoke_constraint
 from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
@@ -413,6 +414,7 @@ LOG_AGAIN = (
     "INSERT INTO identity_merge_log SELECT (jsonb_populate_record(l, "
     "jsonb_build_object('merge_log_id', gen_random_uuid()))).* FROM identity_merge_log l WHERE reason = 'asked'"
 )
+REVOKE = "UPDATE identity_constraint SET revoked_at = now(), revoked_by = 'steward', revoke_reason = 'it was wrong'"
 UNANSWER = "UPDATE identity_constraint SET review_id = NULL"
 
 
@@ -422,7 +424,9 @@ UNANSWER = "UPDATE identity_constraint SET review_id = NULL"
     [
         ((), set()),
         (("UPDATE review_queue SET status = 'obsolete'",), {K.ACT_LOST}),
-        (("UPDATE identity_constraint SET revoked_at = now()",), {K.ACT_LOST}),
+        ((REVOKE,), {K.ACT_LOST}),
+        ((REVOKE, "UPDATE review_queue SET status = 'revoked'"), set()),
+        (("UPDATE review_queue SET status = 'revoked'",), {K.ACT_LOST}),
         ((UNANSWER, "UPDATE identity_merge_log SET reason = 'other'"), {K.ACT_LOST}),
     ],
 )
@@ -443,6 +447,42 @@ def test_an_answer_that_is_logged_twice_is_found(small: SmallHouse) -> None:
         assert act.logged
         damage(house.settings, LOG_AGAIN)
         assert {finding.kind for finding in house.found(acts=[act])} & STEWARDS == {K.ACT_TWICE}
+
+
+APPROVED, REJECTED = Answer
+STILL_SAID = "UPDATE identity_constraint SET revoked_at = NULL, revoked_by = NULL, revoke_reason = NULL"
+
+
+@pytest.mark.parametrize(
+    ("answer", "damage_done", "kinds"),
+    [
+        *((answer, "SELECT", set()) for answer in Answer),
+        *((a, "UPDATE identity_constraint SET revoke_reason = 'other'", {K.ACT_LOST}) for a in Answer),
+        (APPROVED, STILL_SAID, {K.ACT_LOST, K.JOINED_APART}),
+        (REJECTED, STILL_SAID, {K.ACT_LOST}),
+        (APPROVED, "UPDATE review_queue SET status = 'approved' WHERE status = 'revoked'", {K.ACT_LOST}),
+        (REJECTED, "UPDATE review_queue SET status = 'rejected' WHERE status = 'revoked'", {K.ACT_LOST}),
+        (APPROVED, "UPDATE identity_merge_log SET reason = 'other'", {K.ACT_LOST}),
+    ],
+)
+def test_a_revocation_that_is_lost_is_found(
+    small: SmallHouse, answer: Answer, damage_done: str, kinds: set[FindingKind]
+) -> None:
+    with small.copied() as house:
+        acts = [answered(house, answer), revoked(house)]
+        damage(house.settings, damage_done)
+        found = house.found(acts=acts)
+    assert {finding.kind for finding in found} & STEWARDS == kinds, "\n".join(map(str, found))
+
+
+def revoked(house: SmallHouse) -> Act:
+    """What was said last, taken back."""
+    ((said,),) = rows(house.settings, "SELECT constraint_id::text FROM identity_constraint")
+    with Database(house.settings.postgres_dsn.get_secret_value(), "test") as database:
+        asked = Asked("steward", "it was wrong", datetime.now(UTC))
+        stewardship = stewardship_of(house.settings, database, ring())
+        done = revoke_constraint(stewardship, Id.parse(said), asked)
+    return Act(ActKind.REVOKE, said, "it was wrong", tuple(map(str, done.merge_log_ids)))
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,14 @@ A, B, C = ({"email": f"{n}@mailbox.net"} for n in ("anna", "bert", "cleo"))
 ANNA = {"first_name": "Anna", "last_name": "Kowalski", "date_of_birth": "1980-01-02"}
 PHONE, CARD = {"phone": "+14155550101"}, {"loyalty_id": "L-7"}
 APART = replace(policy(), auto_merge=0.9999999999, review=0.9, split_limit=1_000, version="apart")
+NOBODY = replace(
+    policy(),
+    placeholder_phones=policy().placeholder_phones | {"4155550101", "+14155550101"},
+    placeholders=policy().placeholders | {"+14155550101"},
+    split_limit=1_000,
+    version="nobody",
+)
+"""The phone number names nobody."""
 
 
 def home_of(stages: StagesOnPostgres, number: int) -> Id:
@@ -281,6 +289,56 @@ def test_stewards_words_follow_records_whose_ids_change(
     assert home_of(stages, 1) != home_of(stages, 2)
 
 
+@pytest.mark.parametrize("when", ["before", "while it is built", "once it is compared"])
+def test_what_was_taken_back_stays_so_and_is_followed_all_the_same(
+    stages: StagesOnPostgres, replay: Reprocessing, when: str
+) -> None:
+    three(stages)
+    ((merge,),) = stages.rows("SELECT merge_log_id FROM identity_merge_log")
+    stages.rollback(merge)
+    stages.send(
+        event(6, C | {"loyalty_id": "L-1"}, traits=ANNA), event(7, C | {"loyalty_id": "L-2"}, traits=ANNA)
+    )
+    stages.answer(stages.review(), Answer.APPROVED)
+    words = [c for (c,) in stages.rows("SELECT constraint_id FROM identity_constraint ORDER BY 1")]
+    stages.deploy(RENAMED)
+    if when != "before":
+        replay.build()
+    if when == "once it is compared":
+        replay.compare()
+    for word in words:
+        stages.revoke(word)
+    found = replay.compare()
+    assert (found.changes, found.words) == ((), ())
+    before = [home_of(stages, n) for n in (1, 2, 3, 4, 6, 7)]
+    taken_back = (
+        "SELECT constraint_id, revoked_at, revoked_by, revoke_reason FROM identity_constraint ORDER BY 1"
+    )
+    said = stages.rows(taken_back)
+    assert all(row[1:] and row[2] == "steward" for row in said)
+    replay.activate()
+    assert [home_of(stages, n) for n in (1, 2, 3, 4, 6, 7)] == before
+    assert home_of(stages, 1) == home_of(stages, 2)
+    assert home_of(stages, 6) != home_of(stages, 7)
+    assert stages.rows(taken_back) == said
+    standing = {r for (r,) in stages.rows("SELECT record_id FROM identity_record")}
+    named = stages.rows("SELECT left_records, right_records FROM identity_constraint")
+    assert all(standing.issuperset((*left, *right)) for left, right in named)
+    assert stages.review()
+
+
+def test_a_word_about_nobody_that_was_taken_back_is_not_told(
+    stages: StagesOnPostgres, replay: Reprocessing
+) -> None:
+    three(stages)
+    ((merge,),) = stages.rows("SELECT merge_log_id FROM identity_merge_log")
+    stages.rollback(merge)
+    ((word,),) = stages.rows("SELECT constraint_id FROM identity_constraint")
+    stages.revoke(word)
+    stages.deploy(NOBODY)
+    assert replay.compare().words == ()
+
+
 def test_profiles_that_were_joined_by_hand_are_one_afterwards(
     stages: StagesOnPostgres, replay: Reprocessing
 ) -> None:
@@ -302,15 +360,7 @@ def test_a_word_about_nobody_any_more_is_told(stages: StagesOnPostgres, replay: 
     ((merge,),) = stages.rows("SELECT merge_log_id FROM identity_merge_log")
     stages.rollback(merge)
     lost = record_of(stages, 2)
-    stages.deploy(
-        replace(
-            policy(),
-            placeholder_phones=policy().placeholder_phones | {"4155550101", "+14155550101"},
-            placeholders=policy().placeholders | {"+14155550101"},
-            split_limit=1_000,
-            version="nobody",
-        )
-    )
+    stages.deploy(NOBODY)
     found = replay.compare()
     assert found.counts.gone == 1
     assert found.counts.events_lost == 1

@@ -1,5 +1,5 @@
-"""Four resolve workers over hot identifiers while stewards roll back, take out, join, answer, assign and skip: one
-truth, no deadlock, and an entry in the trail for every act."""
+"""Four resolve workers over hot identifiers while stewards roll back, take out, join, answer, assign and skip, and take
+back what was said: one truth, no deadlock, and an entry in the trail for every act."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pipeline.errors import BadInput, Conflict, TransactionConflict
 from pipeline.identity.ids import Id
 from pipeline.joining import join_profiles
 from pipeline.review_queue import assign_review, skip_review
+from pipeline.revoking import revoke_constraint
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
 from pipeline.unmerge.asked import Asked
@@ -32,6 +33,8 @@ _CHOICES = """
      ORDER BY random() LIMIT 1)
     UNION ALL (SELECT 'review', review_id, NULL FROM review_queue WHERE status = 'pending' ORDER BY random() LIMIT 1)
     UNION ALL (SELECT 'queue', review_id, NULL FROM review_queue WHERE status = 'pending' ORDER BY random() LIMIT 1)
+    UNION ALL (SELECT 'word', constraint_id, NULL FROM identity_constraint WHERE revoked_at IS NULL
+               ORDER BY random() LIMIT 1)
     UNION ALL (SELECT 'profile', profile_id, record_id FROM identity_record ORDER BY random() LIMIT 1)
     UNION ALL (SELECT 'pair', a.profile_id, b.profile_id
                FROM customer_profile a JOIN customer_profile b ON a.profile_id < b.profile_id
@@ -70,6 +73,8 @@ class Steward:
             rollback_merge(self._by, thing, Asked(*who))
         elif kind == "review":
             answer_review(self._by, thing, self._draw.choice(list(Answer)), *who)
+        elif kind == "word":
+            revoke_constraint(self._by, thing, Asked(*who))
         elif kind == "queue":
             self._place(thing, who)
         elif kind == "pair":
@@ -102,15 +107,16 @@ def test_stewards_among_four_workers_leave_one_truth_and_no_deadlock(database: s
             done.set()
         told = sum((a.result() for a in acting), Counter[str]())
     assert conflicts < len(events), "workers mostly stand in each other's way"
-    kinds = ("merge", "review", "queue", "profile", "pair")
+    kinds = ("merge", "review", "queue", "profile", "pair", "word")
     assert min(told[kind] for kind in kinds) > 0, told
     entries = dict(stages.rows("SELECT act, count(*) FROM steward_action GROUP BY act"))
     assert entries.get("assign", 0) + entries.get("skip", 0) == told["queue"]
-    assert [entries[act] for act in ("rollback", "split", "merge")] == [
-        told[kind] for kind in ("merge", "profile", "pair")
+    assert [entries[act] for act in ("rollback", "split", "merge", "revoke")] == [
+        told[kind] for kind in ("merge", "profile", "pair", "word")
     ]
     # one may give the answer that another one just gave: that is done once
-    ((answered,),) = stages.rows("SELECT count(*) FROM review_queue WHERE status IN ('approved', 'rejected')")
+    answers = "SELECT count(*) FROM review_queue WHERE status IN ('approved', 'rejected', 'revoked')"
+    ((answered,),) = stages.rows(answers)
     assert entries.get("approve", 0) + entries.get("reject", 0) == answered <= told["review"]
     assert stages.rows("SELECT count(*) FROM event") == [(len(events),)]
     assert [fault.as_dict() for fault in verify(stages.database, ring(), model(), RULES).faults] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pipeline.identity.ids import Id
-from pipeline.identity.model import MatchKey
+from pipeline.identity.model import Constraint, ConstraintKind, MatchKey
 from pipeline.identity.policy import Policy
 from pipeline.identity.scratch import resolve_all
 from pipeline.identity.settle import Settlement
@@ -13,12 +13,13 @@ from pipeline.identity.undo import Undo
 from pipeline.inprocess import resolve_batch
 from pipeline.joining import unite
 from pipeline.matching import Found
-from pipeline.steward import Deciding
+from pipeline.revoking import decide_without
+from pipeline.steward import Deciding, homes
 from pipeline.store.memory import MemoryIdentityStore
 from pipeline.unmerge.rollback import undo_all
 from pipeline.unmerge.taking_out import part
 from tests.property.test_order_does_not_matter import golden, reviews
-from tests.support.concurrent import World
+from tests.support.concurrent import ActInMemory, World
 from tests.support.interleavings import Bodies, every_run
 from tests.support.people import START, Person, model, narrow, person, policy, ring
 
@@ -118,6 +119,32 @@ def joining(*chosen: Person) -> Callable[[Deciding], tuple[Found, Settlement]]:
         return unite(deciding, sorted({s.profile_id for s in standing.values()}))[1:]
 
     return act
+
+
+def revoking(*words: Constraint) -> Callable[[ActInMemory], tuple[Found, Settlement]]:
+    def act(acting: ActInMemory) -> tuple[Found, Settlement]:
+        acting.revoke(words)
+        return decide_without(acting, words, {})[1:]
+
+    return act
+
+
+def said(made: World, kind: ConstraintKind, one: Person, other: Person) -> Constraint:
+    """What a steward says of two records before the race; it stands when this returns."""
+    word = Constraint(kind, frozenset({one.record_id}), frozenset({other.record_id}))
+    act = ActInMemory(made.store, made.rules, made.new_id)
+    act.constrain(word)
+    found = act.gather(frozenset(homes(made.store, word.left | word.right).values()))
+    made.store.write(found, act.settle(found), {}, {})
+    return word
+
+
+def apart(made: World, one: Person, other: Person) -> Constraint:
+    return said(made, ConstraintKind.CANNOT_LINK, one, other)
+
+
+def together(made: World, one: Person, other: Person) -> Constraint:
+    return said(made, ConstraintKind.MUST_LINK, one, other)
 
 
 def test_two_new_records_that_should_meet_in_flight_together() -> None:
@@ -327,3 +354,101 @@ def test_profiles_are_joined_while_a_merge_of_one_of_them_is_undone() -> None:
         return [w.acting(undoing(undo)), w.acting(joining(people[1], people[3]))]
 
     one_truth(people, 5, bodies)
+
+
+def test_a_cannot_link_is_revoked_while_records_of_either_side_come() -> None:
+    people = [person(A), person(A | B), person(A | COOKIE), person(B | C)]
+
+    def bodies(w: World) -> Bodies:
+        word = apart(w, people[0], people[1])
+        assert len(w.store.partition()) == 2
+        return [w.acting(revoking(word)), *(w.resolving(p) for p in people[2:])]
+
+    one_truth(people, 2, bodies)
+
+
+def test_a_must_link_is_revoked_while_records_of_either_side_come() -> None:
+    people = [person(A), person(B), person(A | COOKIE), person(B | C)]
+
+    def bodies(w: World) -> Bodies:
+        word = together(w, people[0], people[1])
+        assert len(w.store.partition()) == 1
+        return [w.acting(revoking(word)), *(w.resolving(p) for p in people[2:])]
+
+    one_truth(people, 2, bodies)
+
+
+def test_a_cannot_link_is_revoked_while_a_record_that_it_names_comes_back() -> None:
+    """As after a replay by which no event spoke of it for a while."""
+    people = [person(B), person(A | B), person(A | COOKIE)]
+
+    def bodies(w: World) -> Bodies:
+        left, right = (frozenset({p.record_id}) for p in (people[0], people[2]))
+        word = Constraint(ConstraintKind.CANNOT_LINK, left, right)
+        w.store.rules.append(word)
+        return [w.acting(revoking(word)), w.resolving(people[2])]
+
+    one_truth(people, 2, bodies)
+
+
+def test_two_words_on_the_same_records_are_revoked_at_once() -> None:
+    people = [person(A), person(A | B), person(C), person(A | COOKIE)]
+
+    def bodies(w: World) -> Bodies:
+        cannot, must = apart(w, people[0], people[1]), together(w, people[1], people[2])
+        return [w.acting(revoking(cannot)), w.acting(revoking(must)), w.resolving(people[3])]
+
+    one_truth(people, 3, bodies)
+
+
+def test_a_must_link_is_revoked_while_one_of_the_two_is_joined_with_a_third() -> None:
+    people = [person(A), person(B), person(C), person(B | COOKIE)]
+
+    def bodies(w: World) -> Bodies:
+        word = together(w, people[0], people[1])
+        return [w.acting(revoking(word)), w.acting(joining(people[1], people[2])), w.resolving(people[3])]
+
+    one_truth(people, 3, bodies)
+
+
+def test_a_rollback_is_taken_back_while_another_record_of_its_target_is_taken_out() -> None:
+    people = [person(A), person(B), person(A | B), person(A | COOKIE)]
+
+    def bodies(w: World) -> Bodies:
+        undo = merge_of(w, people[0], people[1])
+        act = ActInMemory(w.store, w.rules, w.new_id)
+        found, settlement = undoing(undo)(act)
+        w.store.write(found, settlement, {}, {})
+        home = homes(w.store, [people[0].record_id])[people[0].record_id]
+        return [w.acting(revoking(undo.constraint)), w.acting(taking_out(w, home, people[3]))]
+
+    one_truth(people, 4, bodies)
+
+
+def test_records_are_not_told_apart_any_more_while_one_comes_between_them() -> None:
+    first, *_, last = by_id(A)
+    people = [first, last, between_ids(first, by_id(A | C), last), between_ids(first, by_id(A | B), last)]
+
+    def bodies(w: World) -> Bodies:
+        word = apart(w, first, last)
+        return [w.acting(revoking(word)), w.resolving(people[3])]
+
+    one_truth(people, 3, bodies, narrow(50, 5))
+
+
+def test_records_are_not_told_apart_any_more_while_somebody_else_comes_to_share_their_identifier() -> None:
+    """Nothing leads from the new record to their profiles: what it shares with them is all that both lock."""
+    hers = {"first_name": "Mary", "last_name": "Smith"}
+    theirs = [person(A | {"cookie_id": f"c-{n}"}, minute=n, **hers) for n in range(4)]
+    his = [
+        person(A | {"cookie_id": f"d-{n}"}, minute=20, first_name="Jon", last_name="Kowalski")
+        for n in range(8)
+    ]
+    low, *_, high = sorted(theirs, key=lambda p: p.record_id)
+    amid = between_ids(low, his, high)
+
+    def bodies(w: World) -> Bodies:
+        word = apart(w, low, high)
+        return [w.acting(revoking(word)), w.resolving(amid)]
+
+    one_truth([*theirs, amid], 4, bodies, narrow(50, 5))

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from itertools import combinations
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.identity.ids import Id
+from pipeline.identity.model import ConstraintKind
 from pipeline.identity.policy import Policy
-from tests.property.test_interleavings import COOKIE, A, B, C, one_truth, taking_out, world
+from tests.property.test_interleavings import COOKIE, A, B, C, one_truth, revoking, said, taking_out, world
 from tests.support.concurrent import World
 from tests.support.interleavings import Bodies
 from tests.support.people import Person, narrow, person
@@ -52,16 +56,34 @@ def test_drawn_records_and_a_steward_leave_one_truth(
     people: list[Person], rules: Policy, data: st.DataObject
 ) -> None:
     before = data.draw(st.integers(max(0, len(people) - 2), len(people) - 1), label="stand before")
-    chosen = data.draw(st.sampled_from([None, *victims(people[:before], rules)]), label="taken out")
+    acts: list[Steward] = [lambda w: []]
+    acts += [partial(_takes_out, chosen=p) for p in victims(people[:before], rules)]
+    acts += [
+        partial(_takes_back, kind=kind, pair=pair)
+        for kind in ConstraintKind
+        for pair in combinations(people[:before], 2)
+    ]
+    steward = data.draw(st.sampled_from(acts), label="steward")
+    one_truth(
+        people,
+        before,
+        lambda w: [*steward(w), *(w.resolving(p) for p in people[before:])],
+        rules,
+        MOST_RUNS,
+    )
 
-    def bodies(w: World) -> Bodies:
-        arriving = [w.resolving(p) for p in people[before:]]
-        if chosen is None:
-            return arriving
-        home = w.store.standing([chosen.record_id])[chosen.record_id].profile_id
-        return [w.acting(taking_out(w, home, chosen)), *arriving]
 
-    one_truth(people, before, bodies, rules, MOST_RUNS)
+Steward = Callable[[World], Bodies]
+
+
+def _takes_out(w: World, chosen: Person) -> Bodies:
+    home = w.store.standing([chosen.record_id])[chosen.record_id].profile_id
+    return [w.acting(taking_out(w, home, chosen))]
+
+
+def _takes_back(w: World, kind: ConstraintKind, pair: tuple[Person, Person]) -> Bodies:
+    """What was said before of two who stood already."""
+    return [w.acting(revoking(said(w, kind, *pair)))]
 
 
 def victims(people: list[Person], rules: Policy) -> list[Person]:

@@ -16,6 +16,7 @@ from pipeline.identity.model import Constraint, ConstraintKind
 from pipeline.identity.policy import Policy
 from pipeline.identity.scratch import resolve_all
 from pipeline.identity.twins import Circle, HoldersCompared
+from pipeline.revoking import decide_without
 from pipeline.unmerge.taking_out import part
 from tests.property.test_order_does_not_matter import run
 from tests.support.concurrent import ActInMemory
@@ -71,7 +72,7 @@ def ends_as_scratch(arrivals: Sequence[Person], batch: int, rules: Policy) -> No
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(crowds, st.data(), st.integers(1, 4), limits)
-def test_told_apart_the_evidence_of_a_crowd_is_that_of_scratch(
+def test_told_apart_and_not_any_more_the_evidence_of_a_crowd_is_that_of_scratch(
     arrivals: list[Person], data: st.DataObject, batch: int, rules: Policy
 ) -> None:
     at = data.draw(st.integers(2, len(arrivals)))
@@ -83,11 +84,16 @@ def test_told_apart_the_evidence_of_a_crowd_is_that_of_scratch(
         right = data.draw(st.frozensets(st.sampled_from(ids), min_size=1)) - left
         if not right:
             continue
-        act = ActInMemory(store, store.rules, rules, lambda: numbered(next(new)))
+        act = ActInMemory(store, rules, lambda: numbered(next(new)))
         act.constrain(Constraint(ConstraintKind.CANNOT_LINK, left, right))
         found = act.gather(frozenset(s.profile_id for s in store.standing(left | right).values()))
         store.write(found, act.settle(found), {}, {})
     run(arrivals[at:], batch, rules, store)
+    for word in data.draw(st.lists(st.sampled_from(store.rules), unique_by=id)) if store.rules else ():
+        act = ActInMemory(store, rules, lambda: numbered(next(new)))
+        act.revoke([word])
+        _, found, settlement = decide_without(act, [word], {})
+        store.write(found, settlement, {}, {})
     records = [p.record_id for p in arrivals]
     assert evidence_stored(store, records, rules) == evidence_from_scratch(arrivals, rules, store.rules)
     parted = frozenset(resolve_all(keyed(arrivals), store.rules, model(), rules).clusters)
@@ -148,7 +154,7 @@ def test_whom_records_are_taken_from_stay_one_customer(out: slice) -> None:
     store = run(arrivals, 1, policy())
     (profile,) = store.profiles
     chosen = frozenset(p.record_id for p in arrivals[out])
-    act = ActInMemory(store, store.rules, policy(), lambda: numbered(10**6))
+    act = ActInMemory(store, policy(), lambda: numbered(10**6))
     _, settlement = found = part(act, profile, store.members([profile]), chosen)
     store.write(found[0], settlement, {}, {})
     assert store.partition() == {chosen, frozenset(store.records) - chosen}

@@ -55,9 +55,11 @@ class Stream:
     def age(self, record: Id) -> tuple[object, Id]:
         return self.store.records[record].activity.first_seen, record
 
+    def act(self) -> ActInMemory:
+        return ActInMemory(self.store, self.rules, self._new_id)
+
     def undo(self, undos: Sequence[Undo]) -> None:
-        act = ActInMemory(self.store, self.store.rules, self.rules, self._new_id)
-        _, found, settlement = undo_all(act, undos)
+        _, found, settlement = undo_all(self.act(), undos)
         self.store.write(found, settlement, {}, {})
 
 

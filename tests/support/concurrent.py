@@ -16,7 +16,7 @@ from pipeline.identity.model import Constraint, IdentityRecord, RecordActivity
 from pipeline.identity.policy import Policy
 from pipeline.identity.settle import ProfileRow, Settlement, settle
 from pipeline.matching import Arrival, Found, gather, known_behind_locks
-from pipeline.ports import Evidence, Grounds, Held, IdentityStore, Known, Standing
+from pipeline.ports import Evidence, Grounds, Held, Known, Standing
 from pipeline.store.identity_store import KEY_STRIPES
 from pipeline.store.memory import MemoryIdentityStore
 from tests.support.ids import numbered
@@ -34,6 +34,8 @@ class InTransaction:
         self._committed = committed
         self._worker = worker
         self.put: list[Constraint] = []
+        self.revoked: list[Constraint] = []
+        self._held: set[Hashable] = set()
 
     @property
     def secret(self) -> bytes:
@@ -49,8 +51,11 @@ class InTransaction:
         return self._committed
 
     def _lock(self, table: str, things: Iterable[Hashable]) -> None:
-        for thing in things:
-            self._at(Kind.LOCK, (table, thing))
+        """What is held already is no step: nobody can come between, and the race is about the first time."""
+        for what in ((table, thing) for thing in things):
+            if what not in self._held:
+                self._at(Kind.LOCK, what)
+                self._held.add(what)
 
     def known(self, seen: Mapping[Id, RecordActivity]) -> dict[Id, Known]:
         if not seen:
@@ -127,8 +132,11 @@ class InTransaction:
 
     def constraints(self, records: Collection[Id]) -> Sequence[Constraint]:
         named = frozenset(records)
-        own = [c for c in self.put if (c.left | c.right) & named]
-        return [*self._read("constraint", records).constraints(records), *own]
+        found = list(self._read("constraint", records).constraints(records))
+        for gone in self.revoked:
+            if gone in found:
+                found.remove(gone)  # another one may say the same
+        return [*found, *(c for c in self.put if (c.left | c.right) & named)]
 
     def abort(self) -> None:
         """End it without effect."""
@@ -156,24 +164,41 @@ class InTransaction:
             ("members", profiles),
             ("evidence", {r for pair in pairs for r in pair}),
             ("key", {k.key for a in new.values() for k in a.keys} | {w.key.key for w in found.crossed}),
-            ("constraint", {r for c in self.put for r in c.left | c.right}),
+            ("constraint", {r for c in (*self.put, *self.revoked) for r in c.left | c.right}),
         ):
             touches.update((table, thing) for thing in things)
         self._committed.rules += self.put
+        for gone in self.revoked:
+            self._committed.rules.remove(gone)
         self._committed.write(found, settlement, new, known)
 
 
 @dataclass(slots=True)
 class ActInMemory:
-    """What an act decides with (`pipeline.steward.Deciding`); constraints go to `_put`."""
+    """What an act decides with (`pipeline.steward.Deciding`)."""
 
-    store: IdentityStore
-    _put: list[Constraint]
+    store: MemoryIdentityStore | InTransaction
     _rules: Policy
     _new_id: Callable[[], Id]
+    _put: list[Constraint] = field(default_factory=list)
 
     def constrain(self, constraint: Constraint, review_id: Id | None = None) -> None:
+        if isinstance(self.store, InTransaction):
+            self.store.put.append(constraint)
+        else:
+            self.store.rules.append(constraint)
         self._put.append(constraint)
+
+    def heed(self, constraints: Iterable[Constraint]) -> None:
+        self._put += constraints
+
+    def revoke(self, constraints: Iterable[Constraint]) -> None:
+        """Constraints that stand no longer; they are to be heeded."""
+        for gone in constraints:
+            if isinstance(self.store, InTransaction):
+                self.store.revoked.append(gone)
+            else:
+                self.store.rules.remove(gone)
 
     def gather(self, profiles: frozenset[Id]) -> Found:
         return gather({}, {}, {}, self.store, model(), self._rules, also=profiles, put=tuple(self._put))
@@ -183,8 +208,9 @@ class ActInMemory:
         found: Found,
         claims: Mapping[Id, frozenset[Id]] | None = None,
         release: frozenset[Id] = frozenset(),
+        hold: frozenset[Id] = frozenset(),
     ) -> Settlement:
-        return settle(found.neighbourhood, model(), self._rules, self._new_id, START, claims, release)
+        return settle(found.neighbourhood, model(), self._rules, self._new_id, START, claims, release, hold)
 
 
 Decide = Callable[[ActInMemory], tuple[Found, Settlement]]
@@ -211,7 +237,7 @@ class World:
         """A steward's act."""
 
         def attempt(store: InTransaction) -> None:
-            found, settlement = decide(ActInMemory(store, store.put, self.rules, self.new_id))
+            found, settlement = decide(ActInMemory(store, self.rules, self.new_id))
             store.commit(found, settlement, {}, {})
 
         return lambda worker: self._until_done(worker, attempt)

@@ -13,6 +13,7 @@ from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.normalize_stage import NormalizeStage
 from pipeline.resolve_stage import ResolveStage
+from pipeline.revoking import Revoked, revoke_constraint
 from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
@@ -120,6 +121,11 @@ class StagesOnPostgres:
     def answer(self, review_id: Id, answer: Answer, reason: str = "I know them") -> Answered:
         """Answer a review."""
         return answer_review(self.stewardship(), review_id, answer, "steward", reason, datetime.now(UTC))
+
+    def revoke(self, constraint_id: Id, reason: str = "it was wrong", *, rehearse: bool = False) -> Revoked:
+        """Take back what was said."""
+        asked = Asked("steward", reason, datetime.now(UTC), rehearse)
+        return revoke_constraint(self.stewardship(), constraint_id, asked)
 
     def stewardship(self) -> Stewardship:
         """What acts on a steward's word, by the rules of now."""

@@ -110,11 +110,50 @@ WITH mine AS MATERIALIZED (
     FROM mine JOIN identity_constraint c ON c.left_records && mine.records OR c.right_records && mine.records
     GROUP BY 1, c.review_id
 )
-SELECT t.action_id, t.at, CASE WHEN q.status IS NULL THEN t.constraint_kind ELSE 'review_' || q.status END AS kind,
+SELECT t.action_id, t.at,
+       CASE WHEN q.review_id IS NULL THEN t.constraint_kind
+            WHEN (q.kind = 'merge') = (t.constraint_kind = 'must_link') THEN 'review_approved' ELSE 'review_rejected' END AS kind,
        t.review_id, q.kind AS review_kind, t.actor, t.reason, t.constraints
 FROM told t LEFT JOIN review_queue q USING (review_id)
 WHERE (t.at, 2, t.action_id) < (%(at)s::timestamptz, %(rank)s::int, %(id)s::uuid)
 ORDER BY t.at DESC, t.action_id DESC LIMIT %(limit)s
+
+-- name: timeline_revocations
+-- Who took back what was said of a customer's records, an answer to a review with all its constraints; before a place, newest first.
+WITH mine AS MATERIALIZED (
+    SELECT array_agg(record_id) AS records FROM identity_record WHERE profile_id = %(profile_id)s
+), told AS (
+    SELECT coalesce(c.review_id, c.constraint_id) AS action_id, c.revoked_at AS at, c.revoked_by AS actor,
+           c.revoke_reason AS reason, c.review_id,
+           jsonb_agg(jsonb_build_object(
+               'constraint_id', c.constraint_id, 'kind', c.kind, 'left_records', c.left_records,
+               'right_records', c.right_records, 'revoked_at', c.revoked_at) ORDER BY c.constraint_id) AS constraints
+    FROM mine JOIN identity_constraint c ON c.left_records && mine.records OR c.right_records && mine.records
+    WHERE c.revoked_at IS NOT NULL
+    GROUP BY 1, 2, 3, 4, 5
+)
+SELECT t.action_id, t.at, CASE WHEN t.review_id IS NULL THEN 'constraint_revoked' ELSE 'review_revoked' END AS kind,
+       t.review_id, q.kind AS review_kind, t.actor, t.reason, t.constraints
+FROM told t LEFT JOIN review_queue q USING (review_id)
+WHERE (t.at, 3, t.action_id) < (%(at)s::timestamptz, %(rank)s::int, %(id)s::uuid)
+ORDER BY t.at DESC, t.action_id DESC LIMIT %(limit)s
+
+-- name: timeline_queue
+-- Reviews of a profile, or of one that is merged into it now, that were given to somebody or put aside; before a place, newest first.
+WITH RECURSIVE lineage(profile_id) AS (
+    SELECT %(profile_id)s::uuid
+    UNION
+    SELECT p.profile_id FROM lineage l JOIN customer_profile p ON p.merged_into = l.profile_id AND p.is_merged
+), found AS (
+    SELECT a.*, lpad(to_hex(a.action_id), 32, '0')::uuid AS place FROM steward_action a
+    WHERE a.profiles && ARRAY(SELECT profile_id FROM lineage) AND a.act IN ('assign', 'skip')
+)
+SELECT f.place AS action_id, f.acted_at AS at, CASE f.act WHEN 'assign' THEN 'review_assigned' ELSE 'review_skipped' END AS kind,
+       f.review_id, q.kind AS review_kind, f.actor, f.reason, f.details ->> 'assigned_to' AS assigned_to,
+       (f.details ->> 'until')::timestamptz AS skipped_until
+FROM found f JOIN review_queue q USING (review_id)
+WHERE (f.acted_at, 4, f.place) < (%(at)s::timestamptz, %(rank)s::int, %(id)s::uuid)
+ORDER BY f.acted_at DESC, f.place DESC LIMIT %(limit)s
 
 -- name: customer_moves
 -- Merges, splits and rollbacks that moved records into a profile or out of it, oldest first.

@@ -76,9 +76,13 @@ SELECT stage, topic, partition, next_offset FROM consumer_position
 UPDATE consumer_position SET next_offset = greatest(next_offset - %s, 0), updated_at = now() WHERE stage = %s
 
 -- name: faults_constraints
--- What stewards said and still say.
-SELECT kind, left_records::text[], right_records::text[], reason, review_id::text
-FROM identity_constraint WHERE revoked_at IS NULL
+-- What stewards said, and whether they took it back.
+SELECT kind, left_records::text[], right_records::text[], reason, review_id::text, revoked_at IS NOT NULL
+FROM identity_constraint
+
+-- name: faults_revoked
+-- Why what was said was taken back.
+SELECT constraint_id::text, revoke_reason FROM identity_constraint WHERE revoked_at IS NOT NULL
 
 -- name: faults_reviews
 -- Every review and how it stands.

@@ -349,9 +349,16 @@ WHERE review_id = %(review_id)s AND status = 'pending'
 RETURNING review_id, kind, status, reason, low_profile, high_profile, confidence_score, scoring_details::text,
     model_version, policy_version
 
+-- name: take_back_review
+-- The answer to a review is taken back. Its profiles are locked.
+UPDATE review_queue SET status = 'revoked', updated_at = %s WHERE review_id = %s
+RETURNING review_id, kind, status, reason, low_profile, high_profile, confidence_score, scoring_details::text,
+    model_version, policy_version
+
 -- name: answer_given
--- Who answered a review, and when.
-SELECT actor, created_at FROM identity_constraint WHERE review_id = %s LIMIT 1
+-- Who answered a review and when, by which constraint (any of them revokes all), and who took the answer back.
+SELECT actor, created_at, constraint_id, revoked_by FROM identity_constraint WHERE review_id = %s
+ORDER BY constraint_id LIMIT 1
 
 -- name: profiles_answered
 -- The profiles that the records an answered review was about stand in now.
@@ -369,8 +376,8 @@ WITH RECURSIVE chain(asked, profile_id, merged_into) AS (
 SELECT asked, profile_id FROM chain WHERE merged_into IS NULL
 
 -- name: cannot_links_between
--- Who said of which of these records that they are two people, the newest first.
-SELECT actor, created_at, reason, left_records, right_records FROM identity_constraint
+-- Who said of which of these records that they are two people, and by which constraint, the newest first.
+SELECT constraint_id, actor, created_at, reason, left_records, right_records FROM identity_constraint
 WHERE kind = 'cannot_link' AND revoked_at IS NULL
   AND left_records && %(records)s::uuid[] AND right_records && %(records)s::uuid[]
 ORDER BY created_at DESC, constraint_id

@@ -171,12 +171,15 @@ LEFT JOIN event_index s ON s.event_id = e.event_id
 GROUP BY n.record_id
 
 -- name: put_constraints
-INSERT INTO identity_constraint (constraint_id, kind, left_records, right_records, actor, reason, created_at, revoked_at, review_id)
+INSERT INTO identity_constraint (constraint_id, kind, left_records, right_records, actor, reason, created_at, revoked_at,
+    revoked_by, revoke_reason, review_id)
 SELECT l.constraint_id, l.kind, ARRAY(SELECT jsonb_array_elements_text(n.sides -> 0)::uuid),
-       ARRAY(SELECT jsonb_array_elements_text(n.sides -> 1)::uuid), l.actor, l.reason, l.created_at, l.revoked_at, l.review_id
+       ARRAY(SELECT jsonb_array_elements_text(n.sides -> 1)::uuid), l.actor, l.reason, l.created_at, l.revoked_at,
+       l.revoked_by, l.revoke_reason, l.review_id
 FROM unnest(%s::uuid[], %s::text[]::jsonb[]) n(constraint_id, sides) JOIN public.identity_constraint l USING (constraint_id)
 ON CONFLICT (constraint_id) DO UPDATE
-SET left_records = excluded.left_records, right_records = excluded.right_records, revoked_at = excluded.revoked_at
+SET left_records = excluded.left_records, right_records = excluded.right_records, revoked_at = excluded.revoked_at,
+    revoked_by = excluded.revoked_by, revoke_reason = excluded.revoke_reason
 
 -- name: live_held
 -- The records of each live customer that is held together until a steward answers.

@@ -4,11 +4,13 @@
 -- The review queue, the likeliest first; those that were put aside until after `now` only where they are asked for.
 SELECT q.review_id, q.kind, q.low_profile, q.high_profile, q.low_record, q.high_record, q.status, q.reason,
        q.confidence_score, q.scoring_details, q.model_version, q.policy_version, q.created_at, q.updated_at,
-       answer.actor AS answered_by, answer.reason AS answer_reason, q.assigned_to, q.skipped_until, q.skip_reason,
+       answer.actor AS answered_by, answer.reason AS answer_reason, answer.constraint_id, answer.revoked_by, answer.revoke_reason,
+       q.assigned_to, q.skipped_until, q.skip_reason,
        review_etag(q.review_id, q.status, q.updated_at, q.revision) AS etag
 FROM review_queue q
 LEFT JOIN LATERAL (
-    SELECT c.actor, c.reason FROM identity_constraint c WHERE c.review_id = q.review_id LIMIT 1
+    SELECT c.actor, c.reason, c.constraint_id, c.revoked_by, c.revoke_reason
+    FROM identity_constraint c WHERE c.review_id = q.review_id ORDER BY c.constraint_id LIMIT 1
 ) answer ON true
 WHERE q.status = %(status)s
   AND (%(kind)s::text IS NULL OR q.kind = %(kind)s)
@@ -41,11 +43,13 @@ WHERE q.status = %(status)s
 -- One of them.
 SELECT q.review_id, q.kind, q.low_profile, q.high_profile, q.low_record, q.high_record, q.status, q.reason,
        q.confidence_score, q.scoring_details, q.model_version, q.policy_version, q.created_at, q.updated_at,
-       answer.actor AS answered_by, answer.reason AS answer_reason, q.assigned_to, q.skipped_until, q.skip_reason,
+       answer.actor AS answered_by, answer.reason AS answer_reason, answer.constraint_id, answer.revoked_by, answer.revoke_reason,
+       q.assigned_to, q.skipped_until, q.skip_reason,
        review_etag(q.review_id, q.status, q.updated_at, q.revision) AS etag
 FROM review_queue q
 LEFT JOIN LATERAL (
-    SELECT c.actor, c.reason FROM identity_constraint c WHERE c.review_id = q.review_id LIMIT 1
+    SELECT c.actor, c.reason, c.constraint_id, c.revoked_by, c.revoke_reason
+    FROM identity_constraint c WHERE c.review_id = q.review_id ORDER BY c.constraint_id LIMIT 1
 ) answer ON true
 WHERE q.review_id = %(review_id)s
 

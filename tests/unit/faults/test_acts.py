@@ -24,6 +24,7 @@ def word(kind: str, left: str, right: str) -> Said:
 
 
 CANNOT = word("cannot_link", "a", "b")
+REVOKED = CANNOT._replace(is_revoked=True)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,9 @@ CANNOT = word("cannot_link", "a", "b")
     [
         ([CANNOT], {"p": "a", "q": "b"}, []),
         ([CANNOT], {"p": "abc"}, [FindingKind.PARTED_TOGETHER]),
+        ([REVOKED], {"p": "abc"}, []),
+        ([word("must_link", "a", "b"), REVOKED], {"p": "a", "q": "b"}, [FindingKind.JOINED_APART]),
+        ([word("must_link", "a", "b")._replace(is_revoked=True)], {"p": "a", "q": "b"}, []),
         ([word("must_link", "a", "bc")], {"p": "abcd"}, []),
         ([word("must_link", "a", "bc")], {"p": "ab", "q": "c"}, [FindingKind.JOINED_APART]),
         ([word("must_link", "a", "b"), CANNOT], {"p": "a", "q": "b"}, []),

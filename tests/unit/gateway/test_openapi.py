@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import create_app
+from gateway.constraint_models import Constraint, Revoked
 from gateway.documentation import BODY
 from gateway.producer import MemorySender
 from gateway.review_models import Answered, AnsweredMany, Review
@@ -96,7 +97,7 @@ def test_routes_that_take_a_body_say_how_reading_it_may_end(document: Json) -> N
 
 
 def test_what_stewards_are_answered_has_examples_that_fit(document: Json) -> None:
-    for model in (Review, Answered, AnsweredMany, Joined, StewardAction):
+    for model in (Review, Answered, AnsweredMany, Joined, StewardAction, Constraint, Revoked):
         schema = next(n[model.__name__] for n in nodes(document) if model.__name__ in n)
         assert isinstance(schema, dict)
         example = model.model_validate(schema["example"]).model_dump(mode="json", exclude_none=True)
@@ -121,20 +122,23 @@ def test_writes_that_are_done_once_say_by_what_key(document: Json) -> None:
         "/v1/merge-logs:rollback",
         "/v1/reviews:answer",
         *(f"/v1/reviews/{{review_id}}/{act}" for act in ("approve", "reject", "assign", "skip")),
+        "/v1/constraints/{constraint_id}/revoke",
     }
 
 
-def test_what_is_done_about_a_review_may_be_tied_to_what_was_read(document: Json) -> None:
+def test_what_is_done_about_a_review_or_constraint_may_be_tied_to_what_was_read(document: Json) -> None:
     paths = document["paths"]
     assert isinstance(paths, dict)
-    for act in ("approve", "reject", "assign", "skip"):
-        operation = paths[f"/v1/reviews/{{review_id}}/{act}"]["post"]
+    acts = [f"/v1/reviews/{{review_id}}/{act}" for act in ("approve", "reject", "assign", "skip")]
+    for act in (*acts, "/v1/constraints/{constraint_id}/revoke"):
+        operation = paths[act]["post"]
         assert "If-Match" in [p["name"] for p in operation["parameters"]], act
         assert {"404", "409", "412"} <= set(operation["responses"]), act
     for read in ("approve", "reject", "assign", "skip"):
         tags = paths[f"/v1/reviews/{{review_id}}/{read}"]["post"]["responses"]["200"].get("headers", {})
         assert ("ETag" in tags) == (read in ("assign", "skip")), read
-    assert "ETag" in paths["/v1/reviews/{review_id}"]["get"]["responses"]["200"]["headers"]
+    for one in ("/v1/reviews/{review_id}", "/v1/constraints/{constraint_id}"):
+        assert "ETag" in paths[one]["get"]["responses"]["200"]["headers"], one
 
 
 def test_a_head_too_large_is_told_with_the_limit_that_is_set_by_default(document: Json) -> None:

@@ -21,7 +21,7 @@ from pipeline.api_keys.scope import MEANINGS, Scope, scopes_of
 from pipeline.errors import BadInput, ConfigurationError
 from pipeline.settings import Settings
 
-WRONG = {"page": "0", "last": "0", "seconds": "0"}
+WRONG = {"page": "0", "last": "0", "seconds": "0", "limit": "0"}
 """Parameters that a route with the scope refuses as wrong, before it asks any server."""
 
 

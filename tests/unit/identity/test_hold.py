@@ -13,7 +13,9 @@ from pipeline.identity.policy import Policy
 from pipeline.identity.settle import Settlement, settle
 from pipeline.inprocess import resolve_batch
 from pipeline.matching import gather
+from pipeline.revoking import AnsweredReview, decide_without
 from pipeline.store.memory import MemoryIdentityStore
+from tests.support.concurrent import ActInMemory
 from tests.support.ids import numbered
 from tests.support.people import START, Person, model, narrow, person, ring
 
@@ -45,6 +47,13 @@ class House:
     def decide_afresh(self, profile: Id) -> Settlement:
         found = gather({}, {}, {}, self.store, model(), self.policy, also=frozenset({profile}))
         settlement = settle(found.neighbourhood, model(), self.policy, lambda: next(self._ids), START)
+        self.store.write(found, settlement, {}, {})
+        return settlement
+
+    def take_back(self, word: Constraint, answered: AnsweredReview) -> Settlement:
+        act = ActInMemory(self.store, self.policy, lambda: next(self._ids))
+        act.revoke([word])
+        _, found, settlement = decide_without(act, [word], {}, answered)
         self.store.write(found, settlement, {}, {})
         return settlement
 
@@ -131,6 +140,28 @@ def test_a_steward_who_says_one_person_ends_the_proposal() -> None:
     settlement = house.decide_afresh(proposal.profile)
     assert house.together([*BARE, JOHN])
     assert settlement.held == {proposal.profile: False}
+    assert not house.store.proposals
+
+
+def test_a_steward_who_takes_that_back_is_asked_again() -> None:
+    house = House(split_limit=5)
+    house.arrive(*BARE, JOHN, NEIGHBOUR, MARY)
+    (before,) = house.store.proposals.values()
+    records = frozenset().union(*before.parts)
+    kept = Constraint(ConstraintKind.MUST_LINK, records, frozenset())
+    house.store.rules.append(kept)
+    house.decide_afresh(before.profile)
+    assert not house.store.proposals
+    asked = AnsweredReview("split", before.profile, before.profile)
+    settlement = house.take_back(kept, asked)
+    assert house.together([*BARE, JOHN])
+    assert settlement.held == {before.profile: True}
+    assert house.store.proposals == {before.profile: before}
+    # of any other review it is taken back without a question
+    house.store.rules.append(kept)
+    house.decide_afresh(before.profile)
+    house.take_back(kept, asked._replace(kind="merge"))
+    assert len({house.home(p) for p in BARE}) == 5
     assert not house.store.proposals
 
 
