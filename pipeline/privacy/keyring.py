@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -45,6 +46,23 @@ class DataKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSigner:
+    """The Ed25519 key (RFC 8032) of one version that signs the audit log."""
+
+    version: int
+    _key: Ed25519PrivateKey = field(repr=False)
+
+    def sign(self, data: bytes) -> bytes:
+        """A signature, 64 bytes."""
+        return self._key.sign(data)
+
+    @property
+    def public_key(self) -> bytes:
+        """What it is checked with, 32 bytes: anybody may know it."""
+        return self._key.public_key().public_bytes_raw()
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRing:
     """All versions of the keys. New values are made under `current`; older ones stay readable.
 
@@ -54,6 +72,19 @@ class KeyRing:
     current: HashKeys
     _hashes: Mapping[int, HashKeys] = field(repr=False)
     _wrappers: Mapping[int, AESGCM] = field(repr=False)
+    _signing: Mapping[int, bytes] = field(repr=False)
+
+    @property
+    def audit_signer(self) -> AuditSigner:
+        """What signs the audit log now."""
+        return self._signer(self.current.version)
+
+    def audit_keys(self) -> dict[int, bytes]:
+        """The public keys of the audit log by version."""
+        return {version: self._signer(version).public_key for version in self._signing}
+
+    def _signer(self, version: int) -> AuditSigner:
+        return AuditSigner(version, Ed25519PrivateKey.from_private_bytes(self._signing[version]))
 
     def hash_keys(self, version: int) -> HashKeys:
         """The hash secrets of a version. Raises ConfigurationError where the ring does not hold it."""
@@ -106,7 +137,8 @@ def key_ring(file: KeyFile) -> KeyRing:
     """The ring of the masters in a key file."""
     hashes = {version: _hash_keys(version, master) for version, master in file.keys.items()}
     wrappers = {version: AESGCM(_derive(master, "data-key-wrap")) for version, master in file.keys.items()}
-    return KeyRing(hashes[file.current], hashes, wrappers)
+    signing = {version: _derive(master, "audit-signature") for version, master in file.keys.items()}
+    return KeyRing(hashes[file.current], hashes, wrappers, signing)
 
 
 def load_key_ring(settings: Settings) -> KeyRing:
