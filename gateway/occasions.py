@@ -1,4 +1,4 @@
-"""What the trail of stewards' acts says of the request that an act came with."""
+"""What the audit log says of the request that an act came with."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from starlette.requests import Request
 
 from gateway.envelope import request_id_of
 from gateway.rights import caller_of
-from pipeline.store.steward_actions import Occasion
+from pipeline.audit.entry import Occasion
 
 
 def occasion_of(request: Request) -> Occasion:
     """Its id, and whose key it came with, whoever it names as the actor."""
-    return Occasion(request_id_of(request), caller_of(request).actor)
+    caller = caller_of(request)
+    return Occasion(request_id_of(request), caller.actor, api_key_id=caller.name)

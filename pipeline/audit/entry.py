@@ -35,6 +35,11 @@ class Occasion:
     in_bulk: bool = False
     api_key_id: str | None = None
 
+    def by_key(self, actor: str) -> str:
+        """The actor where no more than a text is kept: `ann by shop-app`. The last `by` is the key's, whatever the
+        request says."""
+        return actor if self.api_key in (None, actor) else f"{actor} by {self.api_key}"
+
 
 UNTOLD = Occasion()
 
