@@ -11,6 +11,7 @@ from typing import Protocol, cast
 from redis.asyncio import Redis
 from starlette.requests import Request
 
+from gateway.audit_log import AuditLog
 from gateway.auth import Keys
 from gateway.feed.feed import Feed
 from gateway.key_uses import KeyUses
@@ -121,6 +122,7 @@ class Ports:
     steward: Steward
     explain: Explain
     readers: Readers
+    audit: AuditLog
     desk: Callable[[], AbstractContextManager[Desk]]
     webhooks: Callable[[], AbstractContextManager[WebhookDesk]]
     clock: Callable[[], datetime]

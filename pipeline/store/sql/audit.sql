@@ -5,7 +5,7 @@
 WITH written AS (
     INSERT INTO audit_entry (at, actor, action, profiles, objects, reason, request_id, api_key, api_key_id, details)
     SELECT g.at, g.actor, g.action, g.profiles, g.objects, g.reason, g.request_id, g.api_key, g.api_key_id,
-           CASE WHEN merge_logs_of(g.objects) = '{}' THEN g.details
+           CASE WHEN NOT EXISTS (SELECT FROM unnest(g.objects) o WHERE o LIKE 'merge_log:%%') THEN g.details
                 ELSE g.details || jsonb_build_object('merge_logs', merge_log_digest(merge_logs_of(g.objects))) END
     FROM jsonb_to_recordset(%s::jsonb)
          AS g (at timestamptz, actor text, action text, profiles uuid[], objects text[], reason text, request_id text,
