@@ -33,7 +33,7 @@ def create(
     ],
     scope: Annotated[
         list[str],
-        typer.Option(help="What it may do: ingest, read, read:pii, steward, admin; say it for each."),
+        typer.Option(help="What it may do: ingest, read, read:pii, steward, admin, audit; say it for each."),
     ],
     expires: Expires = None,
     rate_limit: Annotated[

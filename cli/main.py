@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import api_keys, dlq, merge, review, servers, stage, webhooks
+from cli import api_keys, audit, dlq, merge, review, servers, stage, webhooks
 from cli.demo import demo
 from cli.explain import explain
 from cli.export import export
@@ -54,6 +54,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(api_keys.app, name="api-keys")
+app.add_typer(audit.app, name="audit")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(merge.app, name="merge")
 app.add_typer(review.app, name="review")

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from gateway import (
     asyncapi,
+    audit,
     changes,
     cross_origin,
     customer,
@@ -112,6 +113,7 @@ def create_app(ports: Ports) -> FastAPI:
         reviews_in_bulk,
         steward_actions,
         dead_letters,
+        audit,
         health,
         registry_api,
         docs,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+
+from pipeline.errors import BadInput
 
 
 class Action(StrEnum):
@@ -78,3 +80,15 @@ MEANINGS: Mapping[Action, str] = {
     Action.REPLAY_DROPPED: "A replay's shadow was removed.",
     Action.MIGRATION_APPLIED: "The database's schema was brought up to date by a migration.",
 }
+
+
+def actions_of(names: Iterable[str]) -> tuple[Action, ...]:
+    """The actions of these names, or that begin so (`customer.*`). Raises BadInput that names the wrong one."""
+    found: list[Action] = []
+    for name in names:
+        start = name.removesuffix("*") if name.endswith(".*") else None
+        meant = [a for a in Action if (a == name if start is None else a.startswith(start))]
+        if not meant:
+            raise BadInput("action", f"{name!r} is none; there are {', '.join(Action)}")
+        found += meant
+    return tuple(dict.fromkeys(found))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -115,6 +115,13 @@ class Head:
 
 def _said(seq: int, hash_: bytes, at: int) -> bytes:
     return _HEAD + f"{seq}:{hash_.hex()}:{at}".encode()
+
+
+def must_be_signed(heads: Iterable[Head], keys: PublicKeys) -> None:
+    """Raises BadInput where a head was not signed by one of the keys: it says nothing then."""
+    for head in heads:
+        if not head.is_signed(keys):
+            raise BadInput("head", f"the one at {head.seq} is not signed by a key that is known here")
 
 
 def encoded(data: bytes) -> str:

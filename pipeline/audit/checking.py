@@ -6,6 +6,7 @@ there: if that stands elsewhere, links were reordered or put in; if nowhere, the
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -88,20 +89,22 @@ BEGINNING = Start()
 def check(chain: Links, keys: PublicKeys, heads: Iterable[Head] = (), start: Start = BEGINNING) -> Checked:
     """Whether all links hold, follow on each other from `start` on and are signed to the last, and whether the chain
     goes through the heads that were kept of it. `heads` are signed, which their reader has made sure of."""
-    kept = {head.seq: head for head in heads}
+    kept: defaultdict[int, list[Head]] = defaultdict(list)
+    for head in heads:
+        kept[head.seq].append(head)
     seq, last, signed = start.seq, start.hash, None
     for link in chain.links():
         found = _broken(chain, link, seq, last, keys, start)
-        if found is None and link.seq in kept and kept[link.seq].hash != link.hash:
-            found = _otherwise(kept[link.seq])
+        if found is None and link.seq in kept:
+            found = next((_otherwise(head) for head in kept[link.seq] if head.hash != link.hash), None)
         if found is not None:
             return Checked(seq, last, signed, found)
         seq, last, signed = link.seq, link.hash, link.head or signed
-    return Checked(seq, last, signed, _end(seq, signed, kept, start))
+    furthest = kept[max(kept)][0] if kept else None
+    return Checked(seq, last, signed, _end(seq, signed, furthest, start))
 
 
-def _end(seq: int, signed: Head | None, kept: Mapping[int, Head], start: Start) -> Finding | None:
-    furthest = max(kept.values(), key=lambda head: head.seq, default=None)
+def _end(seq: int, signed: Head | None, furthest: Head | None, start: Start) -> Finding | None:
     if furthest is not None and furthest.seq > seq:
         when = f"{furthest.at:%Y-%m-%d %H:%M:%S} UTC"
         detail = f"the chain ends at {seq}, and a head is known at {furthest.seq}, signed {when}"

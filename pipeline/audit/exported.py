@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
 
-from pipeline.audit.chain import Head, Link, PublicKeys
+from pipeline.audit.chain import Head, Link, PublicKeys, must_be_signed
 from pipeline.audit.checking import Breach, Checked, Finding, Start, check
 from pipeline.audit.export import Closing, Opening, line_of
 from pipeline.errors import BadInput
@@ -26,12 +26,16 @@ class FileChecked:
     checked: Checked
 
 
-def verify_file(path: Path, keys: PublicKeys) -> FileChecked:
-    """Check a file. Raises BadInput where it cannot be read, or is no export."""
+def verify_file(path: Path, keys: PublicKeys, heads: Sequence[Head] = ()) -> FileChecked:
+    """Check a file, and that it goes through those `heads` that were kept of its part of the chain.
+
+    Raises BadInput where it cannot be read or is no export, and for a head that none of the keys signed.
+    """
+    must_be_signed(heads, keys)
     try:
         with path.open("rb") as file:
             opening = _opening(path, file.readline(_LONGEST))
-        checked = _checked(path, opening, keys)
+        checked = _checked(path, opening, keys, heads)
         if checked.finding is None:
             checked = replace(checked, finding=_sign_of_change(path, keys))
     except OSError as exc:
@@ -46,13 +50,14 @@ def _opening(path: Path, line: bytes) -> Opening:
         raise BadInput("file", f"{path} does not begin as an export does: {exc}") from exc
 
 
-def _checked(path: Path, opening: Opening, keys: PublicKeys) -> Checked:
+def _checked(path: Path, opening: Opening, keys: PublicKeys, heads: Sequence[Head]) -> Checked:
     """Where the chain in the file is broken, or does not reach the head that the first line names."""
     head = opening.head
     if not head.is_signed(keys):
         detail = f"its first line names a head that no key of version {head.version} given here signed"
         return Checked(opening.after, opening.previous, None, Finding(Breach.BAD_SIGNATURE, None, detail))
-    checked = check(_File(path, opening.after), keys, [head], Start(opening.after, opening.previous))
+    kept = [head, *(one for one in heads if opening.after < one.seq <= head.seq)]
+    checked = check(_File(path, opening.after), keys, kept, Start(opening.after, opening.previous))
     if checked.finding is None and checked.seq > head.seq:
         detail = f"the file goes on behind {head.seq}, where it says that it ends"
         return replace(checked, finding=Finding(Breach.INSERTED, head.seq + 1, detail))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.audit.chain import Head, PublicKeys
+from pipeline.audit.chain import Head, PublicKeys, must_be_signed
 from pipeline.audit.checking import Breach, Finding, check
-from pipeline.errors import BadInput
 from pipeline.store.audit import StoredChain
 from pipeline.store.database import Database, Transaction
 
@@ -37,13 +36,6 @@ def verify_stored(database: Database, keys: PublicKeys, heads: Sequence[Head] = 
         checked = check(StoredChain(tx), keys, heads)
         broken = () if checked.finding is None else (checked.finding,)
         return Verified(checked.seq, checked.signed, (*broken, *_outside(tx)))
-
-
-def must_be_signed(heads: Sequence[Head], keys: PublicKeys) -> None:
-    """Raises BadInput where a head was not signed by one of the keys: it says nothing then."""
-    for head in heads:
-        if not head.is_signed(keys):
-            raise BadInput("head", f"the one at {head.seq} is not signed by a key that is known here")
 
 
 def _outside(tx: Transaction) -> Iterator[Finding]:

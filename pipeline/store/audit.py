@@ -8,11 +8,27 @@ from datetime import UTC, datetime, timedelta
 import orjson
 from psycopg.rows import TupleRow
 
+from pipeline.audit.asked import AskedEntries
 from pipeline.audit.chain import Document, Head, Link
 from pipeline.audit.entry import AuditEntry
 from pipeline.store.database import Transaction
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COLUMNS = (
+    "entry_id",
+    "at",
+    "actor",
+    "action",
+    "profiles",
+    "objects",
+    "reason",
+    "request_id",
+    "api_key",
+    "api_key_id",
+    "details",
+    "seq",
+    "hash",
+)
 _FIELDS = (
     "actor",
     "action",
@@ -98,3 +114,9 @@ def last_head(tx: Transaction) -> tuple[int, bytes, Head | None] | None:
     """The last place of the chain, its hash, and its head; None where nothing is chained."""
     row = tx.row("audit_head")
     return None if row is None else (row[0], row[1], head_of(row[0], row[1], row[2:]))
+
+
+def read_entries(tx: Transaction, asked: AskedEntries, limit: int) -> list[Mapping[str, object]]:
+    """The newest entries that are asked for, each with its place in the chain. Raises BadInput."""
+    rows = tx.rows("read_audit", {**asked.parameters(), "before": None, "limit": limit})
+    return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]

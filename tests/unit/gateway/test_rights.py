@@ -21,7 +21,7 @@ from pipeline.api_keys.scope import MEANINGS, Scope, scopes_of
 from pipeline.errors import BadInput, ConfigurationError
 from pipeline.settings import Settings
 
-WRONG = {"page": "0", "last": "0", "seconds": "0"}
+WRONG = {"page": "0", "last": "0", "seconds": "0", "limit": "0"}
 """Parameters that a route with the scope refuses as wrong, before it asks any server."""
 
 
@@ -143,5 +143,5 @@ def test_scopes_are_known_by_their_names() -> None:
     assert scopes_of(["read", "read:pii"]) == {Scope.READ, Scope.READ_PII}
     assert set(MEANINGS) == set(Scope)
     for wrong in (["raed"], ["read+steward"], []):
-        with pytest.raises(BadInput, match="ingest, read, read:pii, steward, admin"):
+        with pytest.raises(BadInput, match="ingest, read, read:pii, steward, admin, audit"):
             scopes_of(cast(list[str], wrong))
