@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -243,3 +245,15 @@ def test_an_export_of_a_log_that_was_tampered_with_says_so(
     finding = verify_file(path, KEYS).checked.finding
     assert finding is not None
     assert (finding.breach, finding.seq) == (Breach.REMOVED, seq)
+
+
+def test_a_dozen_lines_of_anybodys_check_the_hashes(lines: list[bytes]) -> None:
+    """As docs/audit.md says: with nothing of this house."""
+    previous = json.loads(lines[0])["previous"]
+    for line in lines[1:-1]:
+        told = json.loads(line)
+        entry = json.dumps(told["entry"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        hashed = hashlib.sha256(bytes.fromhex(previous) + entry.encode())
+        assert (told["previous"], told["hash"]) == (previous, hashed.hexdigest())
+        previous = told["hash"]
+    assert json.loads(lines[-1])["sha256"] == hashlib.sha256(b"".join(lines[:-1])).hexdigest()
