@@ -18,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="API keys of the gateway's callers,
 Answer = TypeVar("Answer")
 Named = Annotated[str, typer.Argument(help="The key's name or id.")]
 Actor = Annotated[str, typer.Option(help="Who does it; kept with the key.")]
+Reason = Annotated[str | None, typer.Option(help="Why; kept in the audit log.", show_default=False)]
 Expires = Annotated[
     str | None,
     typer.Option(help="Until when it opens: a time (ISO 8601, UTC unless it says), or a span as 90d."),
@@ -33,7 +34,7 @@ def create(
     scope: Annotated[
         list[str],
         typer.Option(
-            help="What it may do: ingest, read, read:pii, steward, admin, privacy; say it for each."
+            help="What it may do: ingest, read, read:pii, steward, admin, audit, privacy; say it for each."
         ),
     ],
     expires: Expires = None,
@@ -42,6 +43,7 @@ def create(
         typer.Option(help="Requests a minute, in place of RB_RATE_LIMIT_PER_MINUTE; 0 is no limit."),
     ] = None,
     actor: Actor = "cli",
+    reason: Reason = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is printed this once, alone on stdout; only its hash is kept."""
@@ -52,7 +54,7 @@ def create(
 
     now = _now()
     wanted = Wanted(name, scopes_of(scope), _end(expires, now), rate_limit)
-    _say(_run(lambda tx: create(tx, wanted, actor, now, secrets.token_bytes)), as_json)
+    _say(_run(lambda tx: create(tx, wanted, actor, now, secrets.token_bytes, reason)), as_json)
 
 
 @app.command("list")
@@ -75,11 +77,11 @@ def list_(
 
 
 @app.command()
-def revoke(named: Named, actor: Actor = "cli") -> None:
+def revoke(named: Named, actor: Actor = "cli", reason: Reason = None) -> None:
     """End a key for good: gateways refuse it within 5 seconds."""
     from pipeline.api_keys.stored import revoke
 
-    key = _run(lambda tx: revoke(tx, named, actor, _now()))
+    key = _run(lambda tx: revoke(tx, named, actor, _now(), reason))
     typer.echo(f"{key.name} ({key.key_id}) is revoked: gateways refuse it within 5 seconds")
 
 
@@ -91,6 +93,7 @@ def rotate(
     ] = "24h",
     expires: Expires = None,
     actor: Actor = "cli",
+    reason: Reason = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a key another secret, under the same id and name, printed as `create` does."""
@@ -101,7 +104,7 @@ def rotate(
 
     now = _now()
     rotation = Rotation(span_of(grace, "grace"), _end(expires, now))
-    _say(_run(lambda tx: rotate(tx, named, rotation, actor, now, secrets.token_bytes)), as_json)
+    _say(_run(lambda tx: rotate(tx, named, rotation, actor, now, secrets.token_bytes, reason)), as_json)
 
 
 def _say(issued: Issued, as_json: bool) -> None:

@@ -67,12 +67,12 @@ def list_(
 
 
 @app.command()
-def show(letter_id: LetterId, as_json: AsJson = False) -> None:
+def show(letter_id: LetterId, actor: Actor = "cli", as_json: AsJson = False) -> None:
     """One dead letter: the error, the message, what was done with it."""
     from pipeline.dead_letters.text import told
 
     with _desk() as desk:
-        shown = desk.show(id_of(letter_id))
+        shown = desk.show(id_of(letter_id), actor)
     _say(shown, told(shown), as_json)
 
 
@@ -99,11 +99,10 @@ def edit(
     changes = changes_of(set_ or [], unset or [], event)
     with _desk() as desk:
         try:
-            desk.edit(id_of(letter_id), changes, actor, reason_text)
+            shown = desk.edit(id_of(letter_id), changes, actor, reason_text)
         except InvalidEvent as exc:  # who mends it may read the names of its fields
             first = exc.errors[0]
             raise BadInput(first.field, f"{first.problem}; {first.mend}") from exc
-        shown = desk.show(id_of(letter_id))
     _say(shown, told(shown), as_json)
 
 

@@ -13,6 +13,10 @@ def export(
     source: Annotated[
         list[str] | None, typer.Option(help="Only records of this source; may be given several times.")
     ] = None,
+    actor: Annotated[str, typer.Option(help="Who does it; kept in the audit log.")] = "cli",
+    reason: Annotated[
+        str | None, typer.Option(help="Why; kept in the audit log.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Write record_id,profile_id of everything stored, merges followed.
@@ -24,15 +28,23 @@ def export(
     import json
     import sys
     from contextlib import ExitStack
+    from datetime import UTC, datetime
 
     from cli.progress import counted
     from infra.addresses import effective_settings
+    from pipeline.audit.actions import Action
+    from pipeline.audit.entry import AuditEntry
+    from pipeline.store.audit import write_audit
     from pipeline.store.database import Database
 
     settings = effective_settings()
     count = 0
     with ExitStack() as stack:
         database = stack.enter_context(Database(settings.postgres_dsn.get_secret_value(), "export"))
+        told = {"sources": source} if source else {}
+        with database.transaction() as tx:
+            now = datetime.now(UTC)
+            write_audit(tx, AuditEntry(Action.CUSTOMERS_EXPORTED, actor, now, reason=reason, details=told))
         to_stdout = str(out) == "-"
         file = sys.stdout if to_stdout else stack.enter_context(out.open("w", newline="", encoding="utf-8"))
         writer = csv.writer(file, lineterminator="\n")

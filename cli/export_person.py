@@ -12,7 +12,10 @@ import typer
 def export_person(
     profile_id: Annotated[UUID, typer.Argument(help="Any id that leads to the customer.")],
     out: Annotated[Path, typer.Option(help="The JSON file to write; `-` is stdout.")],
-    actor: Annotated[str, typer.Option(help="Who asks for it; written into the file.")] = "cli",
+    actor: Annotated[
+        str, typer.Option(help="Who asks for it; kept in the audit log and in the file.")
+    ] = "cli",
+    reason: Annotated[str | None, typer.Option(help="Why; kept in the audit log. Name nobody in it.")] = None,
 ) -> None:
     """Write everything that is known of a customer as one JSON document, in the clear: keep it as such."""
     import os
@@ -20,10 +23,13 @@ def export_person(
     from datetime import UTC, datetime
 
     from infra.addresses import effective_settings
+    from pipeline.audit.actions import Action
+    from pipeline.audit.entry import AuditEntry
     from pipeline.configuration import load_policy
     from pipeline.identity.ids import Id
     from pipeline.portability.document import Exporting, person_export
     from pipeline.privacy.keyring import load_key_ring
+    from pipeline.store.audit import write_audit
     from pipeline.store.database import Database
     from schemas.codec import load_codec
 
@@ -35,6 +41,13 @@ def export_person(
         )
         pieces = person_export(by, Id(profile_id.bytes))
         first = next(pieces)
+        with (
+            Database(settings.postgres_dsn.get_secret_value(), "export-person") as telling,
+            telling.transaction() as tx,
+        ):
+            write_audit(
+                tx, AuditEntry(Action.CUSTOMER_EXPORTED, actor, now, [Id(profile_id.bytes)], reason=reason)
+            )
         if str(out) == "-":
             sys.stdout.buffer.write(first)
             sys.stdout.buffer.writelines(pieces)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import api_keys, constraints, dlq, erase, merge, review, servers, stage, webhooks
+from cli import api_keys, audit, constraints, dlq, erase, merge, review, servers, stage, webhooks
 from cli.demo import demo
 from cli.explain import explain
 from cli.export import export
@@ -56,6 +56,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(api_keys.app, name="api-keys")
+app.add_typer(audit.app, name="audit")
 app.add_typer(constraints.app, name="constraints")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(erase.app, name="erase")

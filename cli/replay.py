@@ -37,7 +37,7 @@ def replay(
     reason: Annotated[
         str | None, typer.Option(help="Why it is put in force; kept in the merge log.", show_default=False)
     ] = None,
-    actor: Annotated[str, typer.Option(help="Who puts it in force.")] = "cli",
+    actor: Annotated[str, typer.Option(help="Who puts it in force, or removes it.")] = "cli",
     plan: Annotated[
         str | None,
         typer.Option(help="The plan that was shown: activate just that, or nothing.", show_default=False),
@@ -57,7 +57,7 @@ def replay(
         raise typer.BadParameter("--activate needs a --reason, for those who ask later")
     with _opened(shadow) as (opened, logic):
         if drop:
-            _drop(opened, as_json)
+            _drop(opened, actor, as_json)
         elif activate and reason is not None:
             _activate(opened, logic, actor, reason, plan, as_json)
         else:
@@ -129,11 +129,19 @@ def _activate(shadow: Shadow, logic: Logic, actor: str, reason: str, plan: str |
     _tell_activation(done, reason, _decides_otherwise(shadow, logic), as_json)
 
 
-def _drop(shadow: Shadow, as_json: bool) -> None:
+def _drop(shadow: Shadow, actor: str, as_json: bool) -> None:
+    from datetime import UTC, datetime
+
     import orjson
 
+    from pipeline.audit.actions import Action
+    from pipeline.audit.entry import AuditEntry, named
+    from pipeline.store.audit import write_audit
+
+    objects = named("shadow", shadow.schema)
     with shadow.database.transaction() as tx:
         shadow.drop(tx)
+        write_audit(tx, AuditEntry(Action.REPLAY_DROPPED, actor, datetime.now(UTC), objects=objects))
     told = {"dropped": shadow.schema}
     typer.echo(orjson.dumps(told).decode() if as_json else f"Shadow {shadow.schema} is removed.")
 

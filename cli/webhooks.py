@@ -46,6 +46,7 @@ Since = Annotated[
 ]
 Until = Annotated[str | None, typer.Option(help="Only those last tried before then.")]
 Limit = Annotated[int, typer.Option(min=1, help="The most to list.")]
+Actor = Annotated[str, typer.Option(help="Who does it; kept in the audit log.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -65,7 +66,7 @@ def add(
     type_: Types = None,
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
     begin: From = Begin.LATEST,
-    actor: Annotated[str, typer.Option(help="Who adds it.")] = "cli",
+    actor: Actor = "cli",
     as_json: AsJson = False,
 ) -> None:
     """Add a webhook, and tell its secret, this once."""
@@ -86,6 +87,7 @@ def change(
         bool | None, typer.Option("--enable/--disable", help="Go on where it stood, or wait.")
     ] = None,
     begin: From = None,
+    actor: Actor = "cli",
     as_json: AsJson = False,
 ) -> None:
     """Change what is given."""
@@ -94,6 +96,7 @@ def change(
     with _desk() as desk:
         changed = desk.change(
             id_of(webhook_id),
+            actor=actor,
             url=url,
             types=type_,
             description=description,
@@ -109,6 +112,7 @@ def rotate(
     overlap_hours: Annotated[
         float, typer.Option(min=0, max=720, help="How long the old secret stays valid.")
     ] = 24,
+    actor: Actor = "cli",
     as_json: AsJson = False,
 ) -> None:
     """Make another secret, and tell it, this once."""
@@ -117,15 +121,15 @@ def rotate(
     from pipeline.webhooks.text import keyed
 
     with _desk() as desk:
-        rotated = desk.rotate(id_of(webhook_id), timedelta(hours=overlap_hours))
+        rotated = desk.rotate(id_of(webhook_id), timedelta(hours=overlap_hours), actor)
     _say(rotated, keyed(rotated), as_json)
 
 
 @app.command()
-def remove(webhook_id: WebhookId, as_json: AsJson = False) -> None:
+def remove(webhook_id: WebhookId, actor: Actor = "cli", as_json: AsJson = False) -> None:
     """Tell it of nothing more; its deliveries and its secret are gone."""
     with _desk() as desk:
-        desk.remove(id_of(webhook_id))
+        desk.remove(id_of(webhook_id), actor)
     _say({"removed": str(webhook_id)}, "removed\n", as_json)
 
 

@@ -16,6 +16,7 @@ import orjson
 from pydantic import BaseModel
 
 from client.call import Call
+from gateway.audit import AuditPage
 from gateway.constraint_models import Constraint, Constraints, Revoked
 from gateway.customer_models import (
     EventsPage,
@@ -265,6 +266,27 @@ def steward_actions(
         "since": None if since is None else since.isoformat(),
     }
     return _get("/v1/steward-actions", Page[StewardAction], page=page, limit=limit, **chosen)
+
+
+def audit(
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    about: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    cursor: str | None = None,
+    limit: int = 20,
+) -> Call[AuditPage]:
+    """The audit log, newest first: what an actor did, of an action, `about` an id; times have a time zone."""
+    chosen = {
+        "actor": actor,
+        "action": action,
+        "about": about,
+        "since": None if since is None else since.isoformat(),
+        "until": None if until is None else until.isoformat(),
+    }
+    return _get("/v1/audit", AuditPage, cursor=cursor, limit=limit, **chosen)
 
 
 def reviews(

@@ -1,4 +1,4 @@
-"""The campaign: rounds of load and faults on houses of its own, each judged by the checker and by `verify`."""
+"""The campaign: rounds of load and faults on houses of its own, each judged by the checker and both `verify`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from faults.rest import come_to_rest
 from faults.stewards import stewards
 from faults.strikes import Scene, strikers
 from faults.writers import History, writers
+from pipeline.audit.verification import verify_stored
 from pipeline.configuration import load_model, load_policy
 from pipeline.errors import PipelineStalled
 from pipeline.privacy.keyring import KeyRing, load_key_ring
@@ -37,7 +38,7 @@ class Outcome:
     """What came of a round: events `acknowledged`, `acts` of stewards that are done and those `refused`, loads
     `given_up`, and strikes that `missed`, with why.
 
-    `findings` are lines of text, of the checker and of `verify`; empty where every promise held. A load that is given
+    `findings` are lines of text, of the checker and both `verify`; empty where every promise held. A load that is given
     up is one: servers come back long before a writer loses patience. Not `at_rest`: what was sent does not go all its
     way, nothing more can be judged, and the campaign ends.
     """
@@ -136,14 +137,17 @@ def _loaded(plan: Round, scene: Scene, load: Sequence[Event], history: History) 
 
 
 def _judged(scene: Scene, ring: KeyRing, history: History) -> Iterator[str]:
-    """What both judges find, and whether all runs after that. Raises PipelineStalled."""
+    """What all judges find, and whether all runs after that. Raises PipelineStalled."""
     settings = scene.house.settings
     with Database(settings.postgres_dsn.get_secret_value(), "faults") as database:
         come_to_rest(scene.house, database, _REST_S)
         yield from map(str, check(settings, history.acknowledged, history.acts))
         verified = verify(database, ring, load_model(settings), load_policy(settings))
+        audited = verify_stored(database, ring.audit_keys())
         scene.disk.trim(settings)
     for f in verified.faults:
         yield f"verify: {f.kind}: {dict(f.where)}: {f.stands}; expected {f.should}"
+    for breach in audited.findings:
+        yield f"audit verify: {breach.breach} at {breach.seq}: {breach.detail}"
     if missing := scene.house.missing():
         yield f"{len(missing)} processes do not stay up: {missing}"

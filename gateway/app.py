@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from gateway import (
     asyncapi,
+    audit,
     changes,
     constraints,
     cross_origin,
@@ -67,6 +68,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         closing.push_async_callback(ports.key_store.close)
         closing.push_async_callback(ports.store.close)
         closing.callback(ports.readers.close)
+        closing.callback(ports.audit.close)
         closing.callback(ports.explain.close)
         closing.push_async_callback(ports.feed.close)
         closing.push_async_callback(ports.key_uses.close)
@@ -117,6 +119,7 @@ def create_app(ports: Ports) -> FastAPI:
         erasing,
         portability,
         dead_letters,
+        audit,
         health,
         registry_api,
         docs,

@@ -24,7 +24,7 @@ from gateway.customer_models import (
 from gateway.documentation import errors
 from gateway.opening import hashed, open_records, shown
 from gateway.ports import Ports, ports_of
-from gateway.revealing import Reveal, note_revealed
+from gateway.revealing import Reveal, tell_shown
 from gateway.rights import caller_of, needs
 from gateway.survivors import led_to
 from pipeline.api_keys.scope import Scope
@@ -112,7 +112,7 @@ async def get_identifiers(request: Request, profile_id: UUID, reveal: Reveal) ->
         opened = await open_records(read, ports.ring, list({i.records[0] for i in told}))
     values = hashed(ports.ring, opened, frozenset(i.hash_key_version for i in told))
     if reveal:
-        await note_revealed(request, sorted({led.profile_id}.union(*(i.profiles for i in told))))
+        await tell_shown(request, {led.profile_id}.union(*(i.profiles for i in told)), reveal=True)
     return Identifiers(
         **led._asdict(),
         identifiers=[_identifier(one, values, reveal=reveal) for one in told],

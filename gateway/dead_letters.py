@@ -25,13 +25,14 @@ from gateway.letter_models import (
     Time,
 )
 from gateway.models import Page
+from gateway.occasions import occasion_of
 from gateway.paging import Paged
 from gateway.ports import ports_of
-from gateway.rights import actor_by_key, needs
+from gateway.rights import actor_of, needs
 from pipeline.api_keys.scope import Scope
 from pipeline.dead_letters.bulk import Done
 from pipeline.dead_letters.changes import Changes
-from pipeline.dead_letters.desk import Desk
+from pipeline.dead_letters.desk import Desk, ShownLetter
 from pipeline.errors import BadInput, Conflict
 from pipeline.explain.report import as_data
 from pipeline.identity.ids import Id
@@ -66,8 +67,9 @@ async def list_dead_letters(
 
 @router.get("/dead-letters/{dead_letter_id}", responses=errors(400, 404, 503), summary="One dead letter")
 async def get_dead_letter(request: Request, dead_letter_id: UUID) -> DeadLetterDetail:
-    """With its message, values masked, and what was done with it."""
-    return await _shown(request, _id(dead_letter_id))
+    """With its message, values masked, and what was done with it. The audit log tells who looked."""
+    letter_id, actor, occasion = _id(dead_letter_id), actor_of(request, None), occasion_of(request)
+    return _shown(await _at_desk(request, lambda desk: desk.show(letter_id, actor, occasion)))
 
 
 @router.patch("/dead-letters/{dead_letter_id}", responses=_ACTED, summary="Mend a raw event")
@@ -76,9 +78,9 @@ async def edit_dead_letter(request: Request, dead_letter_id: UUID, body: EditReq
     as it came is kept. It is not sent before it is replayed. 409 where the letter cannot be mended, or was replayed or
     dropped before."""
     changes = Changes(body.put, body.unset, body.event)
-    letter_id, actor = _id(dead_letter_id), actor_by_key(request, body.actor)
-    await _at_desk(request, lambda desk: desk.edit(letter_id, changes, actor, body.reason))
-    return await _shown(request, letter_id)
+    letter_id, actor, occasion = _id(dead_letter_id), actor_of(request, body.actor), occasion_of(request)
+    edited = await _at_desk(request, lambda desk: desk.edit(letter_id, changes, actor, body.reason, occasion))
+    return _shown(edited)
 
 
 @router.post("/dead-letters/{dead_letter_id}/replay", responses=_ACTED, summary="Replay one dead letter")
@@ -108,13 +110,13 @@ async def drop_dead_letters(request: Request, body: BulkDrop) -> LettersDone:
 
 
 def _replay(request: Request, body: ReplayRequest, which: Sequence[Id] | Choice) -> Callable[[Desk], Done]:
-    actor = actor_by_key(request, body.actor)
-    return lambda desk: desk.replay(which, actor, body.reason, dry_run=body.dry_run)
+    actor, occasion = actor_of(request, body.actor), occasion_of(request)
+    return lambda desk: desk.replay(which, actor, body.reason, dry_run=body.dry_run, occasion=occasion)
 
 
 def _drop(request: Request, body: DropRequest, which: Sequence[Id] | Choice) -> Callable[[Desk], Done]:
-    actor = actor_by_key(request, body.actor)
-    return lambda desk: desk.drop(which, actor, body.reason, dry_run=body.dry_run)
+    actor, occasion = actor_of(request, body.actor), occasion_of(request)
+    return lambda desk: desk.drop(which, actor, body.reason, dry_run=body.dry_run, occasion=occasion)
 
 
 def _which(body: BulkReplay | BulkDrop) -> Sequence[Id] | Choice:
@@ -134,10 +136,8 @@ async def _one(request: Request, dead_letter_id: UUID, act: Callable[[Desk], Don
     return _done(done)
 
 
-async def _shown(request: Request, letter_id: Id) -> DeadLetterDetail:
-    return DeadLetterDetail.model_validate(
-        as_data(await _at_desk(request, lambda desk: desk.show(letter_id)))
-    )
+def _shown(letter: ShownLetter) -> DeadLetterDetail:
+    return DeadLetterDetail.model_validate(as_data(letter))
 
 
 async def _at_desk(request: Request, act: Callable[[Desk], Answer]) -> Answer:

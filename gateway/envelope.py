@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from pipeline.codes import ErrorCode
 from pipeline.errors import (
+    AuditUnavailable,
     BadInput,
     Conflict,
     FeedFull,
@@ -98,6 +99,7 @@ _STATUSES: Mapping[type[RetailBrainError], int] = {
     Conflict: 409,
     PositionGone: 410,
     PreconditionFailed: 412,
+    AuditUnavailable: 503,
     FeedFull: 503,
     ReadersBusy: 503,
 }

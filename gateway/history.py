@@ -14,7 +14,7 @@ from gateway.customer_models import PastIdentifier, PastProfile, PastValue
 from gateway.documentation import errors
 from gateway.opening import Opened, shown
 from gateway.ports import ports_of
-from gateway.revealing import Reveal, note_revealed
+from gateway.revealing import Reveal, in_clear, tell_shown
 from gateway.rights import needs
 from gateway.survivors import led_to
 from pipeline.api_keys.scope import Scope
@@ -48,8 +48,9 @@ async def get_history(
         raise BadInput("as_of", "it lies ahead; send a time that has passed")
     past = await ports.readers.read(lambda reader: reader.past(Id(profile_id.bytes), as_of))
     then = UUID(bytes=past.profile_id)
-    if reveal:
-        await note_revealed(request, sorted({then, *(UUID(bytes=p) for p in past.holders)}))
+    golden = _golden(past, reveal=reveal)
+    if reveal or in_clear(golden or {}):
+        await tell_shown(request, {then, *(UUID(bytes=p) for p in past.holders)}, reveal=reveal)
     notes = list(_notes(past))
     return PastProfile(
         profile_id=then,
@@ -61,7 +62,7 @@ async def get_history(
         record_ids=[UUID(bytes=r) for r in past.records],
         events=past.events,
         identifiers=_identifiers(past, reveal=reveal),
-        golden_record=_golden(past, reveal=reveal),
+        golden_record=golden,
         exact=not notes,
         notes=notes,
     )

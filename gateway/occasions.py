@@ -1,4 +1,4 @@
-"""What an act of a steward is asked with, and what the trail says of the request it came with."""
+"""What an act of a steward is asked with, and what the audit log says of the request it came with."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from gateway.envelope import request_id_of
 from gateway.ports import ports_of
 from gateway.rights import actor_of, caller_of
 from gateway.unmerge_models import UnmergeRequest
-from pipeline.store.steward_actions import Occasion
+from pipeline.audit.entry import Occasion
 from pipeline.unmerge.asked import Asked
 
 
 def occasion_of(request: Request) -> Occasion:
     """Its id, and whose key it came with, whoever it names as the actor."""
-    return Occasion(request_id_of(request), caller_of(request).actor)
+    caller = caller_of(request)
+    return Occasion(request_id_of(request), caller.actor, api_key_id=caller.name)
 
 
 def asked_by(request: Request, body: UnmergeRequest) -> Asked:

@@ -22,6 +22,11 @@ _IDENTIFIERS = frozenset(t.value for t in IdentifierType)
 _TRAITS = frozenset(t.value for t in Trait)
 
 
+def is_masked(attribute: str) -> bool:
+    """Whether a golden attribute names a customer by itself, so that it is masked unless it is to be revealed."""
+    return attribute in _IDENTIFIERS or attribute == Trait.NATIONAL_ID
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """The content of an identity record. Plaintext: lives in memory only."""

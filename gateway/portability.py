@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from gateway.documentation import errors
 from gateway.ports import ports_of
-from gateway.revealing import note_revealed
+from gateway.revealing import explained, tell_exported
 from gateway.rights import caller_of, needs
 from gateway.survivors import led_to
 from pipeline.api_keys.scope import Scope
@@ -32,13 +32,15 @@ router = APIRouter(prefix="/v1/profiles", tags=["privacy"], dependencies=[needs(
         },
     },
     summary="All that is known of a customer",
+    dependencies=[Depends(explained)],
 )
 async def get_export(request: Request, profile_id: UUID) -> StreamingResponse:
     """In the clear, as of one moment: the golden record and where each value comes from, identity records, events as
-    they were sent, decisions, reviews, what stewards said, and to whom it went. It is logged who reads it."""
+    they were sent, decisions, reviews, what stewards said, and to whom it went. The audit log tells who was given it.
+    """
     ports = ports_of(request)
     led = await led_to(ports.store, profile_id)
-    await note_revealed(request, [led.profile_id])
+    await tell_exported(request, led.profile_id)
     pieces = ports.export(Id(led.profile_id.bytes), caller_of(request).actor)
     first = await asyncio.to_thread(next, pieces)  # an error becomes an answer of its own until here
     return StreamingResponse(_with(first, pieces), media_type="application/json")

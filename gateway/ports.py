@@ -11,6 +11,7 @@ from typing import Protocol, cast
 from redis.asyncio import Redis
 from starlette.requests import Request
 
+from gateway.audit_log import AuditLog
 from gateway.auth import Keys
 from gateway.feed.feed import Feed
 from gateway.key_uses import KeyUses
@@ -137,6 +138,7 @@ class Ports:
     explain: Explain
     export: Export
     readers: Readers
+    audit: AuditLog
     desk: Callable[[], AbstractContextManager[Desk]]
     webhooks: Callable[[], AbstractContextManager[WebhookDesk]]
     clock: Callable[[], datetime]

@@ -14,7 +14,7 @@ from gateway.customer_models import WholeProfile
 from gateway.direct import DirectRoute
 from gateway.documentation import errors
 from gateway.ports import ports_of
-from gateway.revealing import Reveal, note_revealed
+from gateway.revealing import Reveal, in_clear, tell_shown
 from gateway.rights import needs
 from gateway.states import view
 from pipeline.api_keys.scope import Scope
@@ -45,7 +45,7 @@ async def get_profile(
     fresh = "no-cache" in request.headers.get("cache-control", "")
     found = await view(ports, profile_id, cached=not fresh, reveal=reveal)
     summary = None if include is None else await get_summary(request, found.profile_id)
-    if reveal:
-        await note_revealed(request, [found.profile_id])
+    shown = reveal or in_clear(found.golden_record)
+    await tell_shown(request, [found.profile_id] if shown else [], reveal=reveal)
     whole = WholeProfile.model_construct(**dict(found), summary=summary)
     return Response(whole.model_dump_json(), media_type="application/json")

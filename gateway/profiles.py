@@ -14,7 +14,7 @@ from gateway.documentation import errors
 from gateway.models import Page, Profile
 from gateway.paging import Paged
 from gateway.ports import Ports, ports_of
-from gateway.revealing import Reveal, note_revealed
+from gateway.revealing import Reveal, tell_searched
 from gateway.rights import needs
 from gateway.rows import event_of
 from gateway.sought import canonical, invalid
@@ -75,8 +75,8 @@ async def find_profiles(
             views.append(await view(ports, row["profile_id"], cached=False, reveal=reveal))
         except NotFound:  # erased between the two queries
             continue
-    if reveal:
-        await note_revealed(request, [found.profile_id for found in views])
+    by = [identifier.type.value for identifier in wanted]
+    await tell_searched(request, by, [found.profile_id for found in views], reveal=reveal)
     return paging.of(views, total[0]["total"])
 
 

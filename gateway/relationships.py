@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
 from gateway.customer_models import RelatedProfile, Relationships, SharedAttribute, Tie
 from gateway.documentation import errors
 from gateway.models import Profile
 from gateway.ports import Ports, ports_of
+from gateway.revealing import explained, tell_shown
 from gateway.rights import needs
 from gateway.states import view
 from gateway.survivors import led_to
@@ -24,7 +25,10 @@ router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs
 
 
 @router.get(
-    "/{profile_id}/relationships", responses=errors(400, 404, 503), summary="The household of a customer"
+    "/{profile_id}/relationships",
+    responses=errors(400, 404, 503),
+    summary="The household of a customer",
+    dependencies=[Depends(explained)],
 )
 async def get_relationships(request: Request, profile_id: UUID) -> Relationships:
     """Customers that share its address, its phone or WhatsApp line, or its loyalty card, and what they share among each
@@ -37,6 +41,7 @@ async def get_relationships(request: Request, profile_id: UUID) -> Relationships
     led = await led_to(ports.store, profile_id)
     found = await ports.readers.read(lambda reader: reader.household(Id(led.profile_id.bytes)))
     nodes = [await _node(ports, UUID(bytes=p), led.profile_id) for p in found.profiles]
+    await tell_shown(request, [node.profile_id for node in nodes if node and node.name], reveal=False)
     there = {node.profile_id for node in nodes if node}
     return Relationships(
         **led._asdict(),

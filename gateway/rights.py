@@ -80,13 +80,6 @@ def actor_of(request: Request, named: str | None) -> str:
     return named or caller_of(request).actor
 
 
-def actor_by_key(request: Request, named: str | None) -> str:
-    """The same where no trail keeps the key beside the actor: `ann by shop-app`. The last `by` is the key's, whatever
-    the request says."""
-    holder = caller_of(request).actor
-    return f"{named} by {holder}" if named else holder
-
-
 def scopes_needed(route: APIRoute) -> frozenset[Scope]:
     """What the route, its router included, declares."""
     return frozenset(Scope(s) for d in route.dependencies if isinstance(d, Needed) for s in d.scopes or ())

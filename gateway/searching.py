@@ -15,7 +15,7 @@ from starlette.requests import Request
 from gateway.cursors import Cursors
 from gateway.documentation import BODY, errors
 from gateway.ports import Ports, ports_of
-from gateway.revealing import Reveal, note_revealed
+from gateway.revealing import Reveal, tell_searched
 from gateway.rights import needs
 from gateway.search_models import AttributeLevel, SearchHit, SearchRequest, SearchResults
 from gateway.sought import canonical, invalid
@@ -57,9 +57,14 @@ async def search_profiles(request: Request, body: SearchRequest, reveal: Reveal)
         found = await _ranked(ports, body, _person(ports, body), conditions, cursors, show)
     else:
         found = await _walked(ports, body, conditions, cursors, show)
-    if reveal:
-        await note_revealed(request, [hit.profile.profile_id for hit in found.data])
+    await tell_searched(request, _by(body), [hit.profile.profile_id for hit in found.data], reveal=reveal)
     return found
+
+
+def _by(body: SearchRequest) -> list[str]:
+    """What is sought, by names of fields: `identifiers.phone`."""
+    given = body.model_dump(exclude_none=True, include={"identifiers", "person", "filter"})
+    return sorted(f"{part}.{field}" for part, fields in given.items() for field in fields)
 
 
 async def _ranked(

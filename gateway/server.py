@@ -16,6 +16,7 @@ import uvicorn
 from redis.asyncio import BlockingConnectionPool, Redis
 
 from gateway.app import create_app
+from gateway.audit_log import AuditLog, AuditWriter
 from gateway.auth import ApiKeys
 from gateway.connection import HeadBounds, within
 from gateway.feed.feed import Feed
@@ -253,6 +254,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         explain=_Explain(settings, ring),
         export=partial(_export, settings, ring, codec, policy),
         readers=Readers(partial(_reader, settings, ring, model, policy)),
+        audit=AuditLog(AuditWriter(settings.postgres_dsn.get_secret_value())),
         desk=partial(desk, settings, ring, codec, "gateway-desk"),
         webhooks=partial(webhook_desk, settings, ring, "gateway-webhooks"),
         clock=_clock,

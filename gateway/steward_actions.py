@@ -1,4 +1,4 @@
-"""The trail of what stewards did."""
+"""What stewards did, as the audit log has it."""
 
 from __future__ import annotations
 

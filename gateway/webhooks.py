@@ -16,9 +16,10 @@ from starlette.responses import Response
 from gateway.documentation import BODY, errors
 from gateway.letter_models import Time
 from gateway.models import Page
+from gateway.occasions import occasion_of
 from gateway.paging import Paged
 from gateway.ports import ports_of
-from gateway.rights import actor_by_key, needs
+from gateway.rights import actor_of, needs
 from gateway.webhook_models import (
     Delivery,
     DeliveryDetail,
@@ -51,9 +52,9 @@ Status = Annotated[
 async def add_webhook(request: Request, body: WebhookRequest) -> WebhookSecret:
     """From now on it is sent each change of its types, signed as Standard Webhooks has it (docs/change-feed.md). Its
     secret is told here, and never again. 400 says why an address may not be sent to."""
-    actor = actor_by_key(request, body.actor)
+    actor, occasion = actor_of(request, body.actor), occasion_of(request)
     added = await _at_desk(
-        request, lambda desk: desk.add(body.url, body.types, body.description, actor, body.begin)
+        request, lambda desk: desk.add(body.url, body.types, body.description, actor, body.begin, occasion)
     )
     return WebhookSecret.model_validate(as_data(added))
 
@@ -76,14 +77,18 @@ async def change_webhook(request: Request, webhook_id: UUID, body: WebhookChange
     """Changes what is given, within a second or two. Enabled, it goes on where it stood, with nothing counted against
     it."""
 
+    actor, occasion = actor_of(request, None), occasion_of(request)
+
     def change(desk: WebhookDesk) -> object:
         return desk.change(
             _id(webhook_id),
+            actor=actor,
             url=body.url,
             types=body.types,
             description=body.description,
             enabled=body.enabled,
             begin=body.begin,
+            occasion=occasion,
         )
 
     return _shown(await _at_desk(request, change))
@@ -98,17 +103,21 @@ async def change_webhook(request: Request, webhook_id: UUID, body: WebhookChange
 )
 async def remove_webhook(request: Request, webhook_id: UUID) -> Response:
     """It is told of nothing more; its deliveries and its secret are gone."""
-    await _at_desk(request, lambda desk: desk.remove(_id(webhook_id)))
+    actor, occasion = actor_of(request, None), occasion_of(request)
+    await _at_desk(request, lambda desk: desk.remove(_id(webhook_id), actor, occasion))
     return Response(status_code=204)
 
 
 @router.post("/{webhook_id}:rotate", responses=errors(*BODY, 404), summary="Another secret")
 async def rotate_secret(request: Request, webhook_id: UUID, body: Rotation) -> WebhookSecret:
     """Told here, and never again. Until the overlap is over what is sent is signed by both."""
-    overlap = timedelta(hours=body.overlap_hours)
-    return WebhookSecret.model_validate(
-        as_data(await _at_desk(request, lambda desk: desk.rotate(_id(webhook_id), overlap)))
+    overlap, actor, occasion = (
+        timedelta(hours=body.overlap_hours),
+        actor_of(request, None),
+        occasion_of(request),
     )
+    rotated = await _at_desk(request, lambda desk: desk.rotate(_id(webhook_id), overlap, actor, occasion))
+    return WebhookSecret.model_validate(as_data(rotated))
 
 
 @router.post("/{webhook_id}:test", responses=errors(400, 404, 503), summary="Send a test message")

@@ -14,8 +14,9 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import MigrationList, default_migration_table
 
+from pipeline.audit.actions import Action
 from pipeline.errors import ConfigurationError
-from pipeline.store.database import translated
+from pipeline.store.database import Database, translated
 
 LOCK = 0x7262_6D69  # "rbmi"
 
@@ -36,7 +37,14 @@ def migrate(dsn: str) -> tuple[str, ...]:
             raise ConfigurationError(
                 f"a migration of {', '.join(names)} does not fit this database: {exc}"
             ) from exc
+        _tell(dsn)
         return names
+
+
+def _tell(dsn: str) -> None:
+    """Of every migration that was applied, the audit log has an entry: were this kept from it, the next call would."""
+    with Database(dsn, "migrate") as database, database.transaction() as tx:
+        tx.run("insert_missing_migrations", {"actor": "migrate", "action": Action.MIGRATION_APPLIED})
 
 
 def pending(dsn: str, timeout_s: int = 5) -> tuple[str, ...]:

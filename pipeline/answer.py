@@ -70,7 +70,8 @@ def answer_review(
         action = partial(_answer, review_id=review_id, answer=answer, seen=seen)
         return stewardship.act(action, actor, reason, now, occasion=occasion)
     except _Otherwise as exc:
-        stewardship.act(partial(_decide_afresh, profiles=exc.profiles), actor, None, now)
+        afresh = partial(_decide_afresh, profiles=exc.profiles)
+        stewardship.act(afresh, actor, None, now, occasion=occasion)
         raise Conflict(
             f"by the model and policy of today, or by what is known by now, more would change than review {review_id} "
             "shows. Its customers were decided afresh and nothing was answered: list the reviews again"
@@ -126,7 +127,7 @@ def _answer(act: Act, review_id: Id, answer: Answer, seen: Seen) -> Answered:
 
 def _decide_afresh(act: Act, profiles: frozenset[Id]) -> None:
     found = act.gather(profiles)
-    act.carry_out(found, act.settle(found))
+    act.note_decided(act.carry_out(found, act.settle(found)))
 
 
 def _review(tx: Transaction, review_id: Id) -> _Asked:

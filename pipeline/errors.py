@@ -4,6 +4,7 @@ RetailBrainError
 ├── RetryLater             the same call may succeed later: a server is away, a transaction lost a race
 │   ├── BrokerUnavailable
 │   ├── StoreUnavailable
+│   ├── AuditUnavailable     the audit log cannot be written: what it would tell of does not take place
 │   ├── CacheUnavailable
 │   ├── GatewayUnavailable   our own HTTP edge does not answer (seen by the CLI)
 │   ├── PipelineStalled      accepted events are not being committed (seen by the CLI)
@@ -49,6 +50,10 @@ class BrokerUnavailable(RetryLater):
 
 class StoreUnavailable(RetryLater):
     """Postgres is away or ended the connection."""
+
+
+class AuditUnavailable(RetryLater):
+    """The audit log cannot be written, so that what it would tell of does not take place."""
 
 
 class CacheUnavailable(RetryLater):

@@ -101,6 +101,21 @@ OUTBOX_ROWS = Gauge("rb_outbox_rows", "Committed rows of the outbox that are not
 OUTBOX_AGE_SECONDS = Gauge("rb_outbox_age_seconds", "Age of the oldest row in the outbox")
 PUBLISHED = Counter("rb_published", "Messages acknowledged by the broker", ["topic"])
 
+# ── audit log ─────────────────────────────────────────────────────────────────────────────────────────────
+AUDIT_UNCHAINED = Gauge("rb_audit_unchained", "Audit entries that wait to be chained")
+AUDIT_UNCHAINED_SECONDS = Gauge(
+    "rb_audit_unchained_seconds", "For how long the oldest audit entry waits to be chained"
+)
+AUDIT_CHAINED = Counter("rb_audit_chained_total", "Audit entries that were chained.")
+AUDIT_BROKEN = Counter(
+    "rb_audit_broken_total", "How often the chain was found not to hold what was signed in this process."
+)
+AUDIT_WRITE_SECONDS = Histogram(
+    "rb_audit_write_seconds",
+    "How long what is to be shown waits until it is told in the audit log.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+
 
 # ── consumers ─────────────────────────────────────────────────────────────────────────────────────────────
 INSIGHTS_LATE = Counter(

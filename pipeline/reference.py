@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from pipeline import metrics
+from pipeline.audit.actions import MEANINGS as AUDITED
+from pipeline.audit.checking import MEANINGS as BREACHES
 from pipeline.changes.kinds import MEANINGS as TOLD
 from pipeline.changes.kinds import ChangeType
 from pipeline.changes.wanted import Wanted
@@ -72,6 +74,20 @@ def faults_table() -> str:
     return "\n".join(rows)
 
 
+def actions_table() -> str:
+    """Every action of the audit log and what it means."""
+    rows = ["| action | meaning |", "|---|---|"]
+    rows += [f"| `{action.value}` | {text} |" for action, text in AUDITED.items()]
+    return "\n".join(rows)
+
+
+def breaches_table() -> str:
+    """Everything that `audit verify` tells and what it means."""
+    rows = ["| breach | meaning |", "|---|---|"]
+    rows += [f"| `{breach.value}` | {text} |" for breach, text in BREACHES.items()]
+    return "\n".join(rows)
+
+
 def explained() -> str:
     """An explanation as stewards read it."""
     return f"```\n{excerpt()}\n```"
@@ -84,6 +100,8 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "metrics": metrics_table,
         "change types": changes_table,
         "faults": faults_table,
+        "audit actions": actions_table,
+        "audit breaches": breaches_table,
     },
 }
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import cast
 
 from pipeline.announce import Announcer, versions_of
+from pipeline.audit.decided import tell_decided
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
 from pipeline.identity.ids import Id
@@ -31,7 +32,7 @@ from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import open_sealed
 from pipeline.store.database import Transaction
 from pipeline.store.identity_store import OverfullKeys, PostgresIdentityStore, RecordCache
-from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter
+from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter, LoggedMerge
 from pipeline.store.review_writer import ReviewWriter
 from schemas.codec import Codec
 
@@ -64,6 +65,10 @@ class Resolver:
     def contents(self, tx: Transaction, events: Sequence[Event]) -> dict[Id, bytes]:
         """The serialized record that each of these events carries, by the raw event. They name somebody."""
         return unsealed(tx, self._ring, events)
+
+    def tell(self, tx: Transaction, logged: Sequence[LoggedMerge], author: Author) -> None:
+        """Have the audit log tell of what was merged and split."""
+        tell_decided(tx, logged, author)
 
     def resolve(self, tx: Transaction, events: Sequence[Event]) -> Callable[[], None]:
         """All effects of a batch; returns what counts them. Raises BadMessage, TransactionConflict."""
@@ -100,6 +105,7 @@ class Resolver:
             rows, messages = _events(fresh, homes, versions, outcomes)
             announcer.linked(messages)
             announcer.merges(logged, versions)
+            self.tell(tx, logged, author)
             announcer.profiles(settlement.profiles)
             reviews = ReviewWriter(tx, author).write(settlement)
             versions |= versions_of(tx, {p for c in reviews for p in (c.low, c.high)} - versions.keys())

@@ -215,6 +215,11 @@ class Settings(BaseSettings):
     key_ring_file: Path | None = Field(
         None, description="Key ring; unset: a development ring in RB_HOME/keys.json, said loudly."
     )
+    audit_reads: Literal["clear", "revealed"] = Field(
+        "clear",
+        description="Which looks at one customer the audit log tells: clear (whatever shows a value as it is, names "
+        "and places included) or revealed (only what `reveal=true` asks for). Searches are told in any case.",
+    )
     environment: Literal["development", "production"] = Field(
         "development", description="production refuses a development key ring."
     )

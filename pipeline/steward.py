@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from pipeline.announce import Announcer, versions_of
+from pipeline.audit.decided import tell_decided
 from pipeline.errors import BadInput, TransactionConflict
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint
@@ -66,8 +67,8 @@ class Stewardship:
     ) -> Outcome:
         """Run the action in a transaction, again where it lost a race; take all of it back if it is to `rehearse`.
 
-        `reason` None: nobody asked for it, or need say why. The `occasion` is told in the trail. `alone`: nobody else
-        decides until it ends.
+        `reason` None: nobody asked for it, or need say why. The `occasion` is told in the audit log. `alone`: nobody
+        else decides until it ends.
 
         Raises BadInput (a blank reason), what the action does, StoreUnavailable, TransactionConflict (the neighbourhood
         kept moving under several attempts).
@@ -204,8 +205,12 @@ class Act:
         return len(retired)
 
     def note(self, entry: Entry) -> None:
-        """Write what was done into the trail, once it is done."""
+        """Write what was done into the audit log, once it is done."""
         write_entry(self.tx, entry, self._author, self._occasion)
+
+    def note_decided(self, carried: Carried) -> None:
+        """The same of what came about and was no steward's act."""
+        tell_decided(self.tx, carried.logged, self._author, self._occasion)
 
     def carry_out(
         self,

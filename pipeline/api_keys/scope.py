@@ -16,6 +16,7 @@ class Scope(StrEnum):
     READ_PII = "read:pii"
     STEWARD = "steward"
     ADMIN = "admin"
+    AUDIT = "audit"
     PRIVACY = "privacy"
 
 
@@ -25,6 +26,7 @@ MEANINGS: Mapping[Scope, str] = {
     Scope.READ_PII: "With `read`: see identifiers as they are, where it is asked for (`reveal=true`).",
     Scope.STEWARD: "See reviews and merges, answer and undo them; with `read`, in what is told of a customer as well.",
     Scope.ADMIN: "See dead letters, mend, replay and drop them; add, change and remove webhooks.",
+    Scope.AUDIT: "Read the audit log.",
     Scope.PRIVACY: "Export all that is known of a customer, in clear; forget customers, and see the receipts of it.",
 }
 

@@ -11,7 +11,10 @@ from psycopg.rows import TupleRow
 
 from pipeline.api_keys.scope import MEANINGS, Scope
 from pipeline.api_keys.secret import ID_BYTES, SECRET_BYTES, hash_of, written
+from pipeline.audit.actions import Action
+from pipeline.audit.entry import AuditEntry
 from pipeline.errors import BadInput, Conflict, NotFound
+from pipeline.store.audit import write_audit
 from pipeline.store.database import Transaction
 
 _NAME = re.compile(r"(?![0-9a-f]{16}$)[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -68,7 +71,9 @@ class Issued:
     former_until: datetime | None = None
 
 
-def create(tx: Transaction, wanted: Wanted, actor: str, now: datetime, random: Random) -> Issued:
+def create(
+    tx: Transaction, wanted: Wanted, actor: str, now: datetime, random: Random, reason: str | None = None
+) -> Issued:
     """A new key. Raises Conflict where one that is not revoked has its name, BadInput where it would be expired."""
     _lies_ahead(wanted.expires_at, now)
     key_id = random(ID_BYTES).hex()
@@ -88,6 +93,8 @@ def create(tx: Transaction, wanted: Wanted, actor: str, now: datetime, random: R
     )
     if not added:
         raise Conflict(f"there is a key {wanted.name}: rotate or revoke it, or choose another name")
+    told = {"name": wanted.name, "scopes": sorted(wanted.scopes), "expires_at": wanted.expires_at}
+    _tell(tx, Action.API_KEY_CREATED, key_id, actor, now, reason, told)
     return Issued(key_id, wanted.name, secret, wanted.expires_at)
 
 
@@ -96,10 +103,11 @@ def listed(tx: Transaction, now: datetime, *, everything: bool) -> list[StoredKe
     return [key_of(row) for row in tx.rows("api_keys", {"everything": everything, "now": now})]
 
 
-def revoke(tx: Transaction, named: str, actor: str, now: datetime) -> StoredKey:
+def revoke(tx: Transaction, named: str, actor: str, now: datetime, reason: str | None = None) -> StoredKey:
     """End a key for good, by its id or name. Raises NotFound, Conflict where it is revoked already."""
     key = _found(tx, named)
     tx.run("revoke_api_key", {"key_id": key.key_id, "actor": actor, "now": now})
+    _tell(tx, Action.API_KEY_REVOKED, key.key_id, actor, now, reason, {"name": key.name})
     return key
 
 
@@ -112,7 +120,13 @@ class Rotation:
 
 
 def rotate(
-    tx: Transaction, named: str, rotation: Rotation, actor: str, now: datetime, random: Random
+    tx: Transaction,
+    named: str,
+    rotation: Rotation,
+    actor: str,
+    now: datetime,
+    random: Random,
+    reason: str | None = None,
 ) -> Issued:
     """Another secret under the same id and name. A secret that was still in its grace opens nothing any more.
 
@@ -139,6 +153,8 @@ def rotate(
             "actor": actor,
         },
     )
+    told = {"name": key.name, "former_until": former_until, "expires_at": expires_at}
+    _tell(tx, Action.API_KEY_ROTATED, key.key_id, actor, now, reason, told)
     return Issued(key.key_id, key.name, secret, expires_at, former_until)
 
 
@@ -152,6 +168,18 @@ def key_of(row: TupleRow) -> StoredKey:
     key_id, name, secret_hash, former_hash, former_until, scopes, *rest = row
     known = frozenset(Scope(scope) for scope in scopes if scope in MEANINGS)
     return StoredKey(key_id, name, secret_hash, former_hash, former_until, known, *rest)
+
+
+def _tell(
+    tx: Transaction,
+    action: Action,
+    key_id: str,
+    actor: str,
+    now: datetime,
+    reason: str | None,
+    details: Mapping[str, object],
+) -> None:
+    write_audit(tx, AuditEntry(action, actor, now, (), [f"api_key:{key_id}"], reason, details=details))
 
 
 def _found(tx: Transaction, named: str) -> StoredKey:

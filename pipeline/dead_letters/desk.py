@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipeline.audit.actions import Action
+from pipeline.audit.entry import UNTOLD, AuditEntry, Occasion, named
 from pipeline.dead_letters.acceptable import mended, replayable
 from pipeline.dead_letters.bulk import Done, Refusals, act_on
 from pipeline.dead_letters.changes import Changes, changed
@@ -19,12 +21,12 @@ from pipeline.identity.ids import Id
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import seal
 from pipeline.settings import Settings
+from pipeline.store.audit import write_audit
 from pipeline.store.database import Database, Transaction
 from pipeline.store.dead_letters import (
     DROPPED,
     REPLAYED,
     WAITING,
-    Action,
     Choice,
     LetterPage,
     SealedMessage,
@@ -37,6 +39,7 @@ from pipeline.store.dead_letters import (
     read_letters,
     read_messages,
 )
+from pipeline.store.dead_letters import Action as LetterAction
 from pipeline.stream.deadletter import sealed_context
 from pipeline.stream.outbox import ToSeal, write_sealed_outbox
 from schemas.codec import RAW_TOPIC, Codec
@@ -63,11 +66,14 @@ class ShownLetter:
     message: ShownMessage | None
     unread: str | None
     unreplayable: str | None
-    actions: tuple[Action, ...]
+    actions: tuple[LetterAction, ...]
 
 
 class Desk:
-    """Dead letters on one connection. Not for use by several threads. Everything raises RetryLater."""
+    """Dead letters on one connection. Not for use by several threads. Everything raises RetryLater.
+
+    The audit log tells who looked at a letter's message, and who did what with it, on which `occasion`.
+    """
 
     def __init__(
         self,
@@ -94,11 +100,16 @@ class Desk:
         with self._database.transaction() as tx:
             return read_letter(tx, letter_id)
 
-    def show(self, letter_id: Id) -> ShownLetter:
-        """One letter. Raises NotFound."""
+    def show(self, letter_id: Id, actor: str, occasion: Occasion = UNTOLD) -> ShownLetter:
+        """One letter, its message to be looked at by the actor. Raises NotFound."""
         with self._database.transaction() as tx:
-            letter, actions = read_letter(tx, letter_id), read_actions(tx, letter_id)
-            (sealed,) = read_messages(tx, [letter_id])
+            shown = self._shown(tx, letter_id)
+            self._tell(tx, Action.DEAD_LETTER_READ, [letter_id], actor, None, occasion)
+        return shown
+
+    def _shown(self, tx: Transaction, letter_id: Id) -> ShownLetter:
+        letter, actions = read_letter(tx, letter_id), read_actions(tx, letter_id)
+        (sealed,) = read_messages(tx, [letter_id])
         message, hidden = None, unread(sealed)
         if hidden is None:
             try:
@@ -110,8 +121,10 @@ class Desk:
         against = self._unreplayable(sealed) if letter.status == WAITING else None
         return ShownLetter(letter, message, hidden, against, actions)
 
-    def edit(self, letter_id: Id, changes: Changes, actor: str, reason: str) -> None:
-        """Mend a field of a raw event, or the whole of it; the message as it came is kept.
+    def edit(
+        self, letter_id: Id, changes: Changes, actor: str, reason: str, occasion: Occasion = UNTOLD
+    ) -> ShownLetter:
+        """Mend a field of a raw event, or the whole of it, and see what came of it; the message as it came is kept.
 
         Raises NotFound; Conflict where the letter cannot be mended; BadInput naming the field that normalize would
         refuse, or the path that is not there.
@@ -127,9 +140,20 @@ class Desk:
             made = mended(self._codec, self._limits, fields, message, now)
             key = data_key(self._ring, sealed)
             kept = seal(key, made.value or b"", sealed_context("edit", letter_id))
-            note_edit(tx, letter_id, changes.names, kept, actor, reason, now)
+            note_edit(tx, letter_id, changes.names, kept, occasion.by_key(actor), reason, now)
+            fields = {"fields": list(changes.names)}
+            self._tell(tx, Action.DEAD_LETTER_EDITED, [letter_id], actor, reason, occasion, fields)
+            return self._shown(tx, letter_id)
 
-    def replay(self, which: Sequence[Id] | Choice, actor: str, reason: str, *, dry_run: bool = False) -> Done:
+    def replay(
+        self,
+        which: Sequence[Id] | Choice,
+        actor: str,
+        reason: str,
+        *,
+        dry_run: bool = False,
+        occasion: Occasion = UNTOLD,
+    ) -> Done:
         """Publish messages again, once and for all: those of the letters named, or of all chosen ones that wait."""
 
         def act(tx: Transaction, waiting: Sequence[Id]) -> Refusals:
@@ -148,21 +172,46 @@ class Desk:
                 for topic, messages in ready.items():
                     write_sealed_outbox(tx, topic, messages)
                 done = [letter_id for letter_id in waiting if letter_id not in refused]
-                close_letters(tx, done, REPLAYED, actor, reason, self._clock())
+                close_letters(tx, done, REPLAYED, occasion.by_key(actor), reason, self._clock())
+                self._tell(tx, Action.DEAD_LETTER_REPLAYED, done, actor, reason, occasion)
             return refused
 
         return act_on(self._database, which, act, REPLAYED, self._clock(), dry_run=dry_run)
 
-    def drop(self, which: Sequence[Id] | Choice, actor: str, reason: str, *, dry_run: bool = False) -> Done:
+    def drop(
+        self,
+        which: Sequence[Id] | Choice,
+        actor: str,
+        reason: str,
+        *,
+        dry_run: bool = False,
+        occasion: Occasion = UNTOLD,
+    ) -> Done:
         """Give letters up, named ones or all chosen ones that wait: their data keys are destroyed, so that nobody can
         read their messages any more."""
 
         def act(tx: Transaction, waiting: Sequence[Id]) -> Refusals:
             if not dry_run:
-                close_letters(tx, waiting, DROPPED, actor, reason, self._clock())
+                close_letters(tx, waiting, DROPPED, occasion.by_key(actor), reason, self._clock())
+                self._tell(tx, Action.DEAD_LETTER_DROPPED, waiting, actor, reason, occasion)
             return {}
 
         return act_on(self._database, which, act, DROPPED, self._clock(), dry_run=dry_run)
+
+    def _tell(
+        self,
+        tx: Transaction,
+        action: Action,
+        letters: Sequence[Id],
+        actor: str,
+        reason: str | None,
+        occasion: Occasion,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        if letters:
+            objects, why = named("dead_letter", *letters), reason or None
+            entry = AuditEntry(action, actor, self._clock(), (), objects, why, occasion, details or {})
+            write_audit(tx, entry)
 
     def _waiting(self, tx: Transaction, letter_id: Id) -> SealedMessage:
         status = lock_letters(tx, [letter_id]).get(letter_id)

@@ -15,6 +15,8 @@ from uuid import UUID
 
 from psycopg import sql as composed
 
+from pipeline.audit.actions import Action
+from pipeline.audit.entry import AuditEntry, named
 from pipeline.erasure.letters import LetterReader, Named
 from pipeline.erasure.receipt import Receipt, digest_of, remains, signed
 from pipeline.errors import BadInput, NotFound
@@ -25,6 +27,7 @@ from pipeline.ids import new_id
 from pipeline.privacy.keyring import KeyRing
 from pipeline.raw_event import came_at
 from pipeline.steward import Act, Stewardship
+from pipeline.store.audit import write_audit
 from pipeline.store.database import Transaction, sql
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.outcome import name_of
@@ -57,6 +60,15 @@ class _Person:
     contents: Mapping[Id, IdentityRecord]
 
 
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """What went, by kind; when the last message of theirs came; and the entries of the merge log that were cut."""
+
+    done: dict[str, int]
+    last: datetime | None
+    cut: tuple[Id, ...]
+
+
 def erase_person(stewardship: Stewardship, profile_id: Id, asked: Asked) -> Erased:
     """Forget the customer that an id leads to, in one transaction, as a rehearsal told before.
 
@@ -70,13 +82,13 @@ def erase_person(stewardship: Stewardship, profile_id: Id, asked: Asked) -> Eras
     by = stewardship
     with by.database.transaction() as tx:
         person = _person(Act.reading(by, tx), profile_id)
-        named = Named.by(person.contents.values(), (h for _, h in _hashes(tx, person)))
+        known = Named.by(person.contents.values(), (h for _, h in _hashes(tx, person)))
     # each letter is opened: too long to keep all others waiting
     reader = LetterReader(by.ring, by.codec, by.policy)
-    letters = reader.owners_of(by.database, named)
+    letters = reader.owners_of(by.database, known)
     action = partial(_erase, profile_id=profile_id, letters=letters, asked=asked, ring=by.ring)
     done = asked.act(by, action, alone=True)
-    if not asked.rehearse and (late := set(reader.owners_of(by.database, named)) - set(letters)):
+    if not asked.rehearse and (late := set(reader.owners_of(by.database, known)) - set(letters)):
         with by.database.transaction() as tx:  # filed meanwhile
             tx.run("erase_letters", {"owners": sorted(late)})
     return done
@@ -121,13 +133,14 @@ def _erase(act: Act, profile_id: Id, letters: Sequence[Id], asked: Asked, ring: 
     )  # who was told apart from them stands on other sides without them
     reviews = act.forget(person.profiles)
     shadows = _shred_shadows(act.tx, person)
-    done, last = _destroy(act, person, ring, erasure_id)
+    gone = _destroy(act, person, ring, erasure_id)
+    done = gone.done
     done["reviews"] = reviews
     done["dead letters"] = act.tx.run("erase_letters", {"owners": list(letters)}) if letters else 0
     done["replays in the making"] = shadows
     found = act.gather(near, freed)
     act.carry_out(found, act.settle(found))
-    receipt = None if asked.rehearse else _told(act.tx, erasure_id, person, done, last, asked, ring)
+    receipt = None if asked.rehearse else _told(act.tx, erasure_id, person, gone, asked, ring)
     return Erased(person.profile_id, person.profiles, done, plan, asked.rehearse, receipt)
 
 
@@ -138,13 +151,10 @@ def _beside(act: Act, profiles: Collection[Id]) -> frozenset[Id]:
     return frozenset(near | {p for (p,) in act.tx.rows("must_linked", asked)})
 
 
-def _destroy(
-    act: Act, person: _Person, ring: KeyRing, erasure_id: Id
-) -> tuple[dict[str, int], datetime | None]:
-    """Returns what went, by kind, and when the last message of theirs came."""
+def _destroy(act: Act, person: _Person, ring: KeyRing, erasure_id: Id) -> _Gone:
     tx, records = act.tx, {"records": sorted(person.records)}
     profiles = {"profiles": list(person.profiles)}
-    named = {
+    asked = {
         **records,
         **profiles,
         "ever": [p for (p,) in tx.rows("profiles_ever", {**records, **profiles})],
@@ -161,8 +171,8 @@ def _destroy(
     tx.run("keep_wear", {"keys": keys})
     (constraints,) = tx.row("erase_constraints", records) or (0,)
     tx.run("erase_empty_constraints")
-    logged = tx.run("erase_merge_log", named)
-    tx.run("erase_reviews", named)
+    cut = [entry for (entry,) in tx.rows("erase_merge_log", asked)]
+    tx.run("erase_reviews", asked)
     (gone,) = tx.row("erase_profiles", profiles) or (0,)
     done = {
         "data keys": raw_keys + own_keys,
@@ -173,11 +183,11 @@ def _destroy(
         "purchases": products,
         "evidence": evidence,
         "constraints": constraints,
-        "merge log entries": logged,
+        "merge log entries": len(cut),
         "profiles": gone,
         "tombstones": len(person.profiles),
     }
-    return done, None if last is None else came_at(last)
+    return _Gone(done, None if last is None else came_at(last), tuple(cut))
 
 
 def _keys(tx: Transaction, person: _Person, ring: KeyRing) -> list[int]:
@@ -202,12 +212,11 @@ def _told(
     tx: Transaction,
     erasure_id: Id,
     person: _Person,
-    done: Mapping[str, int],
-    last: datetime | None,
+    gone: _Gone,
     asked: Asked,
     ring: KeyRing,
 ) -> bytes:
-    """The signed receipt, as it is kept."""
+    """The signed receipt, as it is kept; and the audit log is told."""
     (events,) = tx.row("events_erased", (erasure_id,)) or ([],)
     document = signed(
         Receipt(
@@ -217,8 +226,8 @@ def _told(
             reason=asked.reason,
             profiles=tuple(UUID(bytes=bytes(p)) for p in person.profiles),
             events_digest=digest_of(events),
-            done=done,
-            remains=remains(last, asked.now),
+            done=gone.done,
+            remains=remains(gone.last, asked.now),
         ),
         ring,
     )
@@ -226,4 +235,9 @@ def _told(
     told = (erasure_id, asked.now, asked.actor, asked.reason, occasion.request_id, occasion.api_key, document)
     tx.run("write_erasure", told)
     tx.run("write_erased_profiles", (list(person.profiles), erasure_id))
+    cut = list(named("merge_log", *gone.cut))
+    hashed = [name for (name,) in tx.rows("told_with", {"objects": cut})] if cut else []
+    objects = sorted({*cut, *hashed})
+    act = Action.CUSTOMER_ERASED
+    write_audit(tx, AuditEntry(act, asked.actor, asked.now, person.profiles, objects, asked.reason, occasion))
     return document

@@ -70,6 +70,12 @@ A_PERSON = "a person"
 _SAID_BY_CODE = frozenset({*ReasonCode, AUTOMATIC})
 
 
+def profiles_of(report: Report) -> frozenset[Id]:
+    """Whose records a report tells of."""
+    told = (report.left, report.right) if isinstance(report, PairReport) else (report.subject,)
+    return frozenset(subject.profile_id for subject in told)
+
+
 def without_names(report: Report) -> Report:
     """The report for those who may not know who decided and in what words: where a person did, and why, is left out."""
     if isinstance(report, PairReport):

@@ -46,8 +46,8 @@ class DataKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiptSigner:
-    """The Ed25519 key (RFC 8032) of one version that signs receipts of erasures."""
+class Signer:
+    """An Ed25519 key (RFC 8032) of one version and one use."""
 
     version: int
     _key: Ed25519PrivateKey = field(repr=False)
@@ -72,19 +72,26 @@ class KeyRing:
     current: HashKeys
     _hashes: Mapping[int, HashKeys] = field(repr=False)
     _wrappers: Mapping[int, AESGCM] = field(repr=False)
+    _audit: Mapping[int, bytes] = field(repr=False)
     _receipts: Mapping[int, bytes] = field(repr=False)
 
     @property
-    def receipt_signer(self) -> ReceiptSigner:
-        """What signs receipts now."""
-        return self._signer(self.current.version)
+    def audit_signer(self) -> Signer:
+        """What signs the audit log now."""
+        return _signer(self._audit, self.current.version)
+
+    def audit_keys(self) -> dict[int, bytes]:
+        """The public keys of the audit log by version."""
+        return {version: _signer(self._audit, version).public_key for version in self._audit}
+
+    @property
+    def receipt_signer(self) -> Signer:
+        """What signs receipts of erasures now."""
+        return _signer(self._receipts, self.current.version)
 
     def receipt_keys(self) -> dict[int, bytes]:
         """The public keys of receipts by version."""
-        return {version: self._signer(version).public_key for version in self._receipts}
-
-    def _signer(self, version: int) -> ReceiptSigner:
-        return ReceiptSigner(version, Ed25519PrivateKey.from_private_bytes(self._receipts[version]))
+        return {version: _signer(self._receipts, version).public_key for version in self._receipts}
 
     def hash_keys(self, version: int) -> HashKeys:
         """The hash secrets of a version. Raises ConfigurationError where the ring does not hold it."""
@@ -115,6 +122,10 @@ class KeyRing:
         return open_with(wrapper, wrapped, owner_id)
 
 
+def _signer(seeds: Mapping[int, bytes], version: int) -> Signer:
+    return Signer(version, Ed25519PrivateKey.from_private_bytes(seeds[version]))
+
+
 def _missing(version: int) -> ConfigurationError:
     return ConfigurationError(f"the key ring holds no version {version}: restore it, data rests on it")
 
@@ -137,8 +148,11 @@ def key_ring(file: KeyFile) -> KeyRing:
     """The ring of the masters in a key file."""
     hashes = {version: _hash_keys(version, master) for version, master in file.keys.items()}
     wrappers = {version: AESGCM(_derive(master, "data-key-wrap")) for version, master in file.keys.items()}
-    receipts = {version: _derive(master, "receipt-signature") for version, master in file.keys.items()}
-    return KeyRing(hashes[file.current], hashes, wrappers, receipts)
+    audit, receipts = (
+        {version: _derive(master, label) for version, master in file.keys.items()}
+        for label in ("audit-signature", "receipt-signature")
+    )
+    return KeyRing(hashes[file.current], hashes, wrappers, audit, receipts)
 
 
 def load_key_ring(settings: Settings) -> KeyRing:

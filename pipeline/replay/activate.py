@@ -14,6 +14,9 @@ import orjson
 from psycopg.rows import TupleRow
 
 from pipeline.announce import Announcer, versions_of
+from pipeline.audit.actions import Action
+from pipeline.audit.decided import tell_decided
+from pipeline.audit.entry import AuditEntry, named
 from pipeline.errors import BadInput, Conflict
 from pipeline.ids import new_id
 from pipeline.progress import Progress, silent
@@ -23,6 +26,7 @@ from pipeline.replay.logic import Begun, Logic
 from pipeline.replay.shadow import Shadow
 from pipeline.replay.swap import Swapped, swap, swap_events
 from pipeline.store.activations import stand_alone
+from pipeline.store.audit import write_audit
 from pipeline.store.database import Transaction
 from pipeline.store.identity_writer import Author
 from pipeline.store.review_writer import ReviewWriter
@@ -80,6 +84,8 @@ def activate(
         published = _tell(tx, logic, author, swapped)
         swap_events(tx)
         tx.run("note_activation", _noted(found, author))
+        write_audit(tx, _entry(found, author, shadow.schema))
+        tell_decided(tx, swapped.logged, author)
         shadow.drop(tx)
     progress("activate", 2, 2)
     return Activated(found, published)
@@ -110,6 +116,17 @@ def _noted(found: Difference, author: Author) -> dict[str, object]:
         "policy": author.policy_version,
         "counts": orjson.dumps(asdict(found.counts)).decode(),
     }
+
+
+def _entry(found: Difference, author: Author, schema: str) -> AuditEntry:
+    objects = (
+        *named("shadow", schema),
+        *named("model", author.model_version),
+        *named("policy", author.policy_version),
+    )
+    details = {"plan": found.plan, "counts": asdict(found.counts)}
+    action = Action.REPLAY_ACTIVATED
+    return AuditEntry(action, author.actor, author.now, (), objects, author.reason, details=details)
 
 
 def _tell(tx: Transaction, logic: Logic, author: Author, swapped: Swapped) -> dict[str, int]:

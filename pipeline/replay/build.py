@@ -20,6 +20,7 @@ from pipeline.resolver import Resolver
 from pipeline.steward import Stewardship
 from pipeline.store.database import Transaction
 from pipeline.store.identity_store import PostgresIdentityStore
+from pipeline.store.identity_writer import Author, LoggedMerge
 
 PAGE = 1_000
 FIRST: Place = (datetime(1970, 1, 1, tzinfo=UTC), Id(bytes(16)))
@@ -40,6 +41,9 @@ class _Rebuilding(Resolver):
 
     def store(self, tx: Transaction) -> PostgresIdentityStore:
         return _Alone(tx, self._cache, self._overfull.of(tx.connection))
+
+    def tell(self, tx: Transaction, logged: Sequence[LoggedMerge], author: Author) -> None:
+        """Nothing is decided yet."""
 
     def contents(self, tx: Transaction, events: Sequence[Event]) -> dict[Id, bytes]:
         return {e.raw_id: self.plain[e.raw_id] for e in events}

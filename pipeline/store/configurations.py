@@ -11,10 +11,13 @@ from typing import TypeVar
 
 import orjson
 
+from pipeline.audit.actions import Action
+from pipeline.audit.entry import AuditEntry, named
 from pipeline.errors import ConfigurationError, NotFound
 from pipeline.frozen import freeze, thaw
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
+from pipeline.store.audit import write_audit
 from pipeline.store.database import Database, Transaction
 
 FORMAT = 1
@@ -70,8 +73,17 @@ class InForce:
             now = datetime.now(UTC)
             register(tx, self._model, self._policy, now)
             versions = {"model": self._model.version, "policy": self._policy.version}
-            tx.run("put_in_force", {"now": now, "stage": self._stage, **versions})
+            if tx.run("put_in_force", {"now": now, "stage": self._stage, **versions}):
+                write_audit(tx, self._entry(now))
         self._session = database.session
+
+    def _entry(self, now: datetime) -> AuditEntry:
+        decides = (
+            *named("stage", self._stage),
+            *named("model", self._model.version),
+            *named("policy", self._policy.version),
+        )
+        return AuditEntry(Action.CONFIGURATION_IN_FORCE, self._stage, now, objects=decides)
 
 
 class Configurations:

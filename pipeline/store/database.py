@@ -201,11 +201,14 @@ class Transaction:
         with self.connection.pipeline():
             yield
 
-    def stream(self, name: str, parameters: Parameters = (), batch: int = 5_000) -> Iterator[TupleRow]:
-        """The rows one by one through a server-side cursor: memory holds one batch, however many there are."""
-        with self.connection.cursor(name, binary=True) as cursor:
-            cursor.itersize = batch
-            yield from cursor.execute(sql(name), parameters)
+    def stream(
+        self, name: str, parameters: Parameters = (), batch: int = 5_000, cursor: str | None = None
+    ) -> Iterator[TupleRow]:
+        """The rows one by one through a server-side cursor: memory holds one batch, however many there are. The cursor
+        has the query's name, unless another is given so that the same query can be read twice at a time."""
+        with self.connection.cursor(cursor or name, binary=True) as opened:
+            opened.itersize = batch
+            yield from opened.execute(sql(name), parameters)
 
     def copy(self, name: str, types: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Binary COPY of rows by the named `COPY ... FROM STDIN (FORMAT binary)`; `types` are Postgres type names."""

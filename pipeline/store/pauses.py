@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline.audit.actions import Action
+from pipeline.audit.entry import AuditEntry, named
 from pipeline.errors import Conflict
+from pipeline.store.audit import write_audit
 from pipeline.store.database import Transaction
 
 
@@ -37,4 +40,6 @@ def resume_stage(tx: Transaction, stage: str, actor: str, reason: str, at: datet
     row = tx.row("resume_stage", {"stage": stage, "actor": actor, "reason": reason, "at": at})
     if row is None:
         raise Conflict(f"{stage} is not paused; `retail-brain status` says which stages are")
+    objects = named("stage", stage)
+    write_audit(tx, AuditEntry(Action.STAGE_RESUMED, actor, at, objects=objects, reason=reason))
     return Pause(*row)

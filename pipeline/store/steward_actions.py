@@ -1,4 +1,4 @@
-"""The trail of what stewards do: an entry an act, written in the act's own transaction, never changed."""
+"""What stewards do, told in the audit log: an entry an act, written in the act's own transaction, never changed."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-import orjson
-
+from pipeline.audit.actions import STEWARD, Action
+from pipeline.audit.entry import UNTOLD, AuditEntry, Occasion, named
 from pipeline.identity.ids import Id
+from pipeline.store.audit import write_audit
 from pipeline.store.database import Transaction
 from pipeline.store.identity_writer import Author
 
+__all__ = ["UNTOLD", "Deed", "Entry", "Occasion", "write_entry"]
+
 
 class Deed(StrEnum):
-    """What a steward did."""
+    """What a steward did; each is an action of the audit log behind `STEWARD`."""
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -24,19 +27,6 @@ class Deed(StrEnum):
     MERGE = "merge"
     ROLLBACK = "rollback"
     REVOKE = "revoke"
-
-
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """How an act came to us: in which request, by whose API key, and whether as one of several. Nothing of it where it
-    did not come by way of the gateway."""
-
-    request_id: str | None = None
-    api_key: str | None = None
-    in_bulk: bool = False
-
-
-UNTOLD = Occasion()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +42,16 @@ class Entry:
 
 
 def write_entry(tx: Transaction, entry: Entry, author: Author, occasion: Occasion) -> None:
-    """Write it into the trail."""
-    tx.run(
-        "insert_steward_action",
-        {
-            "now": author.now,
-            "actor": author.actor,
-            "act": entry.deed,
-            "in_bulk": occasion.in_bulk,
-            "review_id": entry.review_id,
-            "profiles": sorted(set(entry.profiles)),
-            "merge_log_ids": sorted(set(entry.merge_logs)),
-            "details": orjson.dumps(entry.details or {}).decode(),
-            "reason": author.reason,
-            "request_id": occasion.request_id,
-            "api_key": occasion.api_key,
-        },
+    """Write it into the audit log."""
+    reviews = () if entry.review_id is None else (entry.review_id,)
+    told = AuditEntry(
+        Action(STEWARD + entry.deed),
+        author.actor,
+        author.now,
+        entry.profiles,
+        [*named("review", *reviews), *named("merge_log", *sorted(set(entry.merge_logs)))],
+        author.reason,
+        occasion,
+        entry.details or {},
     )
+    write_audit(tx, told)

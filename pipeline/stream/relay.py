@@ -1,6 +1,6 @@
 """The outbox relay: publishes what transactions committed, in order, at least once, and then deletes it.
 
-Its process also files what comes back on events.dead-letter (docs/adr/0021).
+Its process also files what comes back on events.dead-letter (docs/adr/0021), and chains the audit log (docs/adr/0029).
 
 Any number may run; an advisory lock lets one at a time read, publish and delete, so the rest stand by. Nothing is
 published past a message that was not acknowledged, so a key's messages are in order also after failures.
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from psycopg.rows import TupleRow
 
 from pipeline import metrics
+from pipeline.audit.chaining import chaining
 from pipeline.dead_letters.filing import filing
 from pipeline.errors import ConfigurationError, RetryLater, SealBroken
 from pipeline.identity.ids import Id
@@ -137,7 +138,7 @@ class Relay:
 
 
 def main(settings: Settings) -> None:
-    """Run a relay until SIGTERM, and file dead letters beside it. Raises what ends either of them."""
+    """Run a relay until SIGTERM; file dead letters and chain the audit log beside it. Raises what ends any of them."""
     configure(settings, STAGE)
     metrics.serve(settings)
     stop = stop_on_signals()
@@ -146,7 +147,7 @@ def main(settings: Settings) -> None:
     with Database(settings.postgres_dsn.get_secret_value(), STAGE) as database:
         get_logger().info("relay starts")
         try:
-            with filing(settings, ring, load_codec(settings), stop):
+            with filing(settings, ring, load_codec(settings), stop), chaining(settings, ring, stop):
                 Relay(settings, database, publisher, stop, ring).run()
         finally:
             publisher.close()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from pipeline.audit.actions import Action
+from pipeline.audit.entry import UNTOLD, AuditEntry, Occasion, named
 from pipeline.changes.change import Place
 from pipeline.changes.kinds import ChangeType
 from pipeline.changes.reader import Bounds, bounds
@@ -18,6 +20,7 @@ from pipeline.ids import new_id
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import seal
 from pipeline.settings import Settings
+from pipeline.store.audit import write_audit
 from pipeline.store.data_keys import own_data_keys
 from pipeline.store.database import Database, Transaction
 from pipeline.store.webhooks import (
@@ -68,10 +71,16 @@ class WebhookDesk:
         self.deliveries = DeliveryDesk(database, clock)
 
     def add(
-        self, url: str, types: Sequence[str], description: str, actor: str, begin: Begin = "latest"
+        self,
+        url: str,
+        types: Sequence[str],
+        description: str,
+        actor: str,
+        begin: Begin = "latest",
+        occasion: Occasion = UNTOLD,
     ) -> Added:
         """A new webhook. Raises BadInput (url, type); Conflict where there are as many as may be."""
-        self.check(url)
+        host = self.check(url).host
         wanted = Wanted(types_of(types))
         position = self._position(wanted.topics, begin)
         webhook_id, secret = new_id(), new_secret()
@@ -86,12 +95,14 @@ class WebhookDesk:
                 "url": url,
                 "types": sorted(wanted.types),
                 "description": description,
-                "actor": actor,
+                "actor": occasion.by_key(actor),
                 "at": self._clock(),
                 "secret": self._sealed(tx, webhook_id, secret),
             }
             tx.run("add_webhook", parameters)
             place(tx, webhook_id, self._settings.topic_prefix, position)
+            details = {"host": host, "types": sorted(wanted.types)}
+            self._tell(tx, Action.WEBHOOK_ADDED, webhook_id, actor, occasion, **details)
             return Added(read_webhook(tx, webhook_id), told(secret))
 
     def check(self, url: str) -> Target:
@@ -108,16 +119,17 @@ class WebhookDesk:
         self,
         webhook_id: Id,
         *,
+        actor: str,
         url: str | None = None,
         types: Sequence[str] | None = None,
         description: str | None = None,
         enabled: bool | None = None,
         begin: Begin | None = None,
+        occasion: Occasion = UNTOLD,
     ) -> Webhook:
         """Change what is given. `begin` has it delivered to from there; topics of types that are new are from now on.
         Enabled, it goes on where it stood. Raises BadInput (url, type)."""
-        if url is not None:
-            self.check(url)
+        host = None if url is None else self.check(url).host
         wanted = None if types is None else Wanted(types_of(types))
         with self._database.transaction() as tx:
             parameters = {
@@ -133,6 +145,10 @@ class WebhookDesk:
                 raise missing(webhook_id)
             before = Wanted(frozenset(map(ChangeType, row[0])))
             self._move(tx, webhook_id, before, wanted or before, begin)
+            given = {"host": host, "types": parameters["types"], "enabled": enabled, "from": begin}
+            changed = {name: value for name, value in given.items() if value is not None}
+            changed |= {} if description is None else {"description": True}
+            self._tell(tx, Action.WEBHOOK_CHANGED, webhook_id, actor, occasion, **changed)
             return read_webhook(tx, webhook_id)
 
     def _move(
@@ -147,7 +163,20 @@ class WebhookDesk:
     def _position(self, topics: Sequence[str], begin: Begin) -> dict[Place, int]:
         return {place: b.low if begin == "earliest" else b.high for place, b in self._held(topics).items()}
 
-    def rotate(self, webhook_id: Id, overlap: timedelta) -> Added:
+    def _tell(
+        self,
+        tx: Transaction,
+        action: Action,
+        webhook_id: Id,
+        actor: str,
+        occasion: Occasion,
+        **details: object,
+    ) -> None:
+        objects = named("webhook", webhook_id)
+        entry = AuditEntry(action, actor, self._clock(), (), objects, None, occasion, details)
+        write_audit(tx, entry)
+
+    def rotate(self, webhook_id: Id, overlap: timedelta, actor: str, occasion: Occasion = UNTOLD) -> Added:
         """Another secret; the one before stays valid for so long, and both sign meanwhile."""
         secret = new_secret()
         with self._database.transaction() as tx:
@@ -158,13 +187,17 @@ class WebhookDesk:
             }
             if not tx.run("rotate_webhook", parameters):
                 raise missing(webhook_id)
+            self._tell(
+                tx, Action.WEBHOOK_ROTATED, webhook_id, actor, occasion, former_until=parameters["until"]
+            )
             return Added(read_webhook(tx, webhook_id), told(secret))
 
-    def remove(self, webhook_id: Id) -> None:
+    def remove(self, webhook_id: Id, actor: str, occasion: Occasion = UNTOLD) -> None:
         """It is told of nothing more, and nothing of it is kept."""
         with self._database.transaction() as tx:
             if tx.row("remove_webhook", {"webhook": webhook_id, "stage": stage_of(webhook_id)}) is None:
                 raise missing(webhook_id)
+            self._tell(tx, Action.WEBHOOK_REMOVED, webhook_id, actor, occasion)
 
     def listed(self, limit: int, offset: int = 0) -> tuple[tuple[Webhook, ...], int]:
         """A page of webhooks, the oldest first, and how many there are."""

@@ -89,7 +89,7 @@ def test_a_letter_is_filed_listed_and_shown_without_plaintext(box: Letterbox) ->
         RAW,
         0,
     )
-    shown = box.desk.show(letter.dead_letter_id)
+    shown = box.desk.show(letter.dead_letter_id, "ann")
     assert shown.message is not None
     assert shown.message.fields == {
         "source": "pos",
@@ -103,7 +103,7 @@ def test_a_letter_is_filed_listed_and_shown_without_plaintext(box: Letterbox) ->
     assert shown.unreplayable.startswith("schema_violation: identifiers.phone: got a number")
     assert not shown.actions
     with pytest.raises(NotFound):
-        box.desk.show(new_id())
+        box.desk.show(new_id(), "ann")
 
 
 def test_a_letter_that_comes_again_is_filed_once_and_stays_as_it_is(box: Letterbox) -> None:
@@ -164,7 +164,7 @@ def test_what_is_refused_anew_waits_again(box: Letterbox, done: str) -> None:
     assert letter.dead_letter_id == letter_id
     assert letter.failed_at > before[0][1]
     assert not letter.edited, "what was mended is past: the message came as it was"
-    shown = box.desk.show(letter_id)
+    shown = box.desk.show(letter_id, "ann")
     assert shown.message is not None
     assert shown.message.fields is not None
     assert shown.message.fields["source"] == "pos"
@@ -192,7 +192,9 @@ def test_what_a_dropped_letter_held_stays_unreadable_when_it_is_reopened(box: Le
     box.desk.drop(EVERY, *ANN)
     box.deliver(under_way)
     assert box.one() == letter_id
-    assert "data key was destroyed" in str(box.desk.show(letter_id).unread), "refused before it was dropped"
+    assert "data key was destroyed" in str(box.desk.show(letter_id, "ann").unread), (
+        "refused before it was dropped"
+    )
     box.desk.drop(EVERY, *ANN)
     box.deliver(refuse(box, message))
     ((wrapped, version),) = box.rows("SELECT wrapped, key_version FROM data_key")
@@ -207,7 +209,7 @@ def test_what_is_no_letter_is_filed_sealed_and_comes_to_an_end(box: Letterbox) -
     assert not box.pump(), "nothing is published for it"
     (letter,) = box.waiting()
     assert (letter.stage, letter.topic, letter.reason) == ("letters", TOPIC, "undecodable")
-    shown = box.desk.show(letter.dead_letter_id)
+    shown = box.desk.show(letter.dead_letter_id, "ann")
     assert shown.message is not None
     assert (shown.message.look, shown.message.fields) == ("h*** J***", None)
     assert box.desk.replay([letter.dead_letter_id], *ANN).refused == 1
@@ -233,7 +235,7 @@ def test_a_field_is_mended_and_the_event_is_stored_and_linked_once(box: Letterbo
     assert first[2] == mended[2], "linked to whom it names"
     assert mended[3] == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert not box.waiting()
-    actions = box.desk.show(letter_id).actions
+    actions = box.desk.show(letter_id, "ann").actions
     assert [(a.action, a.actor, a.reason, a.fields) for a in actions] == [
         ("edited", *ANN, ["identifiers.phone"]),
         ("replayed", *ANN, []),
@@ -245,7 +247,7 @@ def test_what_came_is_kept_beside_the_edits(box: Letterbox) -> None:
     letter_id = box.one()
     box.desk.edit(letter_id, MEND, *ANN)
     box.desk.edit(letter_id, Changes({"traits.last_name": "Doe"}), *ANN)
-    shown = box.desk.show(letter_id)
+    shown = box.desk.show(letter_id, "ann")
     assert shown.letter.edited
     assert shown.unreplayable is None
     assert shown.message is not None
@@ -349,7 +351,7 @@ def test_a_dropped_letter_cannot_be_read_any_more(box: Letterbox) -> None:
     assert (dry.dry_run, dry.done) == (True, 1)
     assert len(box.waiting()) == 2
     assert box.desk.drop([letter_id], *ANN).done == 1
-    shown = box.desk.show(letter_id)
+    shown = box.desk.show(letter_id, "ann")
     assert (shown.message, shown.letter.status) == (None, "dropped")
     assert shown.unread is not None
     assert "data key was destroyed" in shown.unread
@@ -360,7 +362,7 @@ def test_a_dropped_letter_cannot_be_read_any_more(box: Letterbox) -> None:
     with pytest.raises(Conflict, match="was dropped before"):
         box.desk.edit(letter_id, MEND, *ANN)
     assert box.one() == kept
-    assert box.desk.show(kept).message is not None, "its own key is there"
+    assert box.desk.show(kept, "ann").message is not None, "its own key is there"
 
 
 def test_letters_are_replayed_by_reason_and_time(box: Letterbox) -> None:
@@ -398,7 +400,7 @@ def test_a_consumers_letter_is_not_replayed(box: Letterbox) -> None:
     letters.send([(message, BadMessage(ReasonCode.UNDECODABLE, "no Avro"))])
     box.deliver(publisher.log)
     letter_id = box.one()
-    shown = box.desk.show(letter_id)
+    shown = box.desk.show(letter_id, "ann")
     assert shown.message is None
     assert shown.unread is not None
     assert "still in profiles.updates, partition 3, offset 17" in shown.unread
@@ -419,7 +421,7 @@ def test_a_letter_of_resolve_is_replayed_unchanged(box: Letterbox) -> None:
     letter_id = box.one()
     with pytest.raises(Conflict, match="hashed and sealed"):
         box.desk.edit(letter_id, MEND, *ANN)
-    shown = box.desk.show(letter_id)
+    shown = box.desk.show(letter_id, "ann")
     assert shown.message is not None
     assert shown.message.fields is not None
     record = cast(dict[str, object], shown.message.fields["record"])
@@ -453,7 +455,7 @@ def test_a_letter_that_was_tampered_with_is_told_and_not_replayed(box: Letterbox
         "UPDATE dead_letter SET sealed_value = sealed_value || '\\x00' WHERE dead_letter_id = %s RETURNING 1",
         broken,
     )
-    shown = box.desk.show(broken)
+    shown = box.desk.show(broken, "ann")
     assert shown.message is None
     assert shown.unread == shown.unreplayable == "a sealed value does not open under this key at this place"
     done = box.desk.replay(EVERY, *ANN)
@@ -519,7 +521,7 @@ def test_an_error_that_nobody_foresaw_is_that_letters_alone(
 
     monkeypatch.setattr("pipeline.dead_letters.desk.replayable", replayed)
     monkeypatch.setattr("pipeline.dead_letters.desk.shown", seen)
-    told = box.desk.show(odd)
+    told = box.desk.show(odd, "ann")
     assert (told.message, told.unread, told.unreplayable) == (None, *["refused: ZeroDivisionError"] * 2)
     done = box.desk.replay(EVERY, *ANN)
     assert (done.done, done.untouched) == (1, (Untouched(odd, "refused", "refused: ZeroDivisionError"),))
@@ -539,7 +541,7 @@ def test_a_replay_whose_key_version_is_missing_does_not_stop_the_relay(box: Lett
         pass
     assert [(m.topic, m.value) for m in box.publisher.log] == [("profiles.updates", b"v")]
     # it is not lost: it waits again, and goes out once the key is there
-    assert box.desk.show(box.one()).actions[-1].action == "reopened"
+    assert box.desk.show(box.one(), "ann").actions[-1].action == "reopened"
     box.desk.edit(box.one(), MEND, *ANN)
     box.desk.replay(EVERY, *ANN)
     box.pump()

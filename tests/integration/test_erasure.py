@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from pipeline.audit.checking import Breach
 from pipeline.codes import ReasonCode
 from pipeline.erasure.again import erase_again, log_line, standing
 from pipeline.erasure.erase import Erased, erase_person, forget_now, receipt_of
@@ -34,6 +35,7 @@ from pipeline.unmerge.taking_out import take_out
 from pipeline.verify.verification import verify
 from tests.integration.test_answers import RULES, doubt, home_of
 from tests.integration.test_unmerge import CARD, MAIL, PHONE, all_of_it, chain, merges, record
+from tests.support.audit import AuditLog
 from tests.support.letters import Letterbox
 from tests.support.people import model, narrow, ring
 from tests.support.pipeline import EventIn, StagesOnPostgres, event
@@ -218,7 +220,7 @@ def test_dead_letters_that_speak_of_them_are_read_by_nobody(database: str) -> No
     assert len(box.waiting()) == len(theirs) + len(others)
     done = erase(box.stages, home_of(box.stages, 1))
     assert done.done["dead letters"] == len(theirs)
-    opened = [box.desk.show(letter.dead_letter_id).unread is None for letter in box.waiting()]
+    opened = [box.desk.show(letter.dead_letter_id, "officer").unread is None for letter in box.waiting()]
     assert sorted(opened) == [False] * len(theirs) + [True] * len(others)
     box.close()
 
@@ -481,3 +483,24 @@ def test_a_customer_is_forgotten_from_the_command_line(stages: StagesOnPostgres,
     receipt.write_bytes(receipt.read_bytes().replace(b"request 17", b"request 18"))
     with pytest.raises(BadInput, match="signature"):
         CliRunner().invoke(app, ["erase", "verify", str(receipt)], catch_exceptions=False)
+
+
+def test_the_audit_log_tells_of_it_and_still_holds(database: str, stages: StagesOnPostgres) -> None:
+    """Entries of the merge log that were cut say something else than was chained: that is told, and what they say is
+    held to."""
+    log = AuditLog(database)
+    chain(stages)
+    log.chain()
+    assert not log.verify().findings
+    erase(stages, home_of(stages, 1))
+    log.chain()
+    assert not log.verify().findings
+    ((actor, reason, objects),) = stages.rows(
+        "SELECT actor, reason, objects FROM audit_entry WHERE action = 'customer.erased'"
+    )
+    assert (actor, reason, len(objects)) == ("officer", "she asked for it", 2)
+    with stages.database.transaction() as tx:
+        tx.connection.execute("UPDATE identity_merge_log SET reason = 'another one'")
+    (found,) = log.verify().findings
+    assert found.breach is Breach.MERGE_LOG
+    log.database.close()

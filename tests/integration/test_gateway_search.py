@@ -227,15 +227,24 @@ async def test_whose_identifiers_are_revealed_is_told(
     client: httpx.AsyncClient, stages: StagesOnPostgres
 ) -> None:
     anna = str(home_of(stages, 1))
+    revealed = (
+        "SELECT profiles FROM audit_entry WHERE request_id = %s "
+        "AND (action = 'customer.revealed' OR details @> '{\"revealed\": true}')"
+    )
     for path, body in (("profiles:search", {"identifiers": MAIL}), (f"profiles/{anna}/identifiers", None)):
         for reveal in (False, True):
             method = "GET" if body is None else "POST"
+            asked = f"{method}-{reveal}"
             with capture_logs() as logs:
                 answer = await client.request(
-                    method, f"/v1/{path}", json=body, params={"reveal": str(reveal).lower()}
+                    method,
+                    f"/v1/{path}",
+                    json=body,
+                    params={"reveal": str(reveal).lower()},
+                    headers={"X-Request-ID": asked},
                 )
             assert answer.status_code == 200, answer.text
             assert (MAIL["email"] in answer.text) is reveal
-            revealed = [line["profile_id"] for line in logs if line["event"] == "identifiers revealed"]
-            assert revealed == ([anna] if reveal else [])
+            told = [str(p) for (profiles,) in stages.rows(revealed, asked) for p in profiles]
+            assert told == ([anna] if reveal else [])
             assert MAIL["email"] not in str(logs)

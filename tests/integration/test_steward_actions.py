@@ -147,7 +147,7 @@ async def test_the_trail_is_read_by_who_what_and_when(
 
 @pytest.mark.parametrize(
     "change",
-    ["UPDATE steward_action SET actor = 'x'", "DELETE FROM steward_action", "TRUNCATE steward_action"],
+    ["UPDATE steward_action SET actor = 'x'", "DELETE FROM steward_action", "TRUNCATE audit_entry"],
 )
 def test_nobody_changes_the_trail(stages: StagesOnPostgres, change: str) -> None:
     stages.answer(doubt(stages), Answer.REJECTED)
@@ -162,7 +162,7 @@ def test_an_act_that_cannot_be_told_is_not_done(stages: StagesOnPostgres) -> Non
     """It is the act's own transaction that writes the entry."""
     review = doubt(stages)
     with stages.database.transaction() as tx:
-        tx.connection.execute("ALTER TABLE steward_action ADD CHECK (actor <> 'steward')")
+        tx.connection.execute("ALTER TABLE audit_entry ADD CHECK (actor <> 'steward')")
     with pytest.raises(psycopg.errors.CheckViolation):
         stages.answer(review, Answer.APPROVED)
     assert stages.review() == review

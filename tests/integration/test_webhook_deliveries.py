@@ -69,19 +69,19 @@ def test_what_is_no_longer_wanted_is_tried_no_more(kept: Kept) -> None:
     for kind in (ChangeType.PROFILE_UPDATED, ChangeType.EVENT_LINKED, ChangeType.UNREADABLE):
         kept.note(kind, 4 if kind is ChangeType.UNREADABLE else 3, again)
     assert kept.statuses() == {"failing": 3}
-    kept.desk.change(kept.id, types=["profile.*"])
+    kept.desk.change(kept.id, actor="ann", types=["profile.*"])
     assert kept.statuses() == {"failing": 2}, "what does not decode stays"
-    kept.desk.change(kept.id, description="the same types")
+    kept.desk.change(kept.id, actor="ann", description="the same types")
     assert kept.statuses() == {"failing": 2}
-    kept.desk.change(kept.id, begin="latest")
+    kept.desk.change(kept.id, actor="ann", begin="latest")
     assert kept.statuses() == {}
 
 
 def test_where_it_goes_on(kept: Kept) -> None:
     assert set(kept.places().values()) == {9}
-    kept.desk.change(kept.id, begin="earliest")
+    kept.desk.change(kept.id, actor="ann", begin="earliest")
     assert set(kept.places().values()) == {2}
-    kept.desk.change(kept.id, types=["identity.*", "profile.*"])
+    kept.desk.change(kept.id, actor="ann", types=["identity.*", "profile.*"])
     found = kept.places()
     assert {at for (topic, _), at in found.items() if topic == "identity.merges"} == {9}, "new ones begin now"
     assert {at for (topic, _), at in found.items() if topic == "profiles.updates"} == {2}
@@ -123,11 +123,11 @@ def test_enabled_again_nothing_is_counted_against_it(kept: Kept) -> None:
     assert said == [False, True, False], "it is told once"
     disabled = kept.desk.found(kept.id)
     assert (disabled.enabled, disabled.disabled_reason, disabled.dead_in_a_row) == (False, "it failed", 3)
-    kept.desk.change(kept.id, url="http://127.0.0.1:2/")
+    kept.desk.change(kept.id, actor="ann", url="http://127.0.0.1:2/")
     assert kept.desk.found(kept.id).disabled_reason == "it failed"
-    enabled = kept.desk.change(kept.id, enabled=True)
+    enabled = kept.desk.change(kept.id, actor="ann", enabled=True)
     assert (enabled.enabled, enabled.disabled_reason, enabled.dead_in_a_row) == (True, None, 0)
     (failing,), _ = kept.desk.deliveries.listed(kept.id, ChosenDeliveries("failing"), 1)
     assert (failing.attempts, failing.next_at) == (0, NOW)
-    by_hand = kept.desk.change(kept.id, enabled=False)
+    by_hand = kept.desk.change(kept.id, actor="ann", enabled=False)
     assert (by_hand.disabled_at, by_hand.disabled_reason) == (NOW, None)

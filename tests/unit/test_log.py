@@ -8,7 +8,7 @@ from io import StringIO
 
 import pytest
 
-from pipeline.log import configure, get_logger, to_stderr
+from pipeline.log import configure, get_audit_logger, get_logger, to_stderr
 from pipeline.settings import Settings
 
 
@@ -50,3 +50,14 @@ def test_a_command_follows_where_stderr_is_put(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sys.stderr", after)
     get_logger().warning("told")
     assert "told" in after.getvalue()
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
+def test_what_has_to_be_known_is_told_at_every_level(level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(Settings.model_validate({"log_level": level}), "relay")
+    get_audit_logger().info("audit head", head="1:ab")
+    get_logger().info("anything else")
+    told, *others = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (told["message"], told["head"]) == ("audit head", "1:ab")
+    assert (told["service"], told["level"]) == ("relay", "info")
+    assert bool(others) == (level in ("DEBUG", "INFO"))

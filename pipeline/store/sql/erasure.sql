@@ -141,6 +141,12 @@ SET records = ARRAY(SELECT r FROM unnest(m.records) r WHERE r <> ALL(%(records)s
 FROM entries WHERE m.merge_log_id = entries.merge_log_id AND (
     m.records && %(records)s::uuid[]
     OR m.source_snapshot -> 'records' ?| %(names)s::text[] OR m.target_snapshot -> 'records' ?| %(names)s::text[])
+RETURNING m.merge_log_id
+
+-- name: told_with
+-- The entries of the merge log that the audit log names together with any of these: they are hashed as one.
+SELECT DISTINCT o FROM audit_entry e, unnest(e.objects) o
+WHERE e.objects <> '{}' AND e.objects && %(objects)s::text[] AND e.details ? 'merge_logs' AND o LIKE 'merge_log:%%'
 
 -- name: erase_profiles
 WITH gone AS (

@@ -1,9 +1,4 @@
--- What stewards did: written with the act, never changed.
-
--- name: insert_steward_action
-INSERT INTO steward_action (acted_at, actor, act, in_bulk, review_id, profiles, merge_log_ids, details, reason, request_id, api_key)
-VALUES (%(now)s, %(actor)s, %(act)s, %(in_bulk)s, %(review_id)s, %(profiles)s::uuid[], %(merge_log_ids)s::uuid[],
-        %(details)s::jsonb, %(reason)s, %(request_id)s, %(api_key)s)
+-- What stewards did, as the audit log has it.
 
 -- name: read_steward_actions
 -- The newest first; of one steward, kind, profile or review, and from a time on, where given.
@@ -11,8 +6,8 @@ SELECT action_id, acted_at, actor, act, in_bulk, review_id, profiles, merge_log_
 FROM steward_action
 WHERE (%(actor)s::text IS NULL OR actor = %(actor)s)
   AND (%(act)s::text IS NULL OR act = %(act)s)
-  AND (%(profile_id)s::uuid IS NULL OR profiles @> ARRAY[%(profile_id)s])
-  AND (%(review_id)s::uuid IS NULL OR review_id = %(review_id)s)
+  AND (%(profile_id)s::uuid IS NULL OR (profiles <> '{}' AND profiles @> ARRAY[%(profile_id)s]))
+  AND (%(review_id)s::uuid IS NULL OR (objects <> '{}' AND objects @> ARRAY['review:' || %(review_id)s]))
   AND (%(since)s::timestamptz IS NULL OR acted_at >= %(since)s)
 ORDER BY action_id DESC
 LIMIT %(limit)s OFFSET %(offset)s
@@ -22,6 +17,6 @@ LIMIT %(limit)s OFFSET %(offset)s
 SELECT count(*) AS total FROM steward_action
 WHERE (%(actor)s::text IS NULL OR actor = %(actor)s)
   AND (%(act)s::text IS NULL OR act = %(act)s)
-  AND (%(profile_id)s::uuid IS NULL OR profiles @> ARRAY[%(profile_id)s])
-  AND (%(review_id)s::uuid IS NULL OR review_id = %(review_id)s)
+  AND (%(profile_id)s::uuid IS NULL OR (profiles <> '{}' AND profiles @> ARRAY[%(profile_id)s]))
+  AND (%(review_id)s::uuid IS NULL OR (objects <> '{}' AND objects @> ARRAY['review:' || %(review_id)s]))
   AND (%(since)s::timestamptz IS NULL OR acted_at >= %(since)s)

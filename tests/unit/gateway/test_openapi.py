@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import create_app
+from gateway.audit import AuditEntry
 from gateway.constraint_models import Constraint, Revoked
 from gateway.documentation import BODY
 from gateway.producer import MemorySender
@@ -97,7 +98,7 @@ def test_routes_that_take_a_body_say_how_reading_it_may_end(document: Json) -> N
 
 
 def test_what_stewards_are_answered_has_examples_that_fit(document: Json) -> None:
-    for model in (Review, Answered, AnsweredMany, Joined, StewardAction, Constraint, Revoked):
+    for model in (Review, Answered, AnsweredMany, Joined, StewardAction, AuditEntry, Constraint, Revoked):
         schema = next(n[model.__name__] for n in nodes(document) if model.__name__ in n)
         assert isinstance(schema, dict)
         example = model.model_validate(schema["example"]).model_dump(mode="json", exclude_none=True)

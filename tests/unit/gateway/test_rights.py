@@ -143,5 +143,5 @@ def test_scopes_are_known_by_their_names() -> None:
     assert scopes_of(["read", "read:pii"]) == {Scope.READ, Scope.READ_PII}
     assert set(MEANINGS) == set(Scope)
     for wrong in (["raed"], ["read+steward"], []):
-        with pytest.raises(BadInput, match="ingest, read, read:pii, steward, admin, privacy"):
+        with pytest.raises(BadInput, match="ingest, read, read:pii, steward, admin, audit, privacy"):
             scopes_of(cast(list[str], wrong))

@@ -1,0 +1,128 @@
+"""Entries of reads are written together, and whoever waits learns whether theirs was."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+import pytest_asyncio
+
+from gateway import audit_log
+from gateway.audit_log import MOST_TOGETHER, AuditLog, AuditWriter
+from pipeline.audit.entry import AuditEntry
+from pipeline.errors import AuditUnavailable, StoreUnavailable
+from tests.support.audit import told
+
+
+class Written:
+    """Keeps what is written, once it may go on; `fails` is raised instead."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[object]] = []
+        self.fails: Exception | None = None
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.closed = False
+
+    def __call__(self, entries: Sequence[AuditEntry]) -> None:
+        self.goes_on.wait(20)
+        if self.fails is not None:
+            raise self.fails
+        self.batches.append([entry.details["number"] for entry in entries])
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def written() -> Written:
+    return Written()
+
+
+@pytest_asyncio.fixture
+async def log(written: Written) -> AsyncIterator[AuditLog]:
+    opened = AuditLog(written)
+    yield opened
+    opened.close()
+
+
+async def test_those_that_wait_at_a_moment_are_written_together(log: AuditLog, written: Written) -> None:
+    written.goes_on.clear()
+    first = asyncio.create_task(log.tell(told(0)))
+    await asyncio.sleep(0)
+    rest = [asyncio.create_task(log.tell(told(n))) for n in range(1, MOST_TOGETHER + 11)]
+    await asyncio.sleep(0)
+    written.goes_on.set()
+    await asyncio.gather(first, *rest)
+    assert [len(batch) for batch in written.batches] == [1, MOST_TOGETHER, 10]
+    assert [n for batch in written.batches for n in batch] == list(range(MOST_TOGETHER + 11))
+
+
+async def test_what_is_not_written_is_refused_and_the_next_is_tried_anew(
+    log: AuditLog, written: Written
+) -> None:
+    for cause in (StoreUnavailable("away"), RuntimeError("never foreseen")):
+        written.fails = cause
+        refused = await asyncio.gather(log.tell(told(1)), log.tell(told(2)), return_exceptions=True)
+        assert [type(exc) for exc in refused] == [AuditUnavailable] * 2
+    written.fails = None
+    await log.tell(told(3))
+    assert written.batches == [[3]]
+
+
+async def test_who_has_gone_holds_up_nobody(log: AuditLog, written: Written) -> None:
+    written.goes_on.clear()
+    gone, stays = asyncio.create_task(log.tell(told(1))), asyncio.create_task(log.tell(told(2)))
+    await asyncio.sleep(0)
+    gone.cancel()
+    written.goes_on.set()
+    await stays
+    assert written.batches == [[1], [2]] or written.batches == [[1, 2]]
+    await log.tell(told(3))
+
+
+async def test_no_more_wait_than_are_told_in_time(
+    log: AuditLog, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "MOST_WAITING", 2)
+    written.goes_on.clear()
+    waiting = [asyncio.create_task(log.tell(told(n))) for n in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(AuditUnavailable, match="2 others wait"):
+        await log.tell(told(4))
+    written.goes_on.set()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(r) for r in results].count(AuditUnavailable) == 1
+
+
+async def test_what_may_have_been_committed_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only before it is sent is a lost connection opened anew."""
+    calls: list[str] = []
+
+    class Lost:
+        def __init__(self, at: str) -> None:
+            self.at = at
+
+        @contextmanager
+        def transaction(self) -> Iterator[None]:
+            calls.append("begin")
+            if self.at == "begin" and len(calls) == 1:
+                raise StoreUnavailable("lost")
+            yield
+            if self.at == "commit":
+                raise StoreUnavailable("lost")
+
+    monkeypatch.setattr(audit_log, "write_audit", lambda tx, *entries: None)
+    for at, begins in (("begin", 2), ("commit", 1)):
+        calls.clear()
+        writer = AuditWriter("")
+        monkeypatch.setattr(writer, "_database", Lost(at))
+        if at == "begin":
+            writer([told(1)])
+        else:
+            with pytest.raises(StoreUnavailable):
+                writer([told(1)])
+        assert calls == ["begin"] * begins
