@@ -147,3 +147,16 @@ def test_a_head_too_large_is_told_with_the_limit_that_is_set_by_default(document
     shown = [n["message"] for n in nodes(document) if n.get("code") == "HEADERS_TOO_LARGE" and "message" in n]
     assert shown
     assert all(told in str(message) for message in shown)
+
+
+def test_whatever_may_show_values_in_clear_takes_a_reason_for_the_audit_log(document: Json) -> None:
+    def names(operation: Json) -> set[str]:
+        parameters = operation.get("parameters", [])
+        assert isinstance(parameters, list)
+        return {str(p["name"]) for p in parameters}
+
+    told = {path for path, operation in operations(document) if "X-Audit-Reason" in names(operation)}
+    revealing = {path for path, operation in operations(document) if "reveal" in names(operation)}
+    assert len(revealing) >= 5
+    profile = "/v1/profiles/{profile_id}"
+    assert told == revealing | {f"{profile}/relationships", f"{profile}/export"}
