@@ -146,22 +146,16 @@ def must_be_open(tx: Transaction, review_id: Id, kind: str, status: str, since: 
         )
     if status == "pending":
         return
-    actor, at, constraint, taken_back_by = tx.row("answer_given", (review_id,)) or (
-        "somebody",
-        since,
-        None,
-        None,
-    )
+    given = tx.row("answer_given", (review_id,))  # none where all it named were forgotten
+    actor, at, constraint, taken_back_by = given or ("somebody", since, None, "somebody")
     if status == "revoked":
         raise Conflict(
             f"the answer to review {review_id} was taken back, by {taken_back_by} on {since:%Y-%m-%d}. List the "
             "reviews again; if there is still something to ask, a new one does"
         )
     undo = "roll back the merge it made, or " if (kind, status) == (MERGE, Answer.APPROVED) else ""
-    raise Conflict(
-        f"review {review_id} was {status} before, by {actor} on {at:%Y-%m-%d}: that stands; to take it back, {undo}"
-        f"revoke constraint {constraint}"
-    )
+    way = f"; to take it back, {undo}revoke constraint {constraint}" if constraint else ""
+    raise Conflict(f"review {review_id} was {status} before, by {actor} on {at:%Y-%m-%d}: that stands{way}")
 
 
 def _sides(act: Act, asked: _Asked) -> tuple[RecordSet, ...]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline.answer import Answer
+from pipeline.erasure.erase import forget_now
 from pipeline.errors import BadInput, Conflict, NotFound, PreconditionFailed
 from pipeline.identity.ids import Id
 from pipeline.ids import new_id
@@ -118,6 +119,38 @@ def test_an_answer_that_was_taken_back_is_not_given_again(stages: StagesOnPostgr
         with pytest.raises(Conflict, match=r"was taken back, by steward on .* List the reviews again"):
             stages.answer(review, answer)
     assert all_of_it(stages) == before
+
+
+def test_an_answer_about_people_who_were_forgotten_names_nothing_to_revoke(stages: StagesOnPostgres) -> None:
+    review = doubt(stages)
+    stages.answer(review, Answer.REJECTED)
+    forget_now(stages.stewardship(), home_of(stages, 1), Asked("ann", "she asked for it", datetime.now(UTC)))
+    assert words(stages, revoked=None) == []
+    with pytest.raises(Conflict, match=r"was rejected before, by somebody on [\d-]+: that stands$"):
+        stages.answer(review, Answer.APPROVED)
+
+
+def test_a_revoked_constraint_outlasts_a_person_it_named_who_was_forgotten(
+    stages: StagesOnPostgres,
+) -> None:
+    """What it says of the others stays, and stays revoked."""
+    profiles = strangers(stages)
+    join(stages, *profiles)
+    assert record_count(words(stages)[0]) == 4
+    done = stages.revoke(word(stages))
+    forget_now(stages.stewardship(), profiles[2], Asked("ann", "she asked for it", datetime.now(UTC)))
+    (left,) = words(stages, revoked=True)
+    assert left.constraint_id == done.constraint_ids[0]
+    assert record_count(left) == 3
+    with pytest.raises(Conflict, match="was revoked before"):
+        stages.revoke(left.constraint_id)
+    join(stages, *profiles[:2])
+    stages.revoke(word(stages))
+    assert [home_of(stages, n) for n in (1, 2)] == profiles[:2]
+
+
+def record_count(one: StoredConstraint) -> int:
+    return len(one.left_records) + len(one.right_records)
 
 
 def test_what_came_since_stays_where_evidence_puts_it(stages: StagesOnPostgres) -> None:
