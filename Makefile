@@ -54,7 +54,7 @@ bench-matching: $(READY)
 	@$(BIN)/python -m bench.matching $(BENCH_ARGS)
 
 fuzz: $(READY)
-	@FUZZ_INPUTS=$(or $(INPUTS),10000) FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q \
+	@FUZZ_INPUTS=$(or $(INPUTS),10000) FUZZ_EXAMPLES=$(or $(EXAMPLES),200) FUZZ_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/python -m pytest -q \
 		tests/integration/test_bad_input.py tests/integration/test_api_by_schema.py
 
 privacy-proof: $(READY)

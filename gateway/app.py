@@ -8,6 +8,7 @@ from functools import partial
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from gateway import (
     asyncapi,
@@ -17,6 +18,7 @@ from gateway import (
     cross_origin,
     customer,
     dead_letters,
+    deliveries,
     docs,
     envelope,
     erasing,
@@ -40,7 +42,7 @@ from gateway import (
     webhooks,
 )
 from gateway.body import Bounds
-from gateway.documentation import IDEMPOTENCY_KEY
+from gateway.documentation import IDEMPOTENCY_KEY, without_null
 from gateway.edge import Edge
 from gateway.guard import Guard
 from gateway.ports import Ports
@@ -54,7 +56,7 @@ ABOUT = (
     '{"error": {"message", "code", "request_id"}}, or of problem details (RFC 9457) for who asks with '
     "Accept: application/problem+json; send X-Request-ID and X-Correlation-ID to find a request again. "
     "Where rates are limited, every answer below /v1/ says how the caller stands: RateLimit-Limit, RateLimit-Remaining "
-    "and RateLimit-Reset (seconds)."
+    "and RateLimit-Reset (seconds). Links say what can be asked next with what an answer holds."
 )
 
 
@@ -86,15 +88,28 @@ def _openapi(app: FastAPI) -> Mapping[str, object]:
                     del operation["responses"]["422"]
                 elif described == ErrorCode.IDEMPOTENCY_KEY_REUSED:
                     operation["parameters"] = [*operation.get("parameters", ()), IDEMPOTENCY_KEY]
+                for parameter in operation.get("parameters", ()):
+                    parameter["schema"] = without_null(parameter["schema"])
                 for wanted in operation.get("security", ()):
                     operation["description"] += f"\n\nNeeds the scope `{', '.join(wanted['apiKey'])}`."
         app.openapi_schema = document
     return app.openapi_schema
 
 
+def _name(route: APIRoute) -> str:
+    return route.name
+
+
 def create_app(ports: Ports) -> FastAPI:
     """The gateway around its ports; it opens and closes the store and Redis, the sender is its maker's to close."""
-    app = FastAPI(title="Retail Brain", version="0.1.0", lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Retail Brain",
+        version="0.1.0",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_name,
+    )
     app.state.ports = ports
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign, assignment]
     for room in (
@@ -111,6 +126,7 @@ def create_app(ports: Ports) -> FastAPI:
         live,
         changes,
         webhooks,
+        deliveries,
         stewardship,
         reviews,
         reviews_in_bulk,

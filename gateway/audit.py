@@ -7,18 +7,19 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.requests import Request
 
 from gateway.cursors import MAX_CURSOR, Cursors
 from gateway.documentation import errors
-from gateway.models import Text, View
+from gateway.models import View
 from gateway.paging import MAX_LIMIT
 from gateway.ports import ports_of
 from gateway.rights import needs
+from gateway.taken import Moment, Text
 from pipeline.api_keys.scope import Scope
 from pipeline.audit.actions import Action
-from pipeline.audit.asked import AskedEntries
+from pipeline.audit.asked import ABOUT, AskedEntries
 
 router = APIRouter(prefix="/v1", tags=["audit"], dependencies=[needs(Scope.AUDIT)])
 
@@ -81,10 +82,11 @@ async def list_audit(
         Query(
             max_length=200,
             description="Only what was about this: an id of a profile or of anything else, or `review:ID`.",
+            json_schema_extra={"pattern": ABOUT},
         ),
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only those from then on.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Only those before then.")] = None,
+    since: Annotated[Moment | None, Query(description="Only those from then on.")] = None,
+    until: Annotated[Moment | None, Query(description="Only those before then.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Entries a page.")] = 20,
     cursor: Annotated[
         str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before.")

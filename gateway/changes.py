@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -15,10 +16,11 @@ from gateway.feed.response import EventStream
 from gateway.feed.stream import Allowed
 from gateway.ports import ports_of
 from gateway.rights import needs
+from gateway.taken import Text
 from pipeline.api_keys.scope import Scope
 from pipeline.changes.kinds import ChangeType
 from pipeline.changes.position import MOST_TEXT, decode
-from pipeline.changes.wanted import Wanted, types_of
+from pipeline.changes.wanted import NAMES, Wanted, types_of
 from pipeline.errors import BadInput
 
 router = APIRouter(prefix="/v1", tags=["changes"], dependencies=[needs(Scope.READ)])
@@ -46,8 +48,9 @@ _STREAM: dict[str, object] = {
     "description": "Server-sent events, until either side ends.",
     "content": {"text/event-stream": {"schema": _EVENT, "example": _EXAMPLE}},
 }
+_TYPE = f"({'|'.join(map(re.escape, NAMES))})"
 Place = Annotated[
-    str | None, Query(max_length=MOST_TEXT, description="As Last-Event-ID, which goes before it.")
+    Text | None, Query(max_length=MOST_TEXT, description="As Last-Event-ID, which goes before it.")
 ]
 
 
@@ -72,11 +75,12 @@ async def get_changes(
         ),
     ] = "latest",
     type_: Annotated[
-        str | None,
+        Text | None,
         Query(
             alias="type",
             max_length=1_000,
             examples=["profile.updated,profile.merged"],
+            json_schema_extra={"pattern": f"^{_TYPE}(,{_TYPE})*$"},
             description="Only these types, by commas; `profile.*` is all that begin so.",
         ),
     ] = None,

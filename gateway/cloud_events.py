@@ -49,7 +49,7 @@ def from_cloud_event(value: object) -> dict[str, object]:
     given = {name: _text(value, name) for name in ("id", "source", "type")}
     data = _data(value)
     found: dict[str, object] = {
-        "source": data.get("source") or _last_part(given["source"]),
+        "source": _last_part(given["source"]) if data.get("source") is None else data["source"],
         "event_type": given["type"],
         "event_id": str(event_uuid("cloud event", f"{given['source']}\x1f{given['id']}")),
         "occurred_at": value.get("time"),

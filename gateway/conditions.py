@@ -24,6 +24,7 @@ def _if_match(
             alias=HEADER,
             description="The ETag of what was read: nothing is done (412) where it is another one by now.",
             examples=['"3f1c9a0b7d2e4856"'],
+            json_schema_extra={"pattern": rf"^(\*|{_TAG.pattern}([ \t]*,[ \t]*{_TAG.pattern})*)$"},
         ),
     ] = None,
 ) -> Seen:

@@ -14,11 +14,12 @@ from gateway.constraint_models import Constraint, Constraints, Revoked, RevokeRe
 from gateway.cursors import MAX_CURSOR, Cursors
 from gateway.documentation import CONDITIONAL, ETAG, errors
 from gateway.idempotency import OnceRoute
-from gateway.models import Text
+from gateway.links import about, leading_to, link, undoing
 from gateway.occasions import asked_by
 from gateway.paging import MAX_LIMIT
 from gateway.ports import ports_of
 from gateway.rights import needs
+from gateway.taken import Text
 from pipeline.api_keys.scope import Scope
 from pipeline.errors import NotFound
 from pipeline.identity.ids import Id
@@ -29,7 +30,26 @@ router = APIRouter(
 )
 
 
-@router.get("/constraints", responses=errors(400, 503), summary="What stewards said of records")
+_FIRST = link("get_constraint", "The newest.", {"constraint_id": "$response.body#/data/0/constraint_id"})
+_REHEARSE = link(
+    "revoke",
+    "What taking it back would move.",
+    {"constraint_id": "$response.body#/constraint_id", "header.If-Match": "$response.header.ETag"},
+    {"reason": "a rehearsal", "dry_run": True},
+)
+_DO = link(
+    "revoke",
+    "As it was rehearsed, or not at all.",
+    {"constraint_id": "$request.path.constraint_id"},
+    {"reason": "$request.body#/reason", "plan": "$response.body#/plan"},
+)
+
+
+@router.get(
+    "/constraints",
+    responses={**leading_to({"first": _FIRST}), **errors(400, 503)},
+    summary="What stewards said of records",
+)
 async def list_constraints(
     request: Request,
     profile_id: Annotated[
@@ -47,7 +67,7 @@ async def list_constraints(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Constraints a page.")] = 20,
     cursor: Annotated[
-        str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before.")
+        Text | None, Query(max_length=MAX_CURSOR, description="`next` of the page before.")
     ] = None,
 ) -> Constraints:
     """Answers to reviews, rollbacks, splits and merges by hand; the newest first. What comes while pages are read moves
@@ -66,7 +86,19 @@ async def list_constraints(
 
 
 @router.get(
-    "/constraints/{constraint_id}", responses={**ETAG, **errors(400, 404, 503)}, summary="One constraint"
+    "/constraints/{constraint_id}",
+    responses={
+        **leading_to(
+            {
+                "rehearse_revoke": _REHEARSE,
+                "review": link("get_review", "What it answers.", {"review_id": "$response.body#/review_id"}),
+                **about("$response.body#/left_profiles/0", "profile", "timeline"),
+            },
+            beside=ETAG,
+        ),
+        **errors(400, 404, 503),
+    },
+    summary="One constraint",
 )
 async def get_constraint(request: Request, response: Response, constraint_id: UUID) -> Constraint:
     """Whose records it names, where they stand now, who said it and why, and whether it stands. Send its ETag as
@@ -79,7 +111,20 @@ async def get_constraint(request: Request, response: Response, constraint_id: UU
 
 
 @router.post(
-    "/constraints/{constraint_id}/revoke", responses=errors(*CONDITIONAL), summary="Revoke a constraint"
+    "/constraints/{constraint_id}/revoke",
+    responses={
+        **leading_to(
+            {
+                "do": _DO,
+                "review": link(
+                    "get_review", "Whose answer is taken back.", {"review_id": "$response.body#/review_id"}
+                ),
+                **undoing("$response.body#/merge_log_ids/0"),
+            }
+        ),
+        **errors(*CONDITIONAL),
+    },
+    summary="Revoke a constraint",
 )
 async def revoke(request: Request, constraint_id: UUID, body: RevokeRequest, seen: IfMatch) -> Revoked:
     """All whom it names are decided afresh without it: records that nothing else holds together come apart, under

@@ -22,6 +22,7 @@ from gateway.customer_models import (
     Summary,
 )
 from gateway.documentation import errors
+from gateway.links import leading_to, link
 from gateway.opening import hashed, open_records, shown
 from gateway.ports import Ports, ports_of
 from gateway.revealing import Reveal, tell_shown
@@ -37,9 +38,19 @@ router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs
 
 MOST_EVENTS, MOST_REVIEWS, MOST_IDENTIFIERS, MOST_HABITS = 1_000, 100, 1_000, 20
 _FOUND = errors(400, 404, 503)
+_FIRST_REVIEW = "$response.body#/reviews/0/review_id"
 
 
-@router.get("/{profile_id}/summary", responses=_FOUND, summary="A customer in figures")
+@router.get(
+    "/{profile_id}/summary",
+    responses={
+        **leading_to(
+            {"review": link("get_review", "What a steward is asked.", {"review_id": _FIRST_REVIEW})}
+        ),
+        **_FOUND,
+    },
+    summary="A customer in figures",
+)
 async def get_summary(request: Request, profile_id: UUID) -> Summary:
     """Lifetime value and average basket by currency, recency, frequency and monetary scores, favourite categories,
     channels and stores, and the reviews that are open. Of what is committed, not of the cache.

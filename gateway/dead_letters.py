@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 
-from gateway.documentation import WRITE, errors
+from gateway.documentation import WRITE, Responses, errors
 from gateway.idempotency import OnceRoute
 from gateway.letter_models import (
     BulkDrop,
@@ -22,13 +22,14 @@ from gateway.letter_models import (
     EditRequest,
     LettersDone,
     ReplayRequest,
-    Time,
 )
+from gateway.links import leading_to, link
 from gateway.models import Page
 from gateway.occasions import occasion_of
 from gateway.paging import Paged
 from gateway.ports import ports_of
 from gateway.rights import actor_of, needs
+from gateway.taken import Text, Time
 from pipeline.api_keys.scope import Scope
 from pipeline.dead_letters.bulk import Done
 from pipeline.dead_letters.changes import Changes
@@ -46,14 +47,33 @@ Answer = TypeVar("Answer")
 _ACTED = errors(*WRITE, 404)
 
 
-@router.get("/dead-letters", responses=errors(400, 503), summary="What could not be processed")
+_SHOWN = {"dead_letter_id": "$response.body#/letter/dead_letter_id"}
+_REHEARSED = {"reason": "a rehearsal", "dry_run": True}
+_REPLAY = link("replay_dead_letter", "Publish its message again.", _SHOWN, {"reason": "mended"})
+_LEADS = {
+    "edit": link("edit_dead_letter", "Mend it.", _SHOWN),
+    "rehearse_replay": link("replay_dead_letter", "Whether it can be replayed.", _SHOWN, _REHEARSED),
+    "rehearse_drop": link("drop_dead_letter", "Whether it can be dropped.", _SHOWN, _REHEARSED),
+}
+
+
+def _one_of(dead_letter_id: str) -> Responses:
+    found = link("get_dead_letter", "One of them, with its message.", {"dead_letter_id": dead_letter_id})
+    return leading_to({"letter": found})
+
+
+@router.get(
+    "/dead-letters",
+    responses={**_one_of("$response.body#/data/0/dead_letter_id"), **errors(400, 503)},
+    summary="What could not be processed",
+)
 async def list_dead_letters(
     request: Request,
     paging: Paged,
     status: Literal["waiting", "replayed", "dropped"] = "waiting",
-    stage: Annotated[str | None, Query(description="Only those of this stage or consumer.")] = None,
-    reason: Annotated[str | None, Query(description="Only those of this reason code.")] = None,
-    topic: Annotated[str | None, Query(description="Only messages of this topic.")] = None,
+    stage: Annotated[Text | None, Query(description="Only those of this stage or consumer.")] = None,
+    reason: Annotated[Text | None, Query(description="Only those of this reason code.")] = None,
+    topic: Annotated[Text | None, Query(description="Only messages of this topic.")] = None,
     since: Annotated[Time | None, Query(description="Only failures from then on.")] = None,
     until: Annotated[Time | None, Query(description="Only failures before then.")] = None,
 ) -> Page[DeadLetter]:
@@ -65,14 +85,22 @@ async def list_dead_letters(
     return paging.of([DeadLetter.model_validate(row) for row in rows], total[0]["total"])
 
 
-@router.get("/dead-letters/{dead_letter_id}", responses=errors(400, 404, 503), summary="One dead letter")
+@router.get(
+    "/dead-letters/{dead_letter_id}",
+    responses={**leading_to(_LEADS), **errors(400, 404, 503)},
+    summary="One dead letter",
+)
 async def get_dead_letter(request: Request, dead_letter_id: UUID) -> DeadLetterDetail:
     """With its message, values masked, and what was done with it. The audit log tells who looked."""
     letter_id, actor, occasion = _id(dead_letter_id), actor_of(request, None), occasion_of(request)
     return _shown(await _at_desk(request, lambda desk: desk.show(letter_id, actor, occasion)))
 
 
-@router.patch("/dead-letters/{dead_letter_id}", responses=_ACTED, summary="Mend a raw event")
+@router.patch(
+    "/dead-letters/{dead_letter_id}",
+    responses={**leading_to({"replay": _REPLAY}), **_ACTED},
+    summary="Mend a raw event",
+)
 async def edit_dead_letter(request: Request, dead_letter_id: UUID, body: EditRequest) -> DeadLetterDetail:
     """Sets and unsets fields of its event, or replaces it; 400 names the field that would be refused again. The message
     as it came is kept. It is not sent before it is replayed. 409 where the letter cannot be mended, or was replayed or
@@ -96,7 +124,11 @@ async def drop_dead_letter(request: Request, dead_letter_id: UUID, body: DropReq
     return await _one(request, dead_letter_id, _drop(request, body, [_id(dead_letter_id)]))
 
 
-@router.post("/dead-letters:replay", responses=errors(*WRITE), summary="Replay many dead letters")
+@router.post(
+    "/dead-letters:replay",
+    responses={**_one_of("$response.body#/untouched/0/dead_letter_id"), **errors(*WRITE)},
+    summary="Replay many dead letters",
+)
 async def replay_dead_letters(request: Request, body: BulkReplay) -> LettersDone:
     """Those that cannot be replayed are counted and left as they are; with `dry_run` nothing is done. What is done is
     done, should it end in between: the same request does the rest."""

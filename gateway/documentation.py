@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from gateway.cloud_events import BATCHED, STRUCTURED
 from gateway.error_models import ErrorEnvelope
+from gateway.idempotency import KEY
 from gateway.lines import NDJSON
 from gateway.problem import PROBLEM_JSON, as_problem
 from pipeline.events import EventIn
@@ -120,17 +121,31 @@ ETAG: Responses = {
 Document = dict[str, object]
 
 
+def without_null(schema: Mapping[str, object]) -> Document:
+    """The schema of a parameter: it may be left out, but what stands in an address or a header is never null."""
+    options = schema.get("anyOf")
+    if not isinstance(options, list):
+        return {**schema}
+    kept = [option for option in options if option != {"type": "null"}]
+    rest = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**kept[0], **rest} if len(kept) == 1 else {**rest, "anyOf": kept}
+
+
 def _event_schema() -> Document:
     return EventIn.model_json_schema(mode="validation")
 
 
-def _header(name: str, example: str, description: str) -> Document:
-    schema = {"type": "string", "examples": [example]}
+def _event_field(name: str) -> Document:
+    return EventIn.model_json_schema(mode="validation")["properties"][name]  # type: ignore[no-any-return]
+
+
+def _header(name: str, example: str, description: str, **rules: object) -> Document:
+    schema = {"type": "string", "examples": [example], **rules}
     return {"name": name, "in": "header", "schema": schema, "description": description}
 
 
-def _body(schemas: Mapping[str, Document], *parameters: Document) -> Document:
-    """A body by the schemas of its forms, and headers that no signature says."""
+def body(schemas: Mapping[str, Document], *parameters: Document) -> Document:
+    """A body that is read by hand, by the schemas of its forms, and headers that no signature says."""
     content = {media: {"schema": schema} for media, schema in schemas.items()}
     return {"requestBody": {"required": True, "content": content}, "parameters": list(parameters)}
 
@@ -139,8 +154,11 @@ IDEMPOTENCY_KEY = _header(
     "Idempotency-Key",
     "0b0e7ad6-4b1c-4c34-9c0b-0f3b3a1f2f11",
     "Sent again within a day, the write is answered as before and not done again.",
+    pattern=KEY,
 )
-_ENCODING = _header("Content-Encoding", "gzip", "gzip, where the body is compressed.")
+_ENCODING = _header(
+    "Content-Encoding", "gzip", "gzip, where the body is compressed.", enum=["gzip", "identity"]
+)
 _LENIENT = "handling=lenient: keep events with a value that cannot be used, without that value."
 _CLOUD_EVENT: Document = {
     "type": "object",
@@ -150,17 +168,23 @@ _CLOUD_EVENT: Document = {
         "id": {"type": "string", "minLength": 1},
         "source": {
             "type": "string",
+            "minLength": 1,
             "description": "Its last part is the event's source: /shops/7/pos is pos.",
         },
-        "type": {"type": "string", "description": "The event's event_type."},
-        "time": {"type": "string", "format": "date-time"},
-        "datacontenttype": {"const": "application/json"},
-        "correlationid": {"type": "string"},
+        "type": {**_event_field("event_type"), "description": "The event's event_type."},
+        "time": _event_field("occurred_at"),
+        "datacontenttype": {
+            "type": ["string", "null"],
+            "pattern": r"^(application/json|text/json|[^;]*\+json)(;.*)?$",
+            "examples": ["application/json"],
+        },
+        "correlationid": _event_field("correlation_id"),
         "data": {
             "type": "object",
+            "additionalProperties": False,
             "properties": {
-                name: _event_schema()["properties"][name]  # type: ignore[index]
-                for name in ("source", "identifiers", "traits", "payload")
+                "source": {"anyOf": [_event_field("source"), {"type": "null"}]},
+                **{name: _event_field(name) for name in ("identifiers", "traits", "payload")},
             },
         },
     },
@@ -173,7 +197,7 @@ _CLOUD_EVENT: Document = {
         "data": {"identifiers": {"phone": "+4930123456"}, "payload": {"amount": 12.5, "currency": "EUR"}},
     },
 }
-EVENT_BODY = _body(
+EVENT_BODY = body(
     {"application/json": _event_schema(), STRUCTURED: _CLOUD_EVENT},
     _header("Prefer", "wait=5", f"wait=N: answer once the event is resolved, or after N seconds. {_LENIENT}"),
     _ENCODING,
@@ -183,10 +207,10 @@ _BATCH: Document = {
     "required": ["events"],
     "properties": {"events": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _event_schema()}},
 }
-BATCH_BODY = _body(
+BATCH_BODY = body(
     {
         "application/json": _BATCH,
-        NDJSON: {"type": "string", "description": "An event on each line, at most 10,000."},
+        NDJSON: {"type": "string", "pattern": r"\S", "description": "An event on each line, at most 10,000."},
         BATCHED: {"type": "array", "minItems": 1, "maxItems": 1000, "items": _CLOUD_EVENT},
     },
     _header("Prefer", "handling=lenient", _LENIENT),

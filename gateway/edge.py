@@ -79,7 +79,7 @@ class Edge:
                 raise
             await answer(scope, receive, send_on)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
+            route = getattr(scope.get("route"), "path_format", "other")
             took = time.perf_counter() - started
             metrics.HTTP_SECONDS.labels(scope["method"], route, f"{(status or 500) // 100}xx").observe(took)
 

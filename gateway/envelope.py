@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import NamedTuple, cast
 
 import orjson
@@ -12,6 +13,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from pipeline.codes import ErrorCode
 from pipeline.errors import (
@@ -31,6 +33,7 @@ from pipeline.field_errors import FieldError, InvalidEvent, field_errors
 from pipeline.log import get_logger
 
 RETRY_AFTER_S = 2
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def details(errors: Sequence[FieldError]) -> list[dict[str, str]]:
@@ -159,7 +162,17 @@ def http_response(exc: HTTPException, request_id: str) -> Response:
 def _http(request: Request, exc: Exception) -> Response:
     if not isinstance(exc, HTTPException):
         return unforeseen(exc, request_id_of(request))
+    if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        methods = ", ".join(_methods(request))
+        exc = HTTPException(exc.status_code, f"this path takes {methods}", {"Allow": methods})
     return http_response(exc, request_id_of(request))
+
+
+def _methods(request: Request) -> list[str]:
+    """What the path takes: the router names those of the first route alone that fits it."""
+    asked = ({**request.scope, "method": method} for method in _METHODS)
+    routes = request.app.routes
+    return [s["method"] for s in asked if any(r.matches(s)[0] is Match.FULL for r in routes)]
 
 
 def _parameters(request: Request, exc: Exception) -> Response:

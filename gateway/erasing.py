@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from gateway.documentation import WRITE, errors
 from gateway.idempotency import OnceRoute
+from gateway.links import leading_to, link
 from gateway.models import View
 from gateway.occasions import occasion_of
 from gateway.ports import ports_of
@@ -99,7 +100,27 @@ Plan = Annotated[
 ]
 
 
-@router.delete("/{profile_id}", responses=errors(*WRITE, 404), summary="Forget a customer")
+_LEADS = {
+    "do": link(
+        "delete_profile",
+        "As it was rehearsed, or not at all.",
+        {
+            "profile_id": "$response.body#/profile_id",
+            "reason": "$request.query.reason",
+            "plan": "$response.body#/plan",
+        },
+    ),
+    "receipt": link(
+        "get_erasure", "The receipt again.", {"profile_id": "$response.body#/receipt/receipt/profiles/0"}
+    ),
+}
+
+
+@router.delete(
+    "/{profile_id}",
+    responses={**leading_to(_LEADS), **errors(*WRITE, 404)},
+    summary="Forget a customer",
+)
 async def delete_profile(
     request: Request,
     profile_id: UUID,

@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 from starlette.requests import Request
 
 from gateway.customer_models import PastIdentifier, PastProfile, PastValue
@@ -17,6 +16,7 @@ from gateway.ports import ports_of
 from gateway.revealing import Reveal, in_clear, tell_shown
 from gateway.rights import needs
 from gateway.survivors import led_to
+from gateway.taken import Moment
 from pipeline.api_keys.scope import Scope
 from pipeline.customer.history import Past
 from pipeline.errors import BadInput
@@ -33,7 +33,7 @@ async def get_history(
     request: Request,
     profile_id: UUID,
     reveal: Reveal,
-    as_of: Annotated[AwareDatetime, Query(description="With its zone, such as 2026-01-31T12:00:00Z.")],
+    as_of: Annotated[Moment, Query(description="With its zone, such as 2026-01-31T12:00:00Z.")],
 ) -> PastProfile:
     """Whom the id led to then, and the records, identifiers and golden record that this profile had.
 

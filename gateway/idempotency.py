@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 
@@ -27,7 +28,7 @@ from pipeline.errors import BadInput
 from pipeline.log import get_logger
 
 HEADER = "Idempotency-Key"
-_MOST = 255
+KEY = r"^[!-~]([ -~]{0,253}[!-~])?$"
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _SAID = (
     "content-type",
@@ -59,8 +60,10 @@ class DirectOnceRoute(OnceRoute, DirectRoute):
 def key_of(request: Request) -> str | None:
     """The key that a write came with, if any. Raises BadInput."""
     key = request.headers.get(HEADER)
-    if key is not None and not (0 < len(key) <= _MOST and key.isprintable()):
-        raise BadInput(HEADER, f"{len(key)} characters; send 1 to {_MOST} printable ones, such as a UUID")
+    if key is not None and not re.fullmatch(KEY, key):
+        raise BadInput(
+            HEADER, f"{len(key)} characters; send 1 to 255 printable ones of ASCII, such as a UUID"
+        )
     return key
 
 

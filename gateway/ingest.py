@@ -18,6 +18,7 @@ from gateway.documentation import BATCH_BODY, EVENT_BODY, WRITE, errors
 from gateway.envelope import error_response, json_response, wrong
 from gateway.idempotency import DirectOnceRoute
 from gateway.lines import NDJSON, TOO_LONG, lines
+from gateway.links import about
 from gateway.models import Accepted, BatchAccepted
 from gateway.ports import Ports, ports_of
 from gateway.rights import needs
@@ -62,12 +63,30 @@ def wait_of(prefer: Sequence[str], most_s: int) -> int:
     return min(int(match[1]), most_s) if match else 0
 
 
+_AT_ONCE = (
+    "profile",
+    "summary",
+    "timeline",
+    "events",
+    "identifiers",
+    "relationships",
+    "explain",
+    "merge_logs",
+    "constraints",
+)
+"""What consumers make of it comes a moment later."""
+
+
 @router.post(
     "/v1/events",
     status_code=202,
     response_model=Accepted,
     responses={
-        200: {"model": Accepted, "description": "Resolved within `Prefer: wait=N`."},
+        200: {
+            "model": Accepted,
+            "description": "Resolved within `Prefer: wait=N`.",
+            "links": about("$response.body#/profile_id", *_AT_ONCE),
+        },
         **errors(*WRITE),
     },
     openapi_extra=EVENT_BODY,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from gateway.models import Text, View
+from gateway.models import View
+from gateway.taken import Flag, Named, Text, Time
+from gateway.together import OBJECT, SOME, all_of, any_of, given, one_of
 from pipeline.store.dead_letters import Choice
 
 MOST_IDS = 1_000
-Time = Annotated[datetime, AfterValidator(lambda at: at.replace(tzinfo=UTC) if at.tzinfo is None else at)]
-"""UTC where it names no zone."""
 
 
 class DeadLetter(View):
@@ -72,15 +72,27 @@ class DeskRequest(View):
     model_config = ConfigDict(extra="forbid")
 
     reason: Text = Field("", max_length=500, description="Kept with the letter.")
-    actor: str | None = Field(
-        None,
-        pattern=r"^[^\p{C}]{1,100}$",
-        description="Kept as `ann by` and the API key's name, not given as the name alone.",
+    actor: Named | None = Field(
+        None, description="Kept as `ann by` and the API key's name, not given as the name alone."
     )
 
 
 class EditRequest(DeskRequest):
     """Fields to set and unset, or the whole event."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=one_of(
+            all_of(
+                given(event=OBJECT),
+                {"properties": {"set": {"maxProperties": 0}, "unset": {"maxItems": 0}}},
+            ),
+            all_of(
+                any_of(given(set={"type": "object", "minProperties": 1}), given(unset=SOME)),
+                {"properties": {"event": {"type": "null"}}},
+            ),
+        ),
+    )
 
     put: dict[str, object] = Field(
         default_factory=dict,
@@ -97,13 +109,13 @@ class DropRequest(DeskRequest):
     """Why a letter is given up."""
 
     reason: Text = Field(min_length=1, max_length=500, description="Kept with the letter.")
-    dry_run: bool = Field(False, description="Say what would be done, and do nothing.")
+    dry_run: Flag = Field(False, description="Say what would be done, and do nothing.")
 
 
 class ReplayRequest(DeskRequest):
     """Who replays a letter."""
 
-    dry_run: bool = Field(False, description="Say what would be done, and do nothing.")
+    dry_run: Flag = Field(False, description="Say what would be done, and do nothing.")
 
 
 class LetterChoice(View):
@@ -123,8 +135,13 @@ class LetterChoice(View):
         return Choice(self.stage, self.reason, self.topic, self.since, self.until)
 
 
+_WHICH = one_of(given(ids=SOME), given(choose=OBJECT))
+
+
 class BulkReplay(ReplayRequest):
     """Either letters by their ids, or all that wait and are chosen ({}: all that wait)."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_WHICH)
 
     ids: list[UUID] | None = Field(None, min_length=1, max_length=MOST_IDS)
     choose: LetterChoice | None = None
@@ -132,6 +149,8 @@ class BulkReplay(ReplayRequest):
 
 class BulkDrop(DropRequest):
     """Either letters by their ids, or all that wait and are chosen ({}: all that wait)."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_WHICH)
 
     ids: list[UUID] | None = Field(None, min_length=1, max_length=MOST_IDS)
     choose: LetterChoice | None = None

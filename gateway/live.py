@@ -13,12 +13,13 @@ from gateway.documentation import errors
 from gateway.models import LiveInsights, Recommendations
 from gateway.ports import ports_of
 from gateway.rights import needs
+from gateway.taken import Text
 from pipeline.api_keys.scope import Scope
 from pipeline.errors import NotFound
 
 router = APIRouter(prefix="/v1", dependencies=[needs(Scope.READ)])
 
-Part = Annotated[str | None, Query(max_length=64)]
+Part = Annotated[Text | None, Query(max_length=64)]
 
 
 @router.get(

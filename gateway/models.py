@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.error_models import Error
+from gateway.taken import Named, Text
 
 Item = TypeVar("Item")
-
-
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
-"""Text that Postgres can hold."""
 
 
 class View(BaseModel):
@@ -183,11 +180,7 @@ class StewardRequest(View):
         examples=["father and son share a phone"],
         description="Kept in the merge log and the constraint.",
     )
-    actor: str | None = Field(
-        None,
-        pattern=r"^[^\p{C}]{1,100}$",
-        description="Who decided; not given, the API key's name.",
-    )
+    actor: Named | None = Field(None, description="Who decided; not given, the API key's name.")
 
 
 class Dependency(View):

@@ -13,6 +13,7 @@ from gateway.customer import get_summary
 from gateway.customer_models import WholeProfile
 from gateway.direct import DirectRoute
 from gateway.documentation import errors
+from gateway.links import about, leading_to, link
 from gateway.ports import ports_of
 from gateway.revealing import Reveal, in_clear, tell_shown
 from gateway.rights import needs
@@ -24,8 +25,28 @@ router = APIRouter(
 )
 
 
+_ID = "$response.body#/profile_id"
+_LEADS = {
+    **about(_ID),
+    "history": link(
+        "get_history",
+        "The customer as it stood when it was made.",
+        {"profile_id": _ID, "as_of": "$response.body#/created_at"},
+    ),
+    "export": link("get_export", "All that is known of the customer.", {"profile_id": _ID}),
+    "rehearse_erasure": link(
+        "delete_profile",
+        "What forgetting the customer would destroy.",
+        {"profile_id": _ID, "reason": "a rehearsal", "dry_run": True},
+    ),
+}
+
+
 @router.get(
-    "/{profile_id}", response_model=WholeProfile, responses=errors(400, 404, 503), summary="One customer"
+    "/{profile_id}",
+    response_model=WholeProfile,
+    responses={**leading_to(_LEADS), **errors(400, 404, 503)},
+    summary="One customer",
 )
 async def get_profile(
     request: Request,

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from gateway.customer_models import EventsPage
 from gateway.documentation import errors
+from gateway.links import about, leading_to, link
 from gateway.models import Page, Profile
 from gateway.paging import Paged
 from gateway.ports import Ports, ports_of
@@ -20,18 +21,31 @@ from gateway.rows import event_of
 from gateway.sought import canonical, invalid
 from gateway.states import view
 from gateway.survivors import led_to
+from gateway.taken import Text
 from pipeline.api_keys.scope import Scope
 from pipeline.errors import NotFound
-from pipeline.events import MAX_TEXT
 from pipeline.identity.hashing import value_hash
 from pipeline.identity.model import Identifier
+from pipeline.identity.normalize import MAX_VALUE
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs(Scope.READ)])
 
-Value = Annotated[str | None, Query(max_length=MAX_TEXT)]
+Value = Annotated[Text | None, Query(max_length=MAX_VALUE)]
 
 
-@router.get("", responses=errors(400, 503), summary="Customers by identifier")
+_SPLIT = link(
+    "post_split",
+    "What taking its newest event's record out would move.",
+    {"profile_id": "$response.body#/profile_id"},
+    {"reason": "a rehearsal", "events": ["$response.body#/data/0/event_id"], "dry_run": True},
+)
+
+
+@router.get(
+    "",
+    responses={**leading_to(about("$response.body#/data/0/profile_id")), **errors(400, 503)},
+    summary="Customers by identifier",
+)
 async def find_profiles(
     request: Request,
     paging: Paged,
@@ -87,7 +101,11 @@ def _canonical(ports: Ports, given: Mapping[str, str]) -> tuple[Identifier, ...]
     return canonical(ports, "", values, {}, "send a value that can name one customer").identifiers
 
 
-@router.get("/{profile_id}/events", responses=errors(400, 404, 503), summary="A customer's events")
+@router.get(
+    "/{profile_id}/events",
+    responses={**leading_to({"rehearse_split": _SPLIT}), **errors(400, 404, 503)},
+    summary="A customer's events",
+)
 async def get_events(request: Request, profile_id: UUID, paging: Paged) -> EventsPage:
     """Newest first. The id of a profile that was merged answers with the surviving one's events, and says so.
     `GET /v1/profiles/{profile_id}/timeline` reads on from where a page ended, however many there are."""

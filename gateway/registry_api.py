@@ -4,20 +4,26 @@ topics with the gateway's address as its registry. https://docs.confluent.io/pla
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import orjson
 from fastapi import APIRouter
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.documentation import BODY, Responses, refused
-from gateway.ports import ports_of
+from gateway.documentation import BODY, Responses, body, refused
+from gateway.links import leading_to, link
+from gateway.registry_entries import Entry, all_entries, of_subject
+from gateway.registry_models import (
+    ASKED,
+    Compatibility,
+    Mode,
+    RegisteredSchema,
+    RegistryError,
+    SchemaId,
+    SchemaText,
+    SubjectVersion,
+)
 from pipeline.errors import BadInput
-from schemas.catalog import Schema, catalog, content_of
-from schemas.codec import Codec
-from schemas.topics import Topic, topics
+from schemas.catalog import content_of
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 
@@ -32,51 +38,12 @@ class RegistryResponse(JSONResponse):
         return orjson.dumps(content)
 
 
-class RegistryError(BaseModel):
-    """An error as a registry tells it."""
-
-    error_code: int
-    message: str
-
-
 _NOT_FOUND: Responses = {404: {"model": RegistryError, "description": "No such schema, subject or version."}}
 _READ_ONLY: Responses = {
     422: {"model": RegistryError, "description": "Schemas are declared in schemas/avro."}
 }
 
 router = APIRouter(tags=["schemas"], default_response_class=RegistryResponse)
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A version of a subject."""
-
-    subject: str
-    topic: Topic
-    schema: Schema
-    schema_id: int
-
-    def body(self) -> dict[str, object]:
-        return {
-            "subject": self.subject,
-            "version": self.schema.version,
-            "id": self.schema_id,
-            "schemaType": "AVRO",
-            "schema": self.schema.text,
-        }
-
-
-def _entries(codec: Codec, prefix: str) -> list[_Entry]:
-    return [
-        _Entry(prefix + topic.subject, topic, schema, codec.ids[schema.name, schema.version])
-        for topic in topics().values()
-        for schema in catalog()[topic.schema]
-    ]
-
-
-def _all(request: Request) -> list[_Entry]:
-    ports = ports_of(request)
-    return _entries(ports.codec, ports.settings.topic_prefix)
 
 
 def _json(body: object, status: int = 200) -> Response:
@@ -87,22 +54,39 @@ def _error(code: int, message: str) -> Response:
     return _json({"error_code": code, "message": message}, code // 100)
 
 
-def _of_subject(request: Request, subject: str) -> list[_Entry]:
-    return [entry for entry in _all(request) if entry.subject == subject]
-
-
-@router.get("/schemas/types", summary="Kinds of schemas")
+@router.get("/schemas/types", response_model=list[str], summary="Kinds of schemas")
 async def get_types() -> Response:
     """Avro only."""
     return _json(["AVRO"])
 
 
+_SUBJECT = {"subject": "$request.path.subject"}
+_VERSION = {**_SUBJECT, "version": "$response.body#/version"}
+_ID = {"schema_id": "$response.body#/id"}
+_OF_ID = {
+    "schema": link("get_schema", "The schema alone, by its id.", _ID),
+    "used": link("get_schema_versions", "Where it is used.", _ID),
+}
+_USED = link(
+    "get_version",
+    "The first of them.",
+    {"subject": "$response.body#/0/subject", "version": "$response.body#/0/version"},
+)
+_FIRST_SUBJECT = {"subject": "$response.body#/0"}
+_SAME_SCHEMA = link(
+    "post_look_up", "The same, found by what it says.", _SUBJECT, {"schema": "$response.body#/schema"}
+)
+
+
 @router.get(
-    "/schemas/ids/{schema_id}", responses={**_NOT_FOUND, **refused(400)}, summary="The schema of an id"
+    "/schemas/ids/{schema_id}",
+    response_model=SchemaText,
+    responses={**_NOT_FOUND, **refused(400)},
+    summary="The schema of an id",
 )
 async def get_schema(request: Request, schema_id: int) -> Response:
     """What the five bytes before a message name."""
-    for entry in _all(request):
+    for entry in all_entries(request):
         if entry.schema_id == schema_id:
             return _json({"schemaType": "AVRO", "schema": entry.schema.text})
     return _error(40403, "Schema not found")
@@ -110,32 +94,53 @@ async def get_schema(request: Request, schema_id: int) -> Response:
 
 @router.get(
     "/schemas/ids/{schema_id}/versions",
-    responses={**_NOT_FOUND, **refused(400)},
+    response_model=list[SubjectVersion],
+    responses={**leading_to({"version": _USED}), **_NOT_FOUND, **refused(400)},
     summary="Where an id is used",
 )
 async def get_schema_versions(request: Request, schema_id: int) -> Response:
     """The subjects and versions of an id."""
-    found = [e for e in _all(request) if e.schema_id == schema_id]
+    found = [e for e in all_entries(request) if e.schema_id == schema_id]
     if not found:
         return _error(40403, "Schema not found")
     return _json([{"subject": e.subject, "version": e.schema.version} for e in found])
 
 
-@router.get("/subjects", summary="All subjects")
+@router.get(
+    "/subjects",
+    response_model=list[str],
+    responses=leading_to(
+        {
+            "versions": link("get_versions", "The first one's versions.", _FIRST_SUBJECT),
+            "compatibility": link("get_subject_config", "How its schemas may change.", _FIRST_SUBJECT),
+        }
+    ),
+    summary="All subjects",
+)
 async def get_subjects(request: Request) -> Response:
     """`<topic>-value` of every topic."""
-    return _json(sorted({entry.subject for entry in _all(request)}))
+    return _json(sorted({entry.subject for entry in all_entries(request)}))
 
 
-@router.get("/subjects/{subject}/versions", responses=_NOT_FOUND, summary="Versions of a subject")
+@router.get(
+    "/subjects/{subject}/versions",
+    response_model=list[int],
+    responses={
+        **leading_to(
+            {"version": link("get_version", "The oldest.", {**_SUBJECT, "version": "$response.body#/0"})}
+        ),
+        **_NOT_FOUND,
+    },
+    summary="Versions of a subject",
+)
 async def get_versions(request: Request, subject: str) -> Response:
     """Oldest first."""
-    found = _of_subject(request, subject)
+    found = of_subject(request, subject)
     return _json([e.schema.version for e in found]) if found else _error(40401, "Subject not found")
 
 
-def _version(request: Request, subject: str, version: str) -> _Entry | Response:
-    found = _of_subject(request, subject)
+def _version(request: Request, subject: str, version: str) -> Entry | Response:
+    found = of_subject(request, subject)
     if not found:
         return _error(40401, "Subject not found")
     if version in ("latest", "-1"):
@@ -147,7 +152,19 @@ def _version(request: Request, subject: str, version: str) -> _Entry | Response:
 
 
 @router.get(
-    "/subjects/{subject}/versions/{version}", responses=_NOT_FOUND, summary="One version of a subject"
+    "/subjects/{subject}/versions/{version}",
+    response_model=RegisteredSchema,
+    responses={
+        **leading_to(
+            {
+                **_OF_ID,
+                "text": link("get_version_schema", "The schema as it is.", _VERSION),
+                "found": _SAME_SCHEMA,
+            }
+        ),
+        **_NOT_FOUND,
+    },
+    summary="One version of a subject",
 )
 async def get_version(request: Request, subject: str, version: str) -> Response:
     """`version` is a number or `latest`."""
@@ -162,12 +179,12 @@ async def get_version_schema(request: Request, subject: str, version: str) -> Re
     return found if isinstance(found, Response) else Response(found.schema.text, media_type=MEDIA_TYPE)
 
 
-async def _look_up(request: Request, subject: str) -> _Entry | Response:
+async def _look_up(request: Request, subject: str) -> Entry | Response:
     try:
         schema = orjson.loads(orjson.loads(await request.body())["schema"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise BadInput("schema", 'send {"schema": "<Avro schema as text>"}') from None
-    found = _of_subject(request, subject)
+    found = of_subject(request, subject)
     if not found:
         return _error(40401, "Subject not found")
     wanted = content_of(schema)
@@ -177,9 +194,14 @@ async def _look_up(request: Request, subject: str) -> _Entry | Response:
     return _error(40403, "Schema not found")
 
 
+_SCHEMA_BODY = body({MEDIA_TYPE: ASKED, "application/json": ASKED})
+
+
 @router.post(
     "/subjects/{subject}",
-    responses={**_NOT_FOUND, **refused(*BODY)},
+    response_model=RegisteredSchema,
+    responses={**leading_to(_OF_ID), **_NOT_FOUND, **refused(*BODY)},
+    openapi_extra=_SCHEMA_BODY,
     summary="Is this schema a version of the subject?",
 )
 async def post_look_up(request: Request, subject: str) -> Response:
@@ -190,7 +212,9 @@ async def post_look_up(request: Request, subject: str) -> Response:
 
 @router.post(
     "/subjects/{subject}/versions",
-    responses={**_READ_ONLY, **refused(*BODY)},
+    response_model=SchemaId,
+    responses={**leading_to(_OF_ID), **_READ_ONLY, **refused(*BODY)},
+    openapi_extra=_SCHEMA_BODY,
     summary="Register (a known schema only)",
 )
 async def post_version(request: Request, subject: str) -> Response:
@@ -201,22 +225,27 @@ async def post_version(request: Request, subject: str) -> Response:
     return _json({"id": found.schema_id})
 
 
-@router.get("/config", summary="Default compatibility")
+@router.get("/config", response_model=Compatibility, summary="Default compatibility")
 async def get_config() -> Response:
     """Of all subjects that name none."""
     return _json({"compatibilityLevel": "BACKWARD_TRANSITIVE"})
 
 
-@router.get("/config/{subject}", responses=_NOT_FOUND, summary="Compatibility of a subject")
+@router.get(
+    "/config/{subject}",
+    response_model=Compatibility,
+    responses=_NOT_FOUND,
+    summary="Compatibility of a subject",
+)
 async def get_subject_config(request: Request, subject: str) -> Response:
     """As schemas/topics.yaml declares it."""
-    found = _of_subject(request, subject)
+    found = of_subject(request, subject)
     if not found:
         return _error(40401, "Subject not found")
     return _json({"compatibilityLevel": found[0].topic.compatibility})
 
 
-@router.get("/mode", summary="Mode")
+@router.get("/mode", response_model=Mode, summary="Mode")
 async def get_mode() -> Response:
     """READONLY."""
     return _json({"mode": "READONLY"})

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from gateway.customer_models import RelatedProfile, Relationships, SharedAttribute, Tie
 from gateway.documentation import errors
+from gateway.links import about, leading_to, link
 from gateway.models import Profile
 from gateway.ports import Ports, ports_of
 from gateway.revealing import explained, tell_shown
@@ -24,9 +25,19 @@ from pipeline.identity.ids import Id
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs(Scope.READ)])
 
 
+_APART = link(
+    "explain",
+    "Why two of them are two customers.",
+    {"profile_id": "$response.body#/edges/0/source", "with": "$response.body#/edges/0/target"},
+)
+
+
 @router.get(
     "/{profile_id}/relationships",
-    responses=errors(400, 404, 503),
+    responses={
+        **leading_to({"why_two": _APART, **about("$response.body#/edges/0/target", "profile")}),
+        **errors(400, 404, 503),
+    },
     summary="The household of a customer",
     dependencies=[Depends(explained)],
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
-from gateway.models import Text
+from gateway.taken import Text
 from pipeline.codes import ReasonCode
 from pipeline.store.reviews import Skipped, Wanted
 

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from gateway.error_models import Error
-from gateway.models import StewardRequest, Text, View
+from gateway.models import StewardRequest, View
+from gateway.taken import Moment, Named, Text
 
 
 class Review(View):
@@ -106,19 +107,15 @@ class AssignRequest(View):
 
     model_config = ConfigDict(extra="forbid")
 
-    assigned_to: str | None = Field(
-        pattern=r"^[^\p{C}]{1,100}$", examples=["ann"], description="A steward; null: nobody."
-    )
+    assigned_to: Named | None = Field(examples=["ann"], description="A steward; null: nobody.")
     reason: Text | None = Field(None, min_length=1, max_length=500, examples=["she knows the shop"])
-    actor: str | None = Field(
-        None, pattern=r"^[^\p{C}]{1,100}$", description="Who gives it; not given, the holder of the API key."
-    )
+    actor: Named | None = Field(None, description="Who gives it; not given, the holder of the API key.")
 
 
 class SkipRequest(StewardRequest):
     """How long a review is put aside, and why."""
 
-    until: AwareDatetime = Field(
+    until: Moment = Field(
         examples=["2026-12-01T08:00:00Z"],
         description="Then it comes back by itself; in the future, at most 366 days ahead.",
     )

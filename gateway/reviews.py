@@ -11,6 +11,7 @@ from starlette.requests import Request
 from gateway.conditions import IfMatch
 from gateway.documentation import CONDITIONAL, ETAG, errors
 from gateway.idempotency import OnceRoute
+from gateway.links import about, leading_to, link, undoing
 from gateway.models import Page, StewardRequest
 from gateway.occasions import occasion_of
 from gateway.paging import Paged
@@ -30,7 +31,32 @@ router = APIRouter(
 )
 
 
-@router.get("/reviews", responses=errors(400, 503), summary="What waits for a steward")
+_AS_READ = {"review_id": "$response.body#/review_id", "header.If-Match": "$response.header.ETag"}
+_ACTS = {
+    "approve": link("approve", "If it still is as it was read.", _AS_READ),
+    "reject": link("reject", "If it still is as it was read.", _AS_READ),
+    "assign": link("assign", "If it still is as it was read.", _AS_READ),
+    "skip": link("skip", "If it still is as it was read.", _AS_READ),
+    "why": link(
+        "explain",
+        "Why it is a question.",
+        {"profile_id": "$response.body#/low_record", "with": "$response.body#/high_record"},
+    ),
+}
+_SAID = link("get_constraint", "What its answer says.", {"constraint_id": "$response.body#/constraint_id"})
+_PROFILES = about("$response.body#/profiles/0", "profile", "timeline")
+
+
+@router.get(
+    "/reviews",
+    responses={
+        **leading_to(
+            {"first": link("get_review", "The likeliest.", {"review_id": "$response.body#/data/0/review_id"})}
+        ),
+        **errors(400, 503),
+    },
+    summary="What waits for a steward",
+)
 async def list_reviews(request: Request, paging: Paged, wanted: Filtered) -> Page[Review]:
     """The likeliest first. Those put aside are left out until they come back, unless `skipped` asks for them."""
     ports = ports_of(request)
@@ -40,7 +66,11 @@ async def list_reviews(request: Request, paging: Paged, wanted: Filtered) -> Pag
     return paging.of([Review.model_validate(row) for row in rows], total[0]["total"])
 
 
-@router.get("/reviews/{review_id}", responses={**ETAG, **errors(400, 404, 503)}, summary="One review")
+@router.get(
+    "/reviews/{review_id}",
+    responses={**leading_to({**_ACTS, "constraint": _SAID}, beside=ETAG), **errors(400, 404, 503)},
+    summary="One review",
+)
 async def get_review(request: Request, response: Response, review_id: UUID) -> Review:
     """Send its ETag as If-Match with what you do about it, and it is done only if nothing changed since. Why it is a
     question says, of a merge, `GET /v1/profiles/{low_profile}/explain?with={high_profile}`; of a split, the same
@@ -53,7 +83,12 @@ async def get_review(request: Request, response: Response, review_id: UUID) -> R
 
 
 @router.post(
-    "/reviews/{review_id}/approve", responses=errors(*CONDITIONAL), summary="Approve a merge or a split"
+    "/reviews/{review_id}/approve",
+    responses={
+        **leading_to({**_PROFILES, **undoing("$response.body#/merge_log_ids/0")}),
+        **errors(*CONDITIONAL),
+    },
+    summary="Approve a merge or a split",
 )
 async def approve(request: Request, review_id: UUID, body: StewardRequest, seen: IfMatch) -> Answered:
     """Of a merge: the two profiles are one customer, and are merged. Of a split: each part is a customer of its own,
@@ -63,7 +98,9 @@ async def approve(request: Request, review_id: UUID, body: StewardRequest, seen:
 
 
 @router.post(
-    "/reviews/{review_id}/reject", responses=errors(*CONDITIONAL), summary="Reject a merge or a split"
+    "/reviews/{review_id}/reject",
+    responses={**leading_to(_PROFILES), **errors(*CONDITIONAL)},
+    summary="Reject a merge or a split",
 )
 async def reject(request: Request, review_id: UUID, body: StewardRequest, seen: IfMatch) -> Answered:
     """Of a merge: the two profiles are two customers, and are never merged. Of a split: the profile is one customer,
@@ -74,7 +111,7 @@ async def reject(request: Request, review_id: UUID, body: StewardRequest, seen: 
 
 @router.post(
     "/reviews/{review_id}/assign",
-    responses={**ETAG, **errors(*CONDITIONAL)},
+    responses={**leading_to(_ACTS, beside=ETAG), **errors(*CONDITIONAL)},
     summary="Give a review to a steward",
 )
 async def assign(
@@ -91,7 +128,9 @@ async def assign(
 
 
 @router.post(
-    "/reviews/{review_id}/skip", responses={**ETAG, **errors(*CONDITIONAL)}, summary="Put a review aside"
+    "/reviews/{review_id}/skip",
+    responses={**leading_to(_ACTS, beside=ETAG), **errors(*CONDITIONAL)},
+    summary="Put a review aside",
 )
 async def skip(
     request: Request, response: Response, review_id: UUID, body: SkipRequest, seen: IfMatch

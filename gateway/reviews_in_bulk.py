@@ -12,6 +12,7 @@ from gateway.documentation import WRITE, errors
 from gateway.envelope import Refusal, refusal, request_id_of
 from gateway.error_models import Error
 from gateway.idempotency import OnceRoute
+from gateway.links import about, leading_to, link
 from gateway.occasions import occasion_of
 from gateway.ports import ports_of
 from gateway.review_models import Answered, AnsweredItem, AnsweredMany, BulkAnswerRequest
@@ -29,7 +30,21 @@ router = APIRouter(
 )
 
 
-@router.post("/reviews:answer", responses=errors(*WRITE), summary="Answer many reviews alike")
+@router.post(
+    "/reviews:answer",
+    responses={
+        **leading_to(
+            {
+                **about("$response.body#/results/0/answered/profiles/0", "profile"),
+                "review": link(
+                    "get_review", "One of them.", {"review_id": "$response.body#/results/0/review_id"}
+                ),
+            }
+        ),
+        **errors(*WRITE),
+    },
+    summary="Answer many reviews alike",
+)
 async def answer_reviews(request: Request, body: BulkAnswerRequest) -> AnsweredMany:
     """Each in a transaction of its own: the answer is 200 whatever becomes of them, and each result has the status that
     its answer alone would have got. They are answered in their order, so that one may make a later one obsolete (409).

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.cursors import MAX_CURSOR
 from gateway.customer_models import CursorPage
 from gateway.models import Profile, View
 from gateway.paging import MAX_LIMIT
+from gateway.taken import Amount, Count, Flag, Moment, Text
+from gateway.together import OBJECT, any_of, given
 from pipeline.codes import ReasonCode
-from pipeline.events import MAX_TEXT
 from pipeline.identity.model import IdentifierType
+from pipeline.identity.normalize import MAX_VALUE
 
-Sought = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=MAX_TEXT)]
+Sought = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=MAX_VALUE)]
 
 
 class _Asked(BaseModel):
@@ -66,11 +68,11 @@ class SearchFilter(_Asked):
     identifier_types: list[IdentifierType] = Field(
         [], max_length=8, description="They hold an identifier of each of these types."
     )
-    last_seen_from: AwareDatetime | None = Field(None, description="Their last event is no older.")
-    last_seen_before: AwareDatetime | None = Field(None, description="Their last event is older.")
-    created_from: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
-    has_open_review: bool | None = Field(None, description="A steward is asked about them, or is not.")
+    last_seen_from: Moment | None = Field(None, description="Their last event is no older.")
+    last_seen_before: Moment | None = Field(None, description="Their last event is older.")
+    created_from: Moment | None = None
+    created_before: Moment | None = None
+    has_open_review: Flag | None = Field(None, description="A steward is asked about them, or is not.")
 
 
 class SearchRequest(_Asked):
@@ -84,22 +86,23 @@ class SearchRequest(_Asked):
                 "filter": {"source": "pos"},
                 "min_score": 0.1,
                 "limit": 10,
-            }
+            },
+            **any_of(given(identifiers=OBJECT), given(person=OBJECT), given(filter=OBJECT)),
         },
     )
 
     identifiers: SoughtIdentifiers | None = None
     person: SoughtPerson | None = None
     filter: SearchFilter | None = None
-    min_score: float = Field(
+    min_score: Amount = Field(
         0.0,
         ge=0,
         le=1,
         description="With `person`: only profiles that are the person with so much confidence. No other threshold is "
         "applied: 0 gives every candidate.",
     )
-    limit: int = Field(20, ge=1, le=MAX_LIMIT)
-    cursor: str | None = Field(None, max_length=MAX_CURSOR, description="`next` of the page before.")
+    limit: Count = Field(20, ge=1, le=MAX_LIMIT)
+    cursor: Text | None = Field(None, max_length=MAX_CURSOR, description="`next` of the page before.")
 
 
 class AttributeLevel(View):

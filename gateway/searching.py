@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from gateway.cursors import Cursors
 from gateway.documentation import BODY, errors
+from gateway.links import about, leading_to, link
 from gateway.ports import Ports, ports_of
 from gateway.revealing import Reveal, tell_searched
 from gateway.rights import needs
@@ -36,7 +37,23 @@ Conditions = Mapping[str, object]
 Show = Callable[[UUID, Match | None], Awaitable[SearchHit | None]]
 
 
-@router.post("/profiles:search", responses=errors(*BODY), summary="Find customers")
+_FOUND = "$response.body#/data/{}/profile/profile_id"
+_JOIN = link(
+    "post_join",
+    "What making the first two one customer would move.",
+    body={
+        "profiles": [_FOUND.format(0), _FOUND.format(1)],
+        "reason": "a rehearsal",
+        "dry_run": True,
+    },
+)
+
+
+@router.post(
+    "/profiles:search",
+    responses={**leading_to({**about(_FOUND.format(0)), "rehearse_join": _JOIN}), **errors(*BODY)},
+    summary="Find customers",
+)
 async def search_profiles(request: Request, body: SearchRequest, reveal: Reveal) -> SearchResults:
     """By `identifiers`: who holds all of them. By `person`: whose records are like what is known, ranked by the model
     that also decides, with the evidence; spelling, nicknames and swapped names are forgiven as they are in matching.

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from gateway.customer_models import InCommon, Similar, SimilarProfile
 from gateway.documentation import errors
+from gateway.links import about, leading_to
 from gateway.ports import ports_of
 from gateway.rights import needs
 from gateway.store import Store
@@ -23,7 +24,14 @@ router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs
 MOST_TOLD = 10
 
 
-@router.get("/{profile_id}/similar", responses=errors(400, 404, 503), summary="Customers who buy alike")
+@router.get(
+    "/{profile_id}/similar",
+    responses={
+        **leading_to(about("$response.body#/data/0/profile_id", "profile")),
+        **errors(400, 404, 503),
+    },
+    summary="Customers who buy alike",
+)
 async def get_similar(
     request: Request, profile_id: UUID, limit: Annotated[int, Query(ge=1, le=50)] = 10
 ) -> Similar:

@@ -7,15 +7,17 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.requests import Request
 
 from gateway.documentation import errors
 from gateway.idempotency import OnceRoute
-from gateway.models import Page, Text, View
+from gateway.links import about, leading_to, link, undoing
+from gateway.models import Page, View
 from gateway.paging import Paged
 from gateway.ports import ports_of
 from gateway.rights import needs
+from gateway.taken import Moment, Text
 from pipeline.api_keys.scope import Scope
 from pipeline.store.steward_actions import Deed
 
@@ -62,7 +64,19 @@ class StewardAction(View):
     api_key: str | None = Field(description="Whose key the request came with, whoever it named as the actor.")
 
 
-@router.get("/steward-actions", responses=errors(400, 503), summary="What stewards did")
+_NEWEST = "$response.body#/data/0/"
+_LEADS = {
+    "review": link("get_review", "What was answered.", {"review_id": _NEWEST + "review_id"}),
+    **undoing(_NEWEST + "merge_log_ids/0"),
+    **about(_NEWEST + "profiles/0", "profile"),
+}
+
+
+@router.get(
+    "/steward-actions",
+    responses={**leading_to(_LEADS), **errors(400, 503)},
+    summary="What stewards did",
+)
 async def list_steward_actions(
     request: Request,
     paging: Paged,
@@ -72,7 +86,7 @@ async def list_steward_actions(
         UUID | None, Query(description="Only those that this profile took part in.")
     ] = None,
     review_id: Annotated[UUID | None, Query(description="Only those on this review.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only those from then on.")] = None,
+    since: Annotated[Moment | None, Query(description="Only those from then on.")] = None,
 ) -> Page[StewardAction]:
     """Newest first. Written in the transaction of the act itself; a dry run leaves nothing."""
     store = ports_of(request).store

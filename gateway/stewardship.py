@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from gateway.documentation import WRITE, errors
 from gateway.idempotency import OnceRoute
+from gateway.links import about, leading_to, link, undoing
 from gateway.models import MergeLog, MergeLogDetail, Page
 from gateway.occasions import asked_by
 from gateway.paging import Paged
@@ -35,7 +36,33 @@ router = APIRouter(
 )
 
 
-@router.get("/merge-logs", responses=errors(400, 503), summary="Merges, splits and rollbacks")
+_DONE = "As it was rehearsed, or not at all."
+_FIRST = "$response.body#/data/0/"
+_DO_ROLLBACK = link(
+    "post_rollback",
+    _DONE,
+    {"merge_log_id": "$request.path.merge_log_id"},
+    {"reason": "$request.body#/reason", "plan": "$response.body#/plan"},
+)
+_DO_JOIN = link(
+    "post_join",
+    _DONE,
+    body={
+        "profiles": "$request.body#/profiles",
+        "reason": "$request.body#/reason",
+        "plan": "$response.body#/plan",
+    },
+)
+
+
+@router.get(
+    "/merge-logs",
+    responses={
+        **leading_to({**undoing(_FIRST + "merge_log_id"), **about(_FIRST + "target_profile", "profile")}),
+        **errors(400, 503),
+    },
+    summary="Merges, splits and rollbacks",
+)
 async def list_merge_logs(
     request: Request,
     paging: Paged,
@@ -53,7 +80,19 @@ async def list_merge_logs(
     return paging.of([MergeLog.model_validate(row) for row in rows], total[0]["total"])
 
 
-@router.get("/merge-logs/{merge_log_id}", responses=errors(400, 404, 503), summary="One merge")
+@router.get(
+    "/merge-logs/{merge_log_id}",
+    responses={
+        **leading_to(
+            {
+                **undoing("$response.body#/merge_log_id"),
+                **about("$response.body#/target_profile", "profile", "timeline"),
+            }
+        ),
+        **errors(400, 404, 503),
+    },
+    summary="One merge",
+)
 async def get_merge_log(request: Request, merge_log_id: UUID) -> MergeLogDetail:
     """With both profiles as they stood before."""
     rows = await ports_of(request).store.rows("read_merge_log", {"merge_log_id": merge_log_id})
@@ -62,7 +101,14 @@ async def get_merge_log(request: Request, merge_log_id: UUID) -> MergeLogDetail:
     return MergeLogDetail.model_validate(rows[0])
 
 
-@router.post("/merge-logs/{merge_log_id}/rollback", responses=errors(*WRITE, 404), summary="Undo a merge")
+@router.post(
+    "/merge-logs/{merge_log_id}/rollback",
+    responses={
+        **leading_to({"do": _DO_ROLLBACK, **about("$response.body#/merges/0/kept", "profile", "explain")}),
+        **errors(*WRITE, 404),
+    },
+    summary="Undo a merge",
+)
 async def post_rollback(request: Request, merge_log_id: UUID, body: UnmergeRequest) -> Unmerged:
     """Restores the profile that was merged away under its old id, events and identifiers included, and keeps the
     two apart from now on. A dry run says what would move; its `plan` makes sure that just that is done."""
@@ -88,7 +134,14 @@ async def post_rollbacks(request: Request, body: BulkRollbackRequest) -> Unmerge
     return UnmergedMany(plan=plan_of_all(found), groups=[Unmerged.model_validate(one) for one in found])
 
 
-@router.post("/profiles/{profile_id}/split", responses=errors(*WRITE, 404), summary="Take records out")
+@router.post(
+    "/profiles/{profile_id}/split",
+    responses={
+        **leading_to(about("$response.body#/moves/0/source", "profile", "timeline", "merge_logs")),
+        **errors(*WRITE, 404),
+    },
+    summary="Take records out",
+)
 async def post_split(request: Request, profile_id: UUID, body: SplitRequest) -> Unmerged:
     """They make a customer of their own, or join the one they belong to, and never come back to this one, which keeps
     its id. A dry run says what would move; its `plan` makes sure that just that is done."""
@@ -98,7 +151,20 @@ async def post_split(request: Request, profile_id: UUID, body: SplitRequest) -> 
     return Unmerged.model_validate(result)
 
 
-@router.post("/profiles:merge", responses=errors(*WRITE, 404), summary="Make profiles one customer")
+@router.post(
+    "/profiles:merge",
+    responses={
+        **leading_to(
+            {
+                "do": _DO_JOIN,
+                **about("$response.body#/profile_id", "profile", "timeline"),
+                **undoing("$response.body#/merge_log_ids/0"),
+            }
+        ),
+        **errors(*WRITE, 404),
+    },
+    summary="Make profiles one customer",
+)
 async def post_join(request: Request, body: JoinRequest) -> Joined:
     """Whatever the evidence says; later records keep to it. The other ids lead to the profile that stays, and a
     rollback of what the merge log says undoes it. A dry run says what would move; its `plan` makes sure that just that

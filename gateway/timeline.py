@@ -13,11 +13,13 @@ from starlette.requests import Request
 from gateway.cursors import MAX_CURSOR, Cursors
 from gateway.customer_models import ActionEntry, DecisionEntry, Entry, EventEntry, QueueEntry, Timeline
 from gateway.documentation import errors
+from gateway.links import leading_to, link
 from gateway.paging import MAX_LIMIT
 from gateway.ports import ports_of
 from gateway.rights import caller_of, needs
 from gateway.rows import event_of
 from gateway.survivors import led_to
+from gateway.taken import Text
 from pipeline.api_keys.scope import Scope
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], dependencies=[needs(Scope.READ)])
@@ -55,7 +57,22 @@ _FRONT = (
 )
 
 
-@router.get("/{profile_id}/timeline", responses=errors(400, 404, 503), summary="What happened to a customer")
+_NEXT = link(
+    "get_timeline",
+    "The page behind this one.",
+    {
+        "profile_id": "$request.path.profile_id",
+        "only": "$request.query.only",
+        "cursor": "$response.body#/next",
+    },
+)
+
+
+@router.get(
+    "/{profile_id}/timeline",
+    responses={**leading_to({"next": _NEXT}), **errors(400, 404, 503)},
+    summary="What happened to a customer",
+)
 async def get_timeline(
     request: Request,
     profile_id: UUID,
@@ -67,7 +84,7 @@ async def get_timeline(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Entries a page.")] = 20,
     cursor: Annotated[
-        str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before.")
+        Text | None, Query(max_length=MAX_CURSOR, description="`next` of the page before.")
     ] = None,
 ) -> Timeline:
     """Events at the time they happened, merges, splits and rollbacks, and what stewards said and did, in one list.

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from gateway.models import StewardRequest, Text, View
+from gateway.models import StewardRequest, View
+from gateway.taken import Flag, Moment, Text
+from gateway.together import SOME, TEXT, all_of, any_of, given
+
+CONDITIONS = ("since", "until", "policy_version", "model_version", "by")
 
 
 class UnmergeRequest(StewardRequest):
     """An unmerge, to be rehearsed first."""
 
-    dry_run: bool = Field(False, description="Only say what would move, and what blocks it.")
+    dry_run: Flag = Field(False, description="Only say what would move, and what blocks it.")
     plan: str | None = Field(
         None,
         pattern="^[0-9a-f]{16}$",
@@ -22,17 +26,30 @@ class UnmergeRequest(StewardRequest):
 
 
 class SplitRequest(UnmergeRequest):
-    """Records to be taken out of a profile."""
+    """Records to be taken out of a profile: those named, and those of the events named."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=any_of(given(records=SOME), given(events=SOME))
+    )
 
     records: list[UUID] = Field([], max_length=1_000, description="Its records that are somebody else's.")
     events: list[UUID] = Field([], max_length=1_000, description="Its events whose records are.")
 
 
 class BulkRollbackRequest(UnmergeRequest):
-    """Which merges to undo. At least one of the conditions; without `by` those that the pipeline decided by itself."""
+    """Which merges to undo. At least one of the conditions; without `by` those that the pipeline decided by itself.
+    Many are undone as planned only: with `dry_run`, or the `plan` that it named."""
 
-    since: AwareDatetime | None = Field(None, description="Decided from then on.")
-    until: AwareDatetime | None = Field(None, description="Decided before.")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=all_of(
+            any_of(*(given(**{name: TEXT}) for name in CONDITIONS)),
+            any_of(given(dry_run={"const": True}), given(plan=TEXT)),
+        ),
+    )
+
+    since: Moment | None = Field(None, description="Decided from then on.")
+    until: Moment | None = Field(None, description="Decided before.")
     policy_version: Text | None = Field(None, max_length=200)
     model_version: Text | None = Field(None, max_length=200)
     by: Text | None = Field(None, max_length=100, description="Approved by this steward.")
@@ -46,6 +63,7 @@ class JoinRequest(UnmergeRequest):
         max_length=10,
         description="None twice, and none that was merged away.",
         examples=[["019c1f3a-52b1-7c44-9a51-6e0d5b3f2a10", "019c1f3a-52c0-7d10-8b22-7f1e6c4a3b21"]],
+        json_schema_extra={"uniqueItems": True},
     )
 
 

@@ -6,15 +6,17 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
-from gateway.letter_models import Time
-from gateway.models import Text, View
+from gateway.models import View
+from gateway.taken import Amount, Flag, Named, Text, Time
+from pipeline.changes.wanted import NAMES
 from pipeline.store.webhooks import ChosenDeliveries
 
 MOST_TYPES = 50
+Type = Annotated[str, WithJsonSchema({"type": "string", "enum": [*NAMES]})]
 Types = Annotated[
-    list[Text],
+    list[Type],
     Field(
         max_length=MOST_TYPES,
         examples=[["profile.*", "identity.merged"]],
@@ -41,9 +43,8 @@ class WebhookRequest(View):
         alias="from",
         description="What is sent first: what comes from now on, or all that the topics hold.",
     )
-    actor: str | None = Field(
+    actor: Named | None = Field(
         None,
-        pattern=r"^[^\p{C}]{1,100}$",
         description="Who adds it; kept as `ann by` and the API key's name, not given as the name alone.",
     )
 
@@ -54,11 +55,11 @@ class WebhookChange(View):
     model_config = ConfigDict(extra="forbid")
 
     url: Url | None = None
-    types: list[Text] | None = Field(
+    types: list[Type] | None = Field(
         None, max_length=MOST_TYPES, description="Topics that are new begin now."
     )
     description: Text | None = Field(None, max_length=500)
-    enabled: bool | None = Field(None, description="Enabled again, it goes on where it stood.")
+    enabled: Flag | None = Field(None, description="Enabled again, it goes on where it stood.")
     begin: Begin | None = Field(
         None, alias="from", description="Go on from there, and leave out or send again what lies between."
     )
@@ -69,7 +70,7 @@ class Rotation(View):
 
     model_config = ConfigDict(extra="forbid")
 
-    overlap_hours: float = Field(24, ge=0, le=720)
+    overlap_hours: Amount = Field(24, ge=0, le=720)
 
 
 class Webhook(View):
@@ -141,7 +142,7 @@ class ReplayChoice(View):
     status: Literal["delivered", "dead"] | None = None
     since: Time | None = None
     until: Time | None = None
-    dry_run: bool = Field(False, description="Say how many, and do nothing.")
+    dry_run: Flag = Field(False, description="Say how many, and do nothing.")
 
     @property
     def choice(self) -> ChosenDeliveries:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal, NamedTuple, cast
+from typing import Annotated, Literal, NamedTuple, cast, get_args
 
 import orjson
 from pydantic import Field, ValidationInfo
@@ -22,10 +22,36 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IdentifierName = Literal[
     "phone", "email", "loyalty_id", "crm_id", "whatsapp", "marketplace_id", "device_id", "cookie_id"
 ]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+_NAME = r"^[A-Za-z0-9._-]{1,64}$"
+Name = Annotated[str, Field(pattern=_NAME)]
 TraceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/=-]{1,128}$")]
 SourceId = Annotated[str, Field(pattern=r"^[^\s\p{C}]{1,128}$")]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
+
+_TEXT = {"type": "string", "maxLength": MAX_TEXT}
+_NULL = {"type": "null"}
+IDENTIFIERS = {
+    "anyOf": [
+        {
+            "type": "object",
+            "propertyNames": {"enum": [*get_args(IdentifierName)]},
+            "additionalProperties": {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}, _NULL]},
+        },
+        _NULL,
+    ]
+}
+"""The JSON Schema of identifiers: null is not given, the whole of them or one."""
+TRAITS = {
+    "anyOf": [
+        {
+            "type": "object",
+            "propertyNames": {"pattern": _NAME},
+            "maxProperties": MAX_TRAITS,
+            "additionalProperties": {"anyOf": [_TEXT, _NULL]},
+        },
+        _NULL,
+    ]
+}
 
 
 @dataclass(frozen=True, slots=True)

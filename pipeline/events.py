@@ -15,10 +15,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pipeline import event_fields as fields
 from pipeline.codes import ReasonCode
 from pipeline.event_fields import (
+    IDENTIFIERS,
     MAX_DEPTH,
     MAX_FUTURE,
     MAX_TEXT,
     MAX_TRAITS,
+    TRAITS,
     Context,
     IdentifierName,
     Limits,
@@ -85,25 +87,11 @@ class EventIn(BaseModel):
         WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
     ] = Field(None, description="ISO 8601; UTC where it names no zone; not given means now.")
     identifiers: Annotated[
-        dict[
-            IdentifierName,
-            Annotated[
-                list[Text],
-                BeforeValidator(fields.as_list),
-                WithJsonSchema(
-                    {
-                        "anyOf": [
-                            {"type": "string", "maxLength": MAX_TEXT},
-                            {"type": "array", "items": {"type": "string", "maxLength": MAX_TEXT}},
-                            {"type": "null"},
-                        ]
-                    }
-                ),
-            ],
-        ],
+        dict[IdentifierName, Annotated[list[Text], BeforeValidator(fields.as_list)]],
         BeforeValidator(fields.identifiers),
+        WithJsonSchema(IDENTIFIERS),
     ] = Field(default_factory=dict, description="What names the customer: a value or a list for each type.")
-    traits: Annotated[dict[Name, Text], BeforeValidator(fields.traits)] = Field(
+    traits: Annotated[dict[Name, Text], BeforeValidator(fields.traits), WithJsonSchema(TRAITS)] = Field(
         default_factory=dict,
         description="What describes the customer: first_name, last_name, full_name, date_of_birth, gender, "
         "organisation, address, city, postcode, country, ...",

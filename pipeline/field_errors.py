@@ -39,6 +39,8 @@ _MENDS = {
     "model_type": "send a JSON object",
     "uuid_parsing": "send a UUID, as it was given out",
     "int_parsing": "send a whole number",
+    "int_from_float": "send a whole number",
+    "bool_type": "send true or false",
     "greater_than_equal": "send at least {ge}",
     "less_than_equal": "send at most {le}",
     "datetime_from_date_parsing": "send a time such as 2026-01-31T12:00:00Z",

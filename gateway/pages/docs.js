@@ -72,14 +72,17 @@ function route(path, method, operation) {
   const body = example(media) || (media ? {} : null);
   const answers = Object.entries(operation.responses).map(([status, answer]) => {
     const content = answer.content && answer.content["application/json"];
+    const links = Object.values(answer.links || {}).map((link) =>
+      el("li", {}, el("code", {}, link.operationId), ` ${link.description}`));
     return el("details", {},
       el("summary", {}, `${status} ${answer.description || ""}`),
       el("div", {}, content && content.example
-        ? el("pre", {}, JSON.stringify(content.example, null, 2)) : content ? fields(content.schema) : "no body"));
+        ? el("pre", {}, JSON.stringify(content.example, null, 2)) : content ? fields(content.schema) : "no body"),
+      links.length ? el("div", {}, "With what it holds can be asked:", el("ul", {}, ...links)) : null);
   });
   return el("details", {},
     el("summary", {}, el("span", { className: `method ${method}` }, method.toUpperCase()),
-      el("code", {}, path), ` ${operation.summary || ""}`),
+      el("code", {}, path), ` ${operation.summary || ""}`, el("small", {}, ` ${operation.operationId}`)),
     el("div", {},
       el("p", {}, operation.description || ""),
       media ? fields(media.schema) : null,

@@ -9,6 +9,9 @@ from pipeline.changes.change import Change
 from pipeline.changes.kinds import CHOICE, FAMILIES, TOPICS, ChangeType
 from pipeline.errors import BadInput
 
+NAMES = (*sorted(CHOICE), *(f"{family}.*" for family in FAMILIES))
+"""All that `types_of` knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

@@ -99,3 +99,9 @@ def test_in_binary_mode_headers_are_its_attributes() -> None:
         "data": EVENT["data"],
     }
     assert not is_binary({"accept": "*/*"})
+
+
+@pytest.mark.parametrize("source", ["", 0, False, []])
+def test_a_source_in_its_data_that_is_none_is_not_left_aside(source: object) -> None:
+    with pytest.raises(InvalidEvent, match="source"):
+        parse_event(from_cloud_event({**EVENT, "data": {"source": source}}), Limits(), NOW)

@@ -122,6 +122,8 @@ def test_writes_that_are_done_once_say_by_what_key(document: Json) -> None:
         "/v1/merge-logs/{merge_log_id}/rollback",
         "/v1/merge-logs:rollback",
         "/v1/reviews:answer",
+        "/v1/webhooks",
+        "/v1/webhooks/{webhook_id}:rotate",
         *(f"/v1/reviews/{{review_id}}/{act}" for act in ("approve", "reject", "assign", "skip")),
         "/v1/constraints/{constraint_id}/revoke",
     }
@@ -140,6 +142,33 @@ def test_what_is_done_about_a_review_or_constraint_may_be_tied_to_what_was_read(
         assert ("ETag" in tags) == (read in ("assign", "skip")), read
     for one in ("/v1/reviews/{review_id}", "/v1/constraints/{constraint_id}"):
         assert "ETag" in paths[one]["get"]["responses"]["200"]["headers"], one
+
+
+def test_links_name_operations_and_their_parameters(document: Json) -> None:
+    known = {str(operation["operationId"]): operation for _, operation in operations(document)}
+    assert len(known) == len(list(operations(document)))
+    links = [link for _, o in operations(document) for a in o["responses"].values() for link in links_of(a)]
+    assert len(links) > 100
+    for link in links:
+        target = known[str(link["operationId"])]
+        told = {p["name"]: p for p in target.get("parameters", [])}
+        given = {str(name).rpartition(".")[2] for name in link.get("parameters", {})}
+        assert given <= told.keys(), link
+        assert {name for name, p in told.items() if p["in"] == "path"} <= given, link
+        assert "requestBody" not in link or "requestBody" in target, link
+
+
+def links_of(answer: Json) -> list[Json]:
+    links = answer.get("links", {})
+    assert isinstance(links, dict)
+    return [*links.values()]
+
+
+def test_no_parameter_is_null(document: Json) -> None:
+    parameters = [p for _, operation in operations(document) for p in operation.get("parameters", [])]
+    assert parameters
+    for parameter in parameters:
+        assert {"type": "null"} not in parameter["schema"].get("anyOf", []), parameter["name"]
 
 
 def test_a_head_too_large_is_told_with_the_limit_that_is_set_by_default(document: Json) -> None:
