@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.audit.chain import Head
-    from pipeline.audit.checking import Finding
+    from pipeline.audit.breach import Finding
+    from pipeline.audit.signing import Head
     from pipeline.settings import Settings
     from pipeline.store.database import Database
 
@@ -40,8 +40,8 @@ def verify(
     Of the database also whether everything that belongs into the chain is in it, and whether the merge log says what it
     said then. That its end was not cut off only a head that was kept elsewhere can prove.
     """
-    from pipeline.audit.chain import Head
     from pipeline.audit.exported import verify_file
+    from pipeline.audit.signing import Head
     from pipeline.audit.verification import verify_stored
     from pipeline.errors import BadInput
 
@@ -146,14 +146,14 @@ def head() -> None:
 @app.command()
 def key() -> None:
     """Print the public keys that exports are checked by, one a version of the key ring: anybody may know them."""
-    from pipeline.audit.chain import key_text
+    from pipeline.audit.signing import key_text
 
     for version, public_key in sorted(_keys(_settings()).items()):
         typer.echo(key_text(version, public_key))
 
 
 def _given(public_keys: Sequence[str]) -> dict[int, bytes]:
-    from pipeline.audit.chain import key_of
+    from pipeline.audit.signing import key_of
     from pipeline.errors import BadInput
 
     if not public_keys:

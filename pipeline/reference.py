@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline import metrics
 from pipeline.audit.actions import MEANINGS as AUDITED
-from pipeline.audit.checking import MEANINGS as BREACHES
+from pipeline.audit.breach import MEANINGS as BREACHES
 from pipeline.changes.kinds import MEANINGS as TOLD
 from pipeline.changes.kinds import ChangeType
 from pipeline.changes.wanted import Wanted

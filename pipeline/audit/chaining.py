@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from psycopg.rows import TupleRow
 
 from pipeline import metrics
-from pipeline.audit.chain import GENESIS, Head, Signer, canonical, link_hash
+from pipeline.audit.chain import GENESIS, canonical, link_hash
+from pipeline.audit.signing import Head, Signer
 from pipeline.errors import RetryLater
 from pipeline.log import get_audit_logger, get_logger
 from pipeline.privacy.keyring import KeyRing

@@ -9,53 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
-from pipeline.audit.chain import GENESIS, Head, Link, PublicKeys, canonical, link_hash
-
-
-class Breach(StrEnum):
-    """What is wrong with an audit log. `MEANINGS` says it in words."""
-
-    CHANGED = "changed"
-    REMOVED = "removed"
-    REORDERED = "reordered"
-    INSERTED = "inserted"
-    CUT_OFF = "cut_off"
-    BAD_SIGNATURE = "bad_signature"
-    REWRITTEN = "rewritten"
-    UNCHAINED = "unchained"
-    NEVER_QUEUED = "never_queued"
-    MERGE_LOG = "merge_log"
-
-
-MEANINGS: Mapping[Breach, str] = {
-    Breach.CHANGED: "An entry, or its place in the chain, is not what was chained.",
-    Breach.REMOVED: "An entry that was chained is gone, or what stood before one is.",
-    Breach.REORDERED: "Entries stand in another order than they were chained in.",
-    Breach.INSERTED: "An entry stands between two that were chained one behind the other.",
-    Breach.CUT_OFF: "The chain ends before a head that is known of it, or at an entry that is not signed.",
-    Breach.BAD_SIGNATURE: "A signature does not fit: what stands before it may have been made anew.",
-    Breach.REWRITTEN: "The chain goes by another hash than a head that was kept says: it was made anew.",
-    Breach.UNCHAINED: "An entry waits to be chained for longer than a minute: the relay is away, or was kept from it.",
-    Breach.NEVER_QUEUED: "An entry is not in the chain and does not wait to be: it was put in past the log, or its "
-    "place in the chain was removed.",
-    Breach.MERGE_LOG: "What the merge log says is not what was chained, or the audit log tells nothing of it.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong. `seq` is the first broken place of the chain, None of what lies outside it."""
-
-    breach: Breach
-    seq: int | None
-    detail: str
-
-    def as_dict(self) -> dict[str, object]:
-        """For JSON."""
-        return {"breach": self.breach.value, "seq": self.seq, "detail": self.detail}
+from pipeline.audit.breach import Breach, Finding
+from pipeline.audit.chain import GENESIS, Link, canonical, link_hash
+from pipeline.audit.signing import Head, PublicKeys
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
 
-from pipeline.audit.chain import (
-    GENESIS,
-    Head,
-    Link,
-    PublicKeys,
-    Signer,
-    canonical,
-    decoded,
-    encoded,
-    signed_by,
-)
+from pipeline.audit.chain import GENESIS, Link, canonical
+from pipeline.audit.signing import Head, PublicKeys, Signer, decoded, encoded, signed_by
 from pipeline.errors import BadInput, NotFound
 from pipeline.store.audit import StoredChain, last_head
 from pipeline.store.database import Database, Transaction

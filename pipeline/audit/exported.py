@@ -9,9 +9,11 @@ from pathlib import Path
 
 import orjson
 
-from pipeline.audit.chain import Head, Link, PublicKeys, must_be_signed
-from pipeline.audit.checking import Breach, Checked, Finding, Start, check
+from pipeline.audit.breach import Breach, Finding
+from pipeline.audit.chain import Link
+from pipeline.audit.checking import Checked, Start, check
 from pipeline.audit.export import Closing, Opening, line_of
+from pipeline.audit.signing import Head, PublicKeys, must_be_signed
 from pipeline.errors import BadInput
 
 _LONGEST = 64 * 2**20

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import orjson
 
-from pipeline.audit.chain import Head
-from pipeline.audit.checking import MEANINGS, Finding
+from pipeline.audit.breach import MEANINGS, Finding
+from pipeline.audit.signing import Head
 from pipeline.identity.ids import Id
 
 Row = Mapping[str, object]

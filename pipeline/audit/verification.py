@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.audit.chain import Head, PublicKeys, must_be_signed
-from pipeline.audit.checking import Breach, Finding, check
+from pipeline.audit.breach import Breach, Finding
+from pipeline.audit.checking import check
+from pipeline.audit.signing import Head, PublicKeys, must_be_signed
 from pipeline.store.audit import StoredChain
 from pipeline.store.database import Database, Transaction
 

@@ -9,8 +9,9 @@ import orjson
 from psycopg.rows import TupleRow
 
 from pipeline.audit.asked import AskedEntries
-from pipeline.audit.chain import Document, Head, Link
+from pipeline.audit.chain import Document, Link
 from pipeline.audit.entry import AuditEntry
+from pipeline.audit.signing import Head
 from pipeline.store.database import Transaction
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from infra.migrate import migrate
 from pipeline.answer import Answer
-from pipeline.audit.checking import Breach
+from pipeline.audit.breach import Breach
 from pipeline.errors import Conflict, NotFound
 from pipeline.ids import new_id
 from pipeline.store.configurations import InForce

@@ -9,9 +9,10 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from pipeline.audit.chain import Head, canonical, link_hash
+from pipeline.audit.breach import Breach
+from pipeline.audit.chain import canonical, link_hash
 from pipeline.audit.chaining import Chainer
-from pipeline.audit.checking import Breach
+from pipeline.audit.signing import Head
 from pipeline.errors import BadInput
 from pipeline.privacy.keyfile import KeyFile
 from pipeline.privacy.keyring import key_ring

@@ -12,10 +12,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from pipeline.audit.chain import PublicKeys
-from pipeline.audit.checking import Breach, Finding
+from pipeline.audit.breach import Breach, Finding
 from pipeline.audit.export import Closing, export
 from pipeline.audit.exported import verify_file
+from pipeline.audit.signing import PublicKeys
 from pipeline.errors import BadInput, NotFound
 from pipeline.privacy.keyfile import KeyFile
 from pipeline.privacy.keyring import key_ring

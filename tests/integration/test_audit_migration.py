@@ -12,7 +12,7 @@ from yoyo.migrations import MigrationList
 
 from infra import migrate as migrating
 from infra.migrate import migrate
-from pipeline.audit.checking import Breach
+from pipeline.audit.breach import Breach
 from tests.servers import TestStack, fresh_database
 from tests.support.audit import AuditLog, tamper
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.audit.chain import Head
+from pipeline.audit.signing import Head
 from pipeline.audit.verification import verify_stored
 from pipeline.privacy.keyring import load_key_ring
 from pipeline.settings import Settings

@@ -10,9 +10,9 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from pipeline.audit.actions import Action
-from pipeline.audit.chain import Head
 from pipeline.audit.chaining import Chainer
 from pipeline.audit.entry import AuditEntry, Occasion
+from pipeline.audit.signing import Head
 from pipeline.audit.verification import Verified, verify_stored
 from pipeline.identity.ids import Id
 from pipeline.store.audit import last_head, write_audit

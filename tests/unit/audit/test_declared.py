@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.audit.actions import MEANINGS, STEWARD, Action
-from pipeline.audit.checking import MEANINGS as BREACHES
-from pipeline.audit.checking import Breach
+from pipeline.audit.breach import MEANINGS as BREACHES
+from pipeline.audit.breach import Breach
 from pipeline.store.steward_actions import Deed
 
 

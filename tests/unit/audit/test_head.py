@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audit.chain import Head, canonical, key_of, key_text, link_hash
+from pipeline.audit.chain import canonical, link_hash
+from pipeline.audit.signing import Head, key_of, key_text
 from pipeline.errors import BadInput
 from pipeline.privacy.keyfile import KeyFile
 from pipeline.privacy.keyring import key_ring
