@@ -70,7 +70,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         closing.push_async_callback(ports.key_store.close)
         closing.push_async_callback(ports.store.close)
         closing.callback(ports.readers.close)
-        closing.callback(ports.audit.close)
+        closing.push_async_callback(ports.audit.close)
         closing.callback(ports.explain.close)
         closing.push_async_callback(ports.feed.close)
         closing.push_async_callback(ports.key_uses.close)

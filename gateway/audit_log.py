@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 from pipeline import metrics
 from pipeline.audit.entry import AuditEntry
-from pipeline.errors import AuditUnavailable, RetryLater, StoreUnavailable
+from pipeline.errors import AuditUnavailable, RetryLater
 from pipeline.log import get_logger
-from pipeline.store.audit import write_audit
-from pipeline.store.database import Database
 
 MOST_TOGETHER = 100
 MOST_WAITING = 2_000
@@ -28,10 +25,10 @@ _NOT_SHOWN = "the audit log cannot be written now, and what it does not tell of 
 class Write(Protocol):
     """Stores entries, all or none."""
 
-    def __call__(self, entries: Sequence[AuditEntry]) -> None:
-        """Once it returns they are committed; it may block, and raises where they are not, or nobody knows."""
+    async def __call__(self, entries: Sequence[AuditEntry]) -> None:
+        """Once it returns they are committed; it raises where they are not, or nobody knows."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of what it holds."""
 
 
@@ -47,7 +44,6 @@ class AuditLog:
         self._write = write
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
 
     async def tell(self, entry: AuditEntry) -> None:
         """Returns once the entry is committed. Raises AuditUnavailable where it cannot be: show nothing then."""
@@ -80,7 +76,7 @@ class AuditLog:
 
     async def _written(self, entries: Sequence[AuditEntry]) -> AuditUnavailable | None:
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, entries)
+            await self._write(entries)
         except Exception as exc:  # whatever it is: what cannot be told is not shown
             if isinstance(exc, RetryLater):
                 get_logger().warning("the audit log cannot be written", cause=type(exc).__name__)
@@ -89,41 +85,8 @@ class AuditLog:
             return AuditUnavailable(_NOT_SHOWN)
         return None
 
-    def close(self) -> None:
-        """Let go of thread and connection, once what is under way is written."""
-        self._thread.submit(self._write.close)
-        self._thread.shutdown(wait=False)
-
-
-class AuditWriter:
-    """Writes entries on a connection of its own. One thread at a time."""
-
-    def __init__(self, dsn: str) -> None:
-        self._database = Database(dsn, "gateway-audit")
-
-    def __call__(self, entries: Sequence[AuditEntry]) -> None:
-        """In one transaction. A connection that was lost while nobody used it is opened anew; where a commit may have
-        taken place it is not tried again, so that nothing is told twice. Raises StoreUnavailable, psycopg.Error."""
-        try:
-            self._try(entries)
-        except _NotSent:
-            self._try(entries)
-
-    def _try(self, entries: Sequence[AuditEntry]) -> None:
-        sent = False
-        try:
-            with self._database.transaction() as tx:
-                write_audit(tx, *entries)
-                sent = True
-        except StoreUnavailable as exc:
-            if sent:
-                raise
-            raise _NotSent(str(exc)) from exc
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._database.close()
-
-
-class _NotSent(StoreUnavailable):
-    """Nothing of it was done."""
+    async def close(self) -> None:
+        """Write what waits, and let go of what it is written by."""
+        if self._writing is not None:
+            await self._writing
+        await self._write.close()

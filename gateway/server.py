@@ -16,7 +16,8 @@ import uvicorn
 from redis.asyncio import BlockingConnectionPool, Redis
 
 from gateway.app import create_app
-from gateway.audit_log import AuditLog, AuditWriter
+from gateway.audit_log import AuditLog
+from gateway.audit_writer import AuditWriter
 from gateway.auth import ApiKeys
 from gateway.connection import HeadBounds, within
 from gateway.feed.feed import Feed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -46,7 +46,12 @@ _FIELDS = (
 def write_audit(tx: Transaction, *entries: AuditEntry) -> None:
     """Write entries into the audit log: they stand if, and only if, what else the transaction does does."""
     if entries:
-        tx.run("insert_audit_entries", (orjson.dumps([_row(one) for one in entries]).decode(),))
+        tx.run("insert_audit_entries", (as_json(entries),))
+
+
+def as_json(entries: Iterable[AuditEntry]) -> str:
+    """Entries as the query `insert_audit_entries` takes them."""
+    return orjson.dumps([_row(one) for one in entries]).decode()
 
 
 def _row(entry: AuditEntry) -> Mapping[str, object]:

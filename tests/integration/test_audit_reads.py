@@ -12,7 +12,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from gateway import audit_log
+from gateway import audit_log, audit_writer
 from tests.integration.test_answers import home_of
 from tests.support.audit import AuditLog, tamper
 from tests.support.gateway import gateway_over
@@ -250,16 +250,43 @@ async def test_reads_that_wait_together_are_told_together(
     assert transactions < 20
 
 
+def ended(log: AuditLog) -> None:
+    """The connection by which reads are told of, ended as by a Postgres that is started anew."""
+    assert log.rows(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE application_name = 'gateway-audit' AND datname = current_database()"
+    ) == [(True,)]
+
+
 async def test_a_connection_that_postgres_ended_costs_no_reader_an_answer(
-    client: httpx.AsyncClient, stages: StagesOnPostgres, log: AuditLog
+    client: httpx.AsyncClient,
+    stages: StagesOnPostgres,
+    log: AuditLog,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(audit_writer, "_UNUSED_S", 0.0)
     anna = f"/v1/profiles/{home_of(stages, 1)}"
     for n in range(3):
         answer = await client.get(anna, headers={"X-Request-ID": f"r-{n}"})
         assert answer.status_code == 200
         assert len(told(log, f"r-{n}")) == 1
-        ended = log.rows(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE application_name = 'gateway-audit' AND datname = current_database()"
-        )
-        assert ended == [(True,)]
+        ended(log)
+
+
+async def test_what_may_have_been_told_is_not_told_again(
+    client: httpx.AsyncClient,
+    stages: StagesOnPostgres,
+    log: AuditLog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection that was in use until now is not asked whether it is there, and what was sent by it is sent once."""
+    monkeypatch.setattr(audit_writer, "_UNUSED_S", 60.0)
+    anna = f"/v1/profiles/{home_of(stages, 1)}"
+    assert (await client.get(anna)).status_code == 200
+    ended(log)
+    answer = await client.get(anna, headers={"X-Request-ID": "r-1"})
+    assert answer.status_code == 503
+    assert not shows_any(answer)
+    assert told(log, "r-1") == []
+    assert (await client.get(anna, headers={"X-Request-ID": "r-2"})).status_code == 200
+    assert len(told(log, "r-2")) == 1

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
 
 from gateway import audit_log
-from gateway.audit_log import MOST_TOGETHER, AuditLog, AuditWriter
+from gateway.audit_log import MOST_TOGETHER, AuditLog
 from pipeline.audit.entry import AuditEntry
 from pipeline.errors import AuditUnavailable, StoreUnavailable
 from tests.support.audit import told
@@ -23,17 +21,17 @@ class Written:
     def __init__(self) -> None:
         self.batches: list[list[object]] = []
         self.fails: Exception | None = None
-        self.goes_on = threading.Event()
+        self.goes_on = asyncio.Event()
         self.goes_on.set()
         self.closed = False
 
-    def __call__(self, entries: Sequence[AuditEntry]) -> None:
-        self.goes_on.wait(20)
+    async def __call__(self, entries: Sequence[AuditEntry]) -> None:
+        await self.goes_on.wait()
         if self.fails is not None:
             raise self.fails
         self.batches.append([entry.details["number"] for entry in entries])
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self.closed = True
 
 
@@ -46,7 +44,8 @@ def written() -> Written:
 async def log(written: Written) -> AsyncIterator[AuditLog]:
     opened = AuditLog(written)
     yield opened
-    opened.close()
+    await opened.close()
+    assert written.closed
 
 
 async def test_those_that_wait_at_a_moment_are_written_together(log: AuditLog, written: Written) -> None:
@@ -98,31 +97,13 @@ async def test_no_more_wait_than_are_told_in_time(
     assert [type(r) for r in results].count(AuditUnavailable) == 1
 
 
-async def test_what_may_have_been_committed_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only before it is sent is a lost connection opened anew."""
-    calls: list[str] = []
-
-    class Lost:
-        def __init__(self, at: str) -> None:
-            self.at = at
-
-        @contextmanager
-        def transaction(self) -> Iterator[None]:
-            calls.append("begin")
-            if self.at == "begin" and len(calls) == 1:
-                raise StoreUnavailable("lost")
-            yield
-            if self.at == "commit":
-                raise StoreUnavailable("lost")
-
-    monkeypatch.setattr(audit_log, "write_audit", lambda tx, *entries: None)
-    for at, begins in (("begin", 2), ("commit", 1)):
-        calls.clear()
-        writer = AuditWriter("")
-        monkeypatch.setattr(writer, "_database", Lost(at))
-        if at == "begin":
-            writer([told(1)])
-        else:
-            with pytest.raises(StoreUnavailable):
-                writer([told(1)])
-        assert calls == ["begin"] * begins
+async def test_what_waits_is_written_before_it_ends(log: AuditLog, written: Written) -> None:
+    written.goes_on.clear()
+    waiting = asyncio.create_task(log.tell(told(1)))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(log.close())
+    await asyncio.sleep(0)
+    assert not written.closed
+    written.goes_on.set()
+    await asyncio.gather(waiting, closing)
+    assert written.batches == [[1]]
