@@ -5,7 +5,7 @@ https://spec.openapis.org/oas/v3.1.1.html#runtime-expressions
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
@@ -102,29 +102,37 @@ def operations(document: Mapping[str, object]) -> dict[str, Operation]:
     }
 
 
+Key = tuple[str, int, str]
+"""A link: the operation that answers, the status, its name."""
+
+
 @dataclass
 class Walk:
-    """Where the links of a document lead. `lost` are those that led to a refusal so far, with it."""
+    """Where the links of a document lead: how often each did, and of those that led to a refusal the last one."""
 
     client: httpx.Client
     document: Json
-    followed: set[tuple[str, int, str]] = field(default_factory=set)
-    lost: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    followed: Counter[Key] = field(default_factory=Counter)
+    lost: dict[Key, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._operations = operations(self.document)
 
     def go(self) -> None:
         """Ask every operation by its example, and follow what its answer leads to: all of one answer before what those
         lead to."""
-        for name, one in operations(self.document).items():
+        for name, one in self._operations.items():
             reached = deque(
                 [(name, self._ask(one, one.examples("path"), one.examples("query"), {}, one.body))]
             )
             while reached:
                 reached.extend(self._follow(*reached.popleft()))
 
-    def unfollowed(self) -> set[tuple[str, int, str]]:
-        """Links that led nowhere yet."""
-        known = operations(self.document).items()
-        return {(one, status, name) for one, o in known for status, name, _ in o.links} - self.followed
+    def unfollowed(self, *sources: str) -> set[Key]:
+        """Links that led nowhere yet: of all operations, or of those named."""
+        names = sources or self._operations
+        known = {(one, status, name) for one in names for status, name, _ in self._operations[one].links}
+        return known - self.followed.keys()
 
     def _ask(self, operation: Operation, path: Json, query: Json, headers: Json, body: object) -> Asked:
         answer = self.client.request(
@@ -137,23 +145,26 @@ class Walk:
         return Asked(path, query, body, answer)
 
     def _follow(self, source: str, asked: Asked) -> Iterator[tuple[str, Asked]]:
-        """What comes of the links of an answer that are new."""
-        for status, name, link in operations(self.document)[source].links:
-            key = (source, status, name)
-            if status != asked.answer.status_code or key in self.followed:
+        """What comes of the links of an answer that lead to something new."""
+        for status, name, link in self._operations[source].links:
+            key, target = (source, status, name), str(link["operationId"])
+            if status != asked.answer.status_code or not self._is_new(key, target):
                 continue
-            target = operations(self.document)[str(link["operationId"])]
             try:
-                given = cast(Json, asked.value(link.get("parameters", {})))
-                body = asked.value(link.get("requestBody", target.body))
+                parameters = cast(Json, asked.value(link.get("parameters", {})))
+                body = asked.value(link.get("requestBody", self._operations[target].body))
             except Nothing:
                 continue
-            found = self._ask(target, *_placed(target, given), body)
+            found = self._ask(self._operations[target], *_placed(self._operations[target], parameters), body)
             if found.answer.is_success or found.answer.status_code in LATE:
-                self.followed.add(key)
-                yield str(link["operationId"]), found
+                self.followed[key] += 1
+                yield target, found
             else:
-                self.lost[key] = f"{target.method} {found.answer.request.url}: {found.answer.text[:300]}"
+                self.lost[key] = f"{found.answer.request.url}: {found.answer.text[:300]}"
+
+    def _is_new(self, key: Key, target: str) -> bool:
+        """It, or some time what it leads to: another answer may hold more."""
+        return key not in self.followed or (self.followed[key] < 3 and bool(self.unfollowed(target)))
 
 
 def _placed(target: Operation, given: Json) -> tuple[Json, Json, Json]:
