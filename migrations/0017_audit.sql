@@ -1,5 +1,5 @@
 -- The audit log: who did or saw what, when and why; append-only, and chained by hashes (docs/adr/0029).
--- depends: 0015_embeddings
+-- depends: 0016_revoking
 
 CREATE TABLE audit_entry (                          -- written in the transaction of what it tells of
     entry_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,5 +1,5 @@
 -- People who were forgotten: what was done is told by a signed receipt, and nothing brings them back.
--- depends: 0015_embeddings
+-- depends: 0017_audit
 
 CREATE TABLE erasure (
     erasure_id uuid PRIMARY KEY,
