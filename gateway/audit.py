@@ -12,6 +12,8 @@ from starlette.requests import Request
 
 from gateway.cursors import MAX_CURSOR, Cursors
 from gateway.documentation import errors
+from gateway.links import about as leads
+from gateway.links import leading_to
 from gateway.models import View
 from gateway.paging import MAX_LIMIT
 from gateway.ports import ports_of
@@ -72,7 +74,14 @@ class AuditPage(View):
     next: str | None = Field(description="Cursor of the next page; null where there is none.")
 
 
-@router.get("/audit", responses=errors(400, 503), summary="The audit log")
+@router.get(
+    "/audit",
+    responses={
+        **leading_to(leads("$response.body#/data/0/profiles/0", "profile", "timeline")),
+        **errors(400, 503),
+    },
+    summary="The audit log",
+)
 async def list_audit(
     request: Request,
     actor: Annotated[Text | None, Query(max_length=200, description="Only what this actor did.")] = None,
@@ -81,15 +90,15 @@ async def list_audit(
         Text | None,
         Query(
             max_length=200,
-            description="Only what was about this: an id of a profile or of anything else, or `review:ID`.",
             json_schema_extra={"pattern": ABOUT},
+            description="Only what was about this: an id of a profile or of anything else, or `review:ID`.",
         ),
     ] = None,
     since: Annotated[Moment | None, Query(description="Only those from then on.")] = None,
     until: Annotated[Moment | None, Query(description="Only those before then.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Entries a page.")] = 20,
     cursor: Annotated[
-        str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before.")
+        Text | None, Query(max_length=MAX_CURSOR, description="`next` of the page before.")
     ] = None,
 ) -> AuditPage:
     """Newest first. What comes while pages are read moves none of them. `retail-brain audit verify` tells whether

@@ -34,6 +34,7 @@ async def explained(
             alias=REASON,
             description="Why it is looked at, such as a ticket; kept in the audit log, so that no customer's name "
             "belongs here.",
+            json_schema_extra={"pattern": rf"^[^\x00-\x1f\x7f]{{0,{_MOST}}}$"},
         ),
     ] = None,
 ) -> None:

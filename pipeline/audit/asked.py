@@ -13,8 +13,8 @@ from pipeline.audit.entry import Kind
 from pipeline.errors import BadInput
 
 _KINDS: tuple[str, ...] = get_args(Kind)
-ABOUT = rf"^([0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}|({'|'.join(_KINDS)}):.+)$"
-"""What `about` looks like, for schemas; `parameters` says what is wrong with another."""
+ABOUT = rf"^(({'|'.join(_KINDS)}):[^\x00]+|[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}})$"
+"""What `about` may be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ def _of_operation(there: There) -> dict[str, Json]:
         "GET /v1/profiles/{profile_id}/summary": {"profile_id": there.asked},
         "GET /v1/profiles/{profile_id}/relationships": {"profile_id": there.customers.neighbour},
         "GET /v1/steward-actions": {"act": "approve"},
+        "GET /v1/audit": {"action": "steward.approve"},
         "GET /v1/constraints": {"kind": "must_link", "profile_id": there.customers.bare[0]},
         "GET /v1/profiles": {"email": "anna0@postbox.io"},
         "GET /v1/profiles/{profile_id}/history": {"as_of": datetime.now(UTC).isoformat()},
