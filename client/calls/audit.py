@@ -1,11 +1,11 @@
-"""The call about the audit log."""
+"""The call about the audit log: who did and saw what."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from client.call import Call
-from client.calls.making import get
+from client.calls.making import get, moment
 from gateway.audit import AuditPage
 
 
@@ -24,7 +24,7 @@ def audit(
         "actor": actor,
         "action": action,
         "about": about,
-        "since": None if since is None else since.isoformat(),
-        "until": None if until is None else until.isoformat(),
+        "since": moment(since),
+        "until": moment(until),
     }
     return get("/v1/audit", AuditPage, cursor=cursor, limit=limit, **chosen)
