@@ -28,6 +28,7 @@ _MOST = 500
 
 
 async def explained(
+    request: Request,
     reason: Annotated[
         str | None,
         Header(
@@ -38,7 +39,9 @@ async def explained(
         ),
     ] = None,
 ) -> None:
-    """Documents the header on routes that show personal data in clear: `Depends(explained)`."""
+    """Of routes that may show personal data in clear, `Depends(explained)`: documents the header, and refuses one that
+    cannot be kept, whatever there is to show."""
+    _reason(request)
 
 
 async def _asked(
@@ -76,7 +79,9 @@ def in_clear(values: Mapping[str, Value]) -> bool:
 
 async def tell_shown(request: Request, profiles: Collection[UUID], *, reveal: bool) -> None:
     """Tell whose values are about to go out: a route that shows any calls this before. Where records of another profile
-    are shown, it is one of them. Raises AuditUnavailable: nothing may go out then."""
+    are shown, it is one of them. Raises AuditUnavailable: nothing may go out then; BadInput of a reason that cannot be
+    kept, whether any is shown or not."""
+    _reason(request)  # a route that FastAPI solves nothing of has not been asked for it
     if profiles and (reveal or ports_of(request).settings.audit_reads == "clear"):
         action = Action.CUSTOMER_REVEALED if reveal else Action.CUSTOMER_READ
         await _tell(request, action, profiles, {})

@@ -188,11 +188,13 @@ async def test_why_by_whom_and_by_which_key_is_told(
     actor, key, key_id, reason = row
     assert (actor, reason) == (key, why)
     assert key == f"api-key:{key_id}"
+    nobody = f"/v1/profiles/{home_of(stages, 3)}"
     for wrong in ("x" * 501, "a\tb"):
-        answer = await client.get(path, headers={"X-Audit-Reason": wrong})
-        assert answer.status_code == 400
-        assert "X-Audit-Reason" in answer.json()["error"]["message"]
-        assert not shows_any(answer)
+        for asked in (path, nobody, f"{nobody}?include=summary", f"{nobody}/identifiers"):
+            answer = await client.get(asked, headers={"X-Audit-Reason": wrong})
+            assert answer.status_code == 400, asked
+            assert "X-Audit-Reason" in answer.json()["error"]["message"]
+            assert not shows_any(answer)
 
 
 async def test_what_cannot_be_told_is_not_shown(
