@@ -193,7 +193,13 @@ class Act:
     ) -> Settlement:
         """Decide it afresh; `claims`, `release` and `hold` are those of pipeline/identity/settle.py."""
         a, by = self._author, self._by
-        return settle(found.neighbourhood, by.model, by.policy, a.new_id, a.now, claims, release, hold)
+        given = self._claimable(claims or {})
+        return settle(found.neighbourhood, by.model, by.policy, a.new_id, a.now, given, release, hold)
+
+    def _claimable(self, claims: Mapping[Id, frozenset[Id]]) -> Mapping[Id, frozenset[Id]]:
+        """Without the ids of people who were forgotten: whoever had records with them gets another one."""
+        gone = {p for (p,) in self.tx.rows("erased_among", (list(claims),))} if claims else set()
+        return {profile: records for profile, records in claims.items() if profile not in gone}
 
     def forget(self, profiles: Sequence[Id]) -> int:
         """Retire what is asked about these profiles, and tell everybody to forget them; returns how many were told of.

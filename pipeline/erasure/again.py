@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -44,7 +44,7 @@ def log_line(document: bytes, events: Sequence[str]) -> bytes:
 
 def standing(database: Database, receipt: Receipt) -> dict[str, int]:
     """What stands of a person who was forgotten, by kind; nothing where all is well. Raises StoreUnavailable."""
-    asked = {**_profiles(receipt), "events": [], "erasure": Id(receipt.erasure_id.bytes)}
+    asked = {"profiles": _profiles(receipt), "erasure": Id(receipt.erasure_id.bytes)}
     with database.snapshot() as tx:
         row = tx.row("standing_of_erased", asked) or (0, 0)
     return {what: count for what, count in zip(("profiles", "events"), row, strict=True) if count}
@@ -95,8 +95,8 @@ def _remember(tx: Transaction, erasure: _Erasure) -> None:
     tx.run("mark_erased", {"events": list(erasure.events), "at": receipt.erased_at, "erasure": own})
     told = (own, receipt.erased_at, receipt.actor, receipt.reason, None, None, erasure.document)
     tx.run("write_erasure", told)
-    tx.run("write_erased_profiles", ([Id(p.bytes) for p in receipt.profiles], own))
+    tx.run("write_erased_profiles", (_profiles(receipt), own))
 
 
-def _profiles(receipt: Receipt) -> Mapping[str, object]:
-    return {"profiles": [Id(p.bytes) for p in receipt.profiles]}
+def _profiles(receipt: Receipt) -> list[Id]:
+    return [Id(p.bytes) for p in receipt.profiles]

@@ -107,12 +107,12 @@ def receipt_of(tx: Transaction, profile_id: Id) -> bytes | None:
 
 
 def _person(act: Act, profile_id: Id) -> _Person:
-    led = act.tx.row("person_of", (profile_id,))
+    led = act.tx.row("survivors", ([profile_id],))
     if led is None:
         raise NotFound(f"no profile {profile_id}")
-    profiles = tuple(p for (p,) in act.tx.rows("ids_of_person", (led[0],)))
+    profiles = tuple(p for (p,) in act.tx.rows("ids_of_person", (led[1],)))
     records = act.store.members(profiles)
-    return _Person(led[0], profiles, records, act.store.contents(records))
+    return _Person(led[1], profiles, records, act.store.contents(records))
 
 
 def _hashes(tx: Transaction, person: _Person) -> list[tuple[str, bytes]]:
@@ -128,9 +128,7 @@ def _erase(act: Act, profile_id: Id, letters: Sequence[Id], asked: Asked, ring: 
     near = _beside(act, person.profiles)
     held = ({identifier_key(i, act.store.secret) for i in c.identifiers} for c in person.contents.values())
     freed = Counter(key for keys in held for key in keys)
-    act.heed(
-        act.store.constraints(person.records)
-    )  # who was told apart from them stands on other sides without them
+    act.heed(act.store.constraints(person.records))  # others stand on other sides of them without the person
     reviews = act.forget(person.profiles)
     shadows = _shred_shadows(act.tx, person)
     gone = _destroy(act, person, ring, erasure_id)
@@ -139,7 +137,7 @@ def _erase(act: Act, profile_id: Id, letters: Sequence[Id], asked: Asked, ring: 
     done["dead letters"] = act.tx.run("erase_letters", {"owners": list(letters)}) if letters else 0
     done["replays in the making"] = shadows
     found = act.gather(near, freed)
-    act.carry_out(found, act.settle(found))
+    act.note_decided(act.carry_out(found, act.settle(found)))
     receipt = None if asked.rehearse else _told(act.tx, erasure_id, person, gone, asked, ring)
     return Erased(person.profile_id, person.profiles, done, plan, asked.rehearse, receipt)
 

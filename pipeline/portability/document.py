@@ -60,15 +60,15 @@ def person_export(by: Exporting, profile_id: Id) -> Iterator[bytes]:
     Raises NotFound before the first piece; StoreUnavailable, ConfigurationError (the key ring lacks a version).
     """
     with by.database.snapshot() as tx:
-        led = tx.row("person_of", (profile_id,))
+        led = tx.row("survivors", ([profile_id],))
         if led is None:
             raise NotFound("no such profile")
-        profiles = [p for (p,) in tx.rows("ids_of_person", (led[0],))]
-        records = list(tx.rows("person_records", {"profile": led[0]}))
+        profiles = [p for (p,) in tx.rows("ids_of_person", (led[1],))]
+        records = list(tx.rows("person_records", {"profile": led[1]}))
         opened = dict(_open(by.ring, records))
-        yield b"{" + _head(by, led[0], profiles)
+        yield b"{" + _head(by, led[1], profiles)
         yield b',"golden_record":' + orjson.dumps(_golden(opened, by.policy))
-        asked = {"profile": led[0], "profiles": profiles, "records": [row[0] for row in records]}
+        asked = {"profile": led[1], "profiles": profiles, "records": [row[0] for row in records]}
         yield from _list("identity_records", (_record(row, opened) for row in records))
         yield from _list("events", (_event(by, row) for row in tx.stream("person_events", asked, batch=200)))
         for name, query, columns in _SECTIONS:

@@ -59,17 +59,17 @@ def _undo(act: Act, ids: Sequence[Id], asked: Asked) -> Unmerged:
     done = {u.merge_log_id: _undone(u, home, carried) for u in undos}
     if undos:
         act.tx.run("mark_rolled_back", (asked.now, [*done], [d.rollback_log_id for d in done.values()]))
-        act.note(_entry_of(undos, done, moves))
+        act.note(_entry_of(undos, carried, moves))
     told = tuple(done.get(i) or UndoneMerge(i, blocked=blocked[i]) for i in dict.fromkeys(ids))
     return Unmerged.of(told, weighed(act.tx, moves), carried.reviews, plan, asked.rehearse)
 
 
-def _entry_of(undos: Sequence[Undo], done: Mapping[Id, UndoneMerge], moves: Sequence[Move]) -> Entry:
+def _entry_of(undos: Sequence[Undo], carried: Carried, moves: Sequence[Move]) -> Entry:
     profiles = {p for u in undos for p in (u.source, u.target)} | {
         p for m in moves for p in (m.source, m.target)
     }
-    logged = {d.rollback_log_id for d in done.values() if d.rollback_log_id is not None}
-    return Entry(Deed.ROLLBACK, profiles, logged | done.keys())
+    logged = {e.merge_log_id for e in carried.logged}
+    return Entry(Deed.ROLLBACK, profiles, logged | {u.merge_log_id for u in undos})
 
 
 def _to_undo(tx: Transaction, ids: Sequence[Id]) -> tuple[list[Undo], dict[Id, str]]:
@@ -79,10 +79,8 @@ def _to_undo(tx: Transaction, ids: Sequence[Id]) -> tuple[list[Undo], dict[Id, s
     rows = tx.rows("merges_to_undo", (list(ids),))
     if unknown := set(ids) - {row[0] for row in rows}:
         raise NotFound(f"no merge log entry {min(unknown)}")
-    for merge, kind, source, target, left, right, siblings, rolled_back, erased in rows:
-        if erased:
-            blocked[merge] = f"{merge} is of somebody who was forgotten: no id of theirs is given again"
-        elif kind != "merged":
+    for merge, kind, source, target, left, right, siblings, rolled_back in rows:
+        if kind != "merged":
             blocked[merge] = f"{merge} is a {kind} entry: only merges are rolled back"
         elif rolled_back:
             blocked[merge] = f"{merge} was rolled back before"

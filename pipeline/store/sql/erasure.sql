@@ -5,15 +5,6 @@
 -- The receipt of a profile that was erased.
 SELECT e.receipt FROM erased_profile p JOIN erasure e USING (erasure_id) WHERE p.profile_id = %s
 
--- name: person_of
--- The profile that an id leads to, through merges.
-WITH RECURSIVE led AS (
-    SELECT profile_id, merged_into FROM customer_profile WHERE profile_id = %s
-    UNION ALL
-    SELECT p.profile_id, p.merged_into FROM led JOIN customer_profile p ON p.profile_id = led.merged_into
-)
-SELECT profile_id FROM led WHERE merged_into IS NULL
-
 -- name: ids_of_person
 -- A profile and all that were merged into it.
 WITH RECURSIVE gone AS (
@@ -168,6 +159,10 @@ SELECT DISTINCT type, value_hash FROM record_identifier WHERE record_id = ANY(%(
 -- Under which version of the hash keys each record is filed.
 SELECT record_id, hash_key_version FROM identity_record WHERE record_id = ANY(%(records)s::uuid[])
 
+-- name: erased_among
+-- Those of the ids that were of people who were forgotten.
+SELECT profile_id FROM erased_profile WHERE profile_id = ANY(%s::uuid[])
+
 -- name: write_erasure
 INSERT INTO erasure (erasure_id, erased_at, actor, reason, request_id, api_key, receipt)
 VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
@@ -207,7 +202,7 @@ SELECT n.nspname FROM pg_namespace n WHERE EXISTS (
 -- How many profiles there are of ids that were erased, and events of those that were.
 SELECT (SELECT count(*) FROM customer_profile WHERE profile_id = ANY(%(profiles)s::uuid[])),
        (SELECT count(*) FROM event_index i JOIN event e USING (event_id, accepted_at)
-        WHERE i.event_id = ANY(%(events)s::uuid[]) OR i.erased_by = %(erasure)s)
+        WHERE i.erased_by = %(erasure)s)
 
 -- name: customers_of_erased
 -- The customers that events which were erased speak of, and whether all that these customers consist of are such events.

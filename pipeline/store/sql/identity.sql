@@ -285,8 +285,7 @@ SELECT m.merge_log_id, m.kind, m.source_profile, m.target_profile, m.source_snap
            FROM identity_merge_log s, jsonb_array_elements_text(s.source_snapshot -> 'records') record
            WHERE s.target_profile = m.target_profile AND s.decided_at = m.decided_at AND s.kind = 'merged'
              AND s.merge_log_id <> m.merge_log_id
-       ), m.rolled_back,
-       EXISTS (SELECT FROM erased_profile e WHERE e.profile_id IN (m.source_profile, m.target_profile))
+       ), m.rolled_back
 FROM identity_merge_log m WHERE m.merge_log_id = ANY(%s::uuid[]) ORDER BY m.merge_log_id FOR UPDATE OF m
 
 -- name: merges_chosen
