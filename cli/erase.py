@@ -86,9 +86,7 @@ def verify(
 
 
 @app.command()
-def log(
-    as_json: Annotated[bool, typer.Option("--json", hidden=True)] = True,
-) -> None:
+def log() -> None:
     """Print every receipt, with the ids of the events that went, for `erase again`: keep them apart from backups."""
     from cli.steward import stewardship
     from pipeline.erasure.again import log_line

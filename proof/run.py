@@ -113,7 +113,7 @@ def _asked(client: httpx.Client) -> None:
     email = IDENTIFIERS[1].sent
     found = client.get("/v1/profiles", params={"email": email, "reveal": True}).raise_for_status().json()
     profile = found["data"][0]["profile_id"]
-    assert email.lower().replace("+tag", "") in str(found).lower() or "zqdomain" in str(found).lower()
+    assert "zqdomain" in str(found).lower(), "it is shown as it is, or nothing is proved"
     sought = {"person": {"first_name": TRAITS[0].sent, "last_name": TRAITS[2].sent}}
     client.post("/v1/profiles:search", json=sought).raise_for_status()
     for path in ("", "/identifiers?reveal=true", "/timeline", "/explain", "/relationships", "/export"):

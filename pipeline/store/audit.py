@@ -15,21 +15,6 @@ from pipeline.audit.signing import Head
 from pipeline.store.database import Transaction
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COLUMNS = (
-    "entry_id",
-    "at",
-    "actor",
-    "action",
-    "profiles",
-    "objects",
-    "reason",
-    "request_id",
-    "api_key",
-    "api_key_id",
-    "details",
-    "seq",
-    "hash",
-)
 _FIELDS = (
     "actor",
     "action",
@@ -41,6 +26,7 @@ _FIELDS = (
     "api_key_id",
     "details",
 )
+_COLUMNS = ("entry_id", "at", *_FIELDS, "seq", "hash")
 
 
 def write_audit(tx: Transaction, *entries: AuditEntry) -> None:
