@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ from pipeline.configuration import load_model, load_policy
 from pipeline.customer.reading import CustomerReader
 from pipeline.dead_letters.desk import desk
 from pipeline.erasure.erase import Erased, erase_person
-from pipeline.errors import RetailBrainError
+from pipeline.errors import ReadersBusy, RetailBrainError
 from pipeline.events import Limits
 from pipeline.explain.report import Report
 from pipeline.explain.service import Explainer
@@ -69,6 +70,7 @@ from pipeline.webhooks.desk import webhook_desk
 from schemas.codec import RAW_TOPIC, Codec, load_codec
 
 _DRAIN_S = 5
+MOST_EXPORTS = 4
 _REDIS_CONNECTIONS = 64
 _REDIS_WAIT_S = 0.5
 
@@ -200,11 +202,24 @@ def _keep_uses(settings: Settings, used: Mapping[str, datetime]) -> None:
         note_used(tx, used)
 
 
-def _export(
-    settings: Settings, ring: KeyRing, codec: Codec, policy: Policy, profile: Id, actor: str
-) -> Iterator[bytes]:
-    with Database(settings.postgres_dsn.get_secret_value(), "gateway-export") as database:
-        yield from person_export(Exporting(database, ring, codec, policy, actor, datetime.now(UTC)), profile)
+class Exports:
+    """Documents of persons, no more than MOST_EXPORTS at once: each holds a connection and a thread as long as its
+    reader takes."""
+
+    def __init__(self, settings: Settings, ring: KeyRing, codec: Codec, policy: Policy) -> None:
+        self._dsn = settings.postgres_dsn.get_secret_value()
+        self._with = ring, codec, policy
+        self._free = threading.BoundedSemaphore(MOST_EXPORTS)
+
+    def __call__(self, profile: Id, actor: str) -> Iterator[bytes]:
+        """As Export says. Raises ReadersBusy with the first piece."""
+        if not self._free.acquire(blocking=False):
+            raise ReadersBusy(f"{MOST_EXPORTS} others are given all that is known of somebody; try again")
+        try:
+            with Database(self._dsn, "gateway-export") as database:
+                yield from person_export(Exporting(database, *self._with, actor, datetime.now(UTC)), profile)
+        finally:
+            self._free.release()
 
 
 def _reader(settings: Settings, ring: KeyRing, model: Model, policy: Policy) -> CustomerReader:
@@ -253,7 +268,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         customers=Remembered(settings.record_cache_size),
         steward=_Steward(settings, ring, codec, model, policy),
         explain=_Explain(settings, ring),
-        export=partial(_export, settings, ring, codec, policy),
+        export=Exports(settings, ring, codec, policy),
         readers=Readers(partial(_reader, settings, ring, model, policy)),
         audit=AuditLog(AuditWriter(settings.postgres_dsn.get_secret_value())),
         desk=partial(desk, settings, ring, codec, "gateway-desk"),

@@ -10,7 +10,7 @@ RetailBrainError
 │   ├── PipelineStalled      accepted events are not being committed (seen by the CLI)
 │   ├── RegistryUnavailable
 │   ├── FeedFull             as many read the change feed of this gateway as may
-│   ├── ReadersBusy          as many wait for this gateway to search or compare as may
+│   ├── ReadersBusy          as many search, compare or export by this gateway as may
 │   ├── TransactionConflict  serialisation failure, deadlock, or a neighbourhood that moved under our locks
 │   └── PositionFenced       another worker owns the partition now; drop the batch
 └── NeverRetry             the same call fails for ever: somebody must change something
@@ -73,7 +73,7 @@ class FeedFull(RetryLater):
 
 
 class ReadersBusy(RetryLater):
-    """As many wait for this gateway to search or compare as may."""
+    """As many search, compare or are given exports by this gateway, or wait for it, as may."""
 
 
 class TransactionConflict(RetryLater):

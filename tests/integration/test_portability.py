@@ -14,9 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from pipeline.errors import NotFound
+from gateway.server import MOST_EXPORTS, Exports
+from pipeline.errors import NotFound, ReadersBusy
 from pipeline.ids import new_id
 from pipeline.portability.document import FORMAT, Exporting, person_export
+from pipeline.settings import Settings
 from schemas.topics import topics
 from tests.integration.test_answers import RULES, home_of
 from tests.integration.test_unmerge import chain, merges
@@ -133,3 +135,18 @@ def test_it_is_written_for_its_owner_alone(stages: StagesOnPostgres, tmp_path: P
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     piped = CliRunner().invoke(app, ["export-person", str(home_of(stages, 1)), "--out", "-"])
     assert orjson.loads(piped.stdout_bytes)["format"] == FORMAT
+
+
+def test_so_many_are_given_at_once_and_a_reader_that_goes_makes_room(
+    database: str, stages: StagesOnPostgres
+) -> None:
+    anna(stages)
+    settings = Settings.model_validate({"postgres_dsn": database})
+    exports, profile = Exports(settings, ring(), stages.codec, stages.rules), home_of(stages, 1)
+    reading = [exports(profile, "officer") for _ in range(MOST_EXPORTS)]
+    assert all(next(pieces) for pieces in reading)
+    with pytest.raises(ReadersBusy):
+        next(exports(profile, "officer"))
+    reading[0].close()  # type: ignore[attr-defined]
+    assert orjson.loads(b"".join(exports(profile, "officer")))["format"] == FORMAT
+    assert orjson.loads(b"".join(exports(profile, "officer")))["format"] == FORMAT
