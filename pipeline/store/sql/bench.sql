@@ -16,3 +16,7 @@ SELECT stage, sum(next_offset)::bigint FROM consumer_position GROUP BY stage
 -- name: events_stored
 -- How many events are stored with what was decided about them.
 SELECT count(*) FROM event
+
+-- name: bench_busiest
+-- The customer of the most events.
+SELECT r.profile_id FROM identity_record r JOIN event e USING (record_id) GROUP BY r.profile_id ORDER BY count(*) DESC LIMIT 1
