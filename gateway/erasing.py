@@ -18,6 +18,7 @@ from gateway.models import View
 from gateway.occasions import occasion_of
 from gateway.ports import ports_of
 from gateway.rights import actor_of, needs
+from gateway.taken import Named, Why
 from pipeline.api_keys.scope import Scope
 from pipeline.erasure.erase import Erased
 from pipeline.erasure.receipt import Receipt
@@ -81,19 +82,9 @@ def _read(document: bytes) -> SignedReceipt:
 
 
 Reason = Annotated[
-    str,
-    Query(
-        min_length=1,
-        max_length=500,
-        pattern=r"^[^\x00]*\S[^\x00]*$",
-        description="Why: kept in the receipt. Name nobody in it.",
-        examples=["request 2026-17"],
-    ),
+    Why, Query(description="Why: kept in the receipt. Name nobody in it.", examples=["request 2026-17"])
 ]
-Actor = Annotated[
-    str | None,
-    Query(pattern=r"^[^\p{C}]{1,100}$", description="Who decided; not given, the API key's name."),
-]
+Actor = Annotated[Named | None, Query(description="Who decided; not given, the API key's name.")]
 Plan = Annotated[
     str | None,
     Query(pattern="^[0-9a-f]{16}$", description="What a dry run named: just that happens, or nothing (409)."),

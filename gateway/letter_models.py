@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from gateway.models import View
-from gateway.taken import Flag, Named, Text, Time
+from gateway.taken import Flag, Named, Text, Time, Why
 from gateway.together import OBJECT, SOME, all_of, any_of, given, one_of
 from pipeline.store.dead_letters import Choice
 
@@ -108,7 +108,7 @@ class EditRequest(DeskRequest):
 class DropRequest(DeskRequest):
     """Why a letter is given up."""
 
-    reason: Text = Field(min_length=1, max_length=500, description="Kept with the letter.")
+    reason: Why = Field(description="Kept with the letter.")
     dry_run: Flag = Field(False, description="Say what would be done, and do nothing.")
 
 

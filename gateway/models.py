@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.error_models import Error
-from gateway.taken import Named, Text
+from gateway.taken import Named, Why
 
 Item = TypeVar("Item")
 
@@ -174,9 +174,7 @@ class StewardRequest(View):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Text = Field(
-        min_length=1,
-        max_length=500,
+    reason: Why = Field(
         examples=["father and son share a phone"],
         description="Kept in the merge log and the constraint.",
     )

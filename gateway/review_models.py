@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from gateway.error_models import Error
 from gateway.models import StewardRequest, View
-from gateway.taken import Moment, Named, Text
+from gateway.taken import Moment, Named, Why
 
 
 class Review(View):
@@ -108,7 +108,7 @@ class AssignRequest(View):
     model_config = ConfigDict(extra="forbid")
 
     assigned_to: Named | None = Field(examples=["ann"], description="A steward; null: nobody.")
-    reason: Text | None = Field(None, min_length=1, max_length=500, examples=["she knows the shop"])
+    reason: Why | None = Field(None, examples=["she knows the shop"])
     actor: Named | None = Field(None, description="Who gives it; not given, the holder of the API key.")
 
 

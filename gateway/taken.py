@@ -14,6 +14,8 @@ _DATE = re.compile(r"\d{4}-")
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """Text that Postgres can hold."""
+Why = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\p{C}][^\x00]*$")]
+"""A reason, with something in it that can be read: spaces and control characters explain nothing."""
 Named = Annotated[str, Field(pattern=r"^[^\p{C}]{1,100}$")]
 """Somebody's name: kept with what they do."""
 Flag = Annotated[bool, Strict()]

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from pipeline.answer import Answer, Answered, answer_review
 from pipeline.errors import RetailBrainError, StoreUnavailable
 from pipeline.identity.ids import Id
+from pipeline.reasons import must_say_why
 from pipeline.seen import Seen
-from pipeline.steward import Stewardship, must_say_why
+from pipeline.steward import Stewardship
 from pipeline.store.steward_actions import UNTOLD, Occasion
 
 

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from pipeline.announce import Announcer, versions_of
 from pipeline.audit.decided import tell_decided
-from pipeline.errors import BadInput, TransactionConflict
+from pipeline.errors import TransactionConflict
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint
 from pipeline.identity.policy import Policy
@@ -23,6 +23,7 @@ from pipeline.ids import new_id
 from pipeline.matching import NOBODY_GONE, Found, gather
 from pipeline.ports import IdentityStore
 from pipeline.privacy.keyring import KeyRing
+from pipeline.reasons import must_say_why
 from pipeline.store.activations import keep_out, stand_alone
 from pipeline.store.configurations import register
 from pipeline.store.database import Database, Transaction
@@ -36,12 +37,6 @@ _ATTEMPTS = 5
 _CACHED_RECORDS = 10_000
 
 Outcome = TypeVar("Outcome")
-
-
-def must_say_why(reason: str) -> None:
-    """Raises BadInput where a reason says nothing."""
-    if not reason.strip():
-        raise BadInput("reason", "it is blank; say why, for those who ask later")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from pipeline.announce import Announcer, versions_of
 from pipeline.audit.actions import Action
 from pipeline.audit.decided import tell_decided
 from pipeline.audit.entry import AuditEntry, named
-from pipeline.errors import BadInput, Conflict
+from pipeline.errors import Conflict
 from pipeline.ids import new_id
 from pipeline.progress import Progress, silent
+from pipeline.reasons import must_say_why
 from pipeline.replay.build import Builder
 from pipeline.replay.difference import Difference, difference
 from pipeline.replay.logic import Begun, Logic
@@ -64,8 +65,7 @@ def activate(
     Raises NotFound (no shadow), Conflict (not built to the end, by another logic, people forgotten since, or not what
     the plan says), BadInput (a blank reason), StoreUnavailable.
     """
-    if not asked.reason.strip():
-        raise BadInput("reason", "it is blank; say why, for those who ask later")
+    must_say_why(asked.reason)
     author = Author(asked.actor, asked.reason, logic.model.version, logic.policy.version, asked.now, new_id)
     builder.catch_up()
     with shadow.database.transaction() as tx:

@@ -7,10 +7,13 @@ library's exit handlers.
 from __future__ import annotations
 
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
 from pipeline.settings import settings
+
+_LINGER_S = 1.0
 
 
 def client_threads() -> list[str]:
@@ -24,7 +27,15 @@ def client_threads() -> list[str]:
     return sorted(name for name in names if name.startswith("rdk:"))
 
 
+def outliving() -> list[str]:
+    """Those that are there still after a moment: Linux lists a thread shortly after it was joined."""
+    deadline = time.monotonic() + _LINGER_S
+    while (left := client_threads()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return left
+
+
 if __name__ == "__main__":
     import_module(sys.argv[1]).main(settings())
-    if left := client_threads():
+    if left := outliving():
         sys.exit(f"threads of a Kafka client outlive main: {', '.join(left)}")
