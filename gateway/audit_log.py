@@ -1,15 +1,12 @@
-"""Who is about to be shown personal data is told in the audit log before, by as few transactions as there can be.
-
-All that wait at a moment are told of in one transaction, and meanwhile the next gather: under load a transaction tells
-of many, and at leisure nobody waits for another.
-"""
+"""Who is about to be shown personal data is told in the audit log before, by as few transactions as there can be."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from gateway.gathering import Gathering
 from pipeline import metrics
 from pipeline.audit.entry import AuditEntry
 from pipeline.errors import AuditUnavailable, RetryLater
@@ -32,49 +29,25 @@ class Write(Protocol):
         """Let go of what it holds."""
 
 
-class _Waiting(NamedTuple):
-    entry: AuditEntry
-    told: asyncio.Future[None]
-
-
 class AuditLog:
     """Used by one event loop. `close` it."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._waiting: list[_Waiting] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._entries = Gathering(self._written, MOST_TOGETHER)
 
     async def tell(self, entry: AuditEntry) -> None:
         """Returns once the entry is committed. Raises AuditUnavailable where it cannot be: show nothing then."""
-        if len(self._waiting) >= MOST_WAITING:
+        if self._entries.waiting >= MOST_WAITING:
             raise AuditUnavailable(f"{MOST_WAITING} others wait to be told of in the audit log; try again")
-        told = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(entry, told))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_on(), name="audit")
         try:
             with metrics.AUDIT_WRITE_SECONDS.time():
                 async with asyncio.timeout(_PATIENCE_S):
-                    await told
+                    await self._entries.ask(entry)
         except TimeoutError as exc:
             raise AuditUnavailable(_NOT_SHOWN) from exc
 
-    async def _write_on(self) -> None:
-        """Until nobody waits."""
-        while self._waiting:
-            some, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
-            error = await self._written([one.entry for one in some])
-            for one in some:
-                if one.told.done():  # its caller has gone
-                    continue
-                if error is None:
-                    one.told.set_result(None)
-                else:
-                    one.told.set_exception(error)
-        self._writing = None
-
-    async def _written(self, entries: Sequence[AuditEntry]) -> AuditUnavailable | None:
+    async def _written(self, entries: Sequence[AuditEntry]) -> Sequence[None]:
         try:
             await self._write(entries)
         except Exception as exc:  # whatever it is: what cannot be told is not shown
@@ -82,11 +55,10 @@ class AuditLog:
                 get_logger().warning("the audit log cannot be written", cause=type(exc).__name__)
             else:
                 get_logger().error("the audit log cannot be written", exc_info=exc)
-            return AuditUnavailable(_NOT_SHOWN)
-        return None
+            raise AuditUnavailable(_NOT_SHOWN) from exc
+        return [None] * len(entries)
 
     async def close(self) -> None:
         """Write what waits, and let go of what it is written by."""
-        if self._writing is not None:
-            await self._writing
+        await self._entries.close()
         await self._write.close()

@@ -23,7 +23,7 @@ from gateway.customer_models import (
 )
 from gateway.documentation import errors
 from gateway.links import leading_to, link
-from gateway.opening import hashed, open_records, shown
+from gateway.opening import hashed, opened_records, shown
 from gateway.ports import Ports, ports_of
 from gateway.revealing import Reveal, tell_shown
 from gateway.rights import caller_of, needs
@@ -120,7 +120,8 @@ async def get_identifiers(request: Request, profile_id: UUID, reveal: Reveal) ->
         rows = await read.rows("customer_holdings", {**of, "records": moved})
         found = with_history(led.profile_id, (Holding(**row) for row in rows), moves, MOST_IDENTIFIERS + 1)
         told = found[:MOST_IDENTIFIERS]
-        opened = await open_records(read, ports.ring, list({i.records[0] for i in told}))
+        records = await read.rows("read_records", [list({i.records[0] for i in told})])
+    opened = opened_records(ports.ring, records)
     values = hashed(ports.ring, opened, frozenset(i.hash_key_version for i in told))
     if reveal:
         await tell_shown(request, {led.profile_id}.union(*(i.profiles for i in told)), reveal=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from gateway.store import Reads
+from psycopg.rows import DictRow
+
 from pipeline.errors import SealBroken
 from pipeline.identity.hashing import value_hash
 from pipeline.identity.ids import Id
@@ -45,10 +46,10 @@ class Opened:
         return found if reveal or found is None or attribute != Trait.NATIONAL_ID else _abridged(found)
 
 
-async def open_records(store: Reads, ring: KeyRing, record_ids: Sequence[UUID]) -> dict[UUID, Opened]:
-    """The records that can be opened; one whose key was destroyed is missing. Raises StoreUnavailable."""
+def opened_records(ring: KeyRing, rows: Iterable[DictRow]) -> dict[UUID, Opened]:
+    """The records of rows of the query `read_records`, as far as they can be opened."""
     found: dict[UUID, Opened] = {}
-    for row in await store.rows("read_records", [list(record_ids)]):
+    for row in rows:
         record_id: UUID = row["record_id"]
         try:
             key = ring.unwrap(row["wrapped"], row["key_version"], Id(record_id.bytes))

@@ -17,6 +17,7 @@ from gateway.feed.feed import Feed
 from gateway.key_uses import KeyUses
 from gateway.limiter import Limiter
 from gateway.producer import Sender
+from gateway.profile_reads import ProfileReads
 from gateway.quotas import Quotas
 from gateway.readers import Readers
 from gateway.store import Store
@@ -131,6 +132,7 @@ class Ports:
     sender: Sender
     store: Store
     redis: Redis
+    profiles: ProfileReads
     waiters: Waiters
     feed: Feed
     customers: Remembered[Customer]

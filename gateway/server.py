@@ -26,6 +26,7 @@ from gateway.key_uses import KeyUses
 from gateway.limiter import RedisLimiter
 from gateway.ports import Ports
 from gateway.producer import KafkaSender, Sender
+from gateway.profile_reads import ProfileReads
 from gateway.quotas import Quotas
 from gateway.readers import Readers
 from gateway.store import Store
@@ -263,6 +264,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         sender=sender,
         store=store,
         redis=redis,
+        profiles=ProfileReads(redis, store),
         waiters=Waiters(store.profiles_of),
         feed=Feed(settings, codec),
         customers=Remembered(settings.record_cache_size),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
 from gateway.models import GoldenValue, MaskedIdentifier, Profile
-from gateway.opening import decided_by, hashed, open_records, shown
+from gateway.opening import decided_by, hashed, opened_records, shown
 from gateway.ports import Ports
 from pipeline import metrics
 from pipeline.errors import NotFound
@@ -45,10 +45,10 @@ class State(BaseModel):
 
 async def _from_cache(ports: Ports, profile_id: UUID) -> State | None:
     """The state an id leads to, or None where the cache does not know, is away, or holds what it should not."""
-    wanted: UUID | None = profile_id
+    wanted = profile_id
     try:
         for _ in range(MAX_HOPS):
-            text = await ports.redis.hget(f"rb:profile:{wanted}", "state")
+            text = await ports.profiles.state(wanted)
             if text is None:
                 return None
             state = State.model_validate_json(text)
@@ -84,7 +84,7 @@ async def view(ports: Ports, profile_id: UUID, *, cached: bool, reveal: bool = F
     """
     state = await read_state(ports, profile_id, cached=cached)
     wanted = list(dict.fromkeys([*state.golden_record.values(), *state.record_ids]))[:MAX_OPENED]
-    records = await open_records(ports.store, ports.ring, wanted)
+    records = opened_records(ports.ring, await ports.profiles.records(wanted))
     values = hashed(ports.ring, records, frozenset(i.hash_key_version for i in state.identifiers))
     identifiers = [
         MaskedIdentifier(
