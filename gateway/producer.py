@@ -17,7 +17,10 @@ from pipeline.settings import Settings
 from pipeline.stream.kafka import finish, producer, producer_config, unavailable
 
 _FULL_PAUSE_S = 0.01
-_BUSY_S = 0.003
+_BUSY_S = 0.001
+"""How often reports are read while something is in flight: as long as a sender waits for its answer at most."""
+_GATHER_MS = 1
+"""How long an event waits for others: senders one behind the other wait for each of them in turn."""
 _IDLE_S = 0.5
 _GRACE_S = 1.0
 
@@ -84,7 +87,7 @@ class KafkaSender:
     def __init__(self, settings: Settings, topic: str) -> None:
         self._topic = settings.topic(topic)
         self._timeout_s = settings.produce_timeout_ms / 1000
-        self._config = producer_config(settings, "gateway")
+        self._config = producer_config(settings, "gateway") | {"linger.ms": _GATHER_MS}
         self._producer = producer(self._config)
         self._serving: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -97,7 +100,7 @@ class KafkaSender:
             self._serving = loop.create_task(self._serve(self._wake), name="producer")
 
     async def _serve(self, wake: asyncio.Event) -> None:
-        """Read reports every few milliseconds while something is in flight, else now and then the library's log."""
+        """Read reports every millisecond while something is in flight, else now and then the library's log."""
         while True:
             self._producer.poll(0)
             if len(self._producer):
