@@ -11,17 +11,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import islice
 from typing import NamedTuple, Protocol, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gateway.gathering import Gathering
 from pipeline.log import get_logger
 
 WINDOW_S = 60
 _AWAY_S = 5.0
 _MAX_SUBJECTS = 10_000
 _OTHERS = "others"
+_TOGETHER = 100
 
 
 class Quota(NamedTuple):
@@ -125,8 +128,8 @@ class LocalLimiter:
 
 
 class RedisLimiter:
-    """Counts in Redis, in one round trip, so that all gateways share the limits; while Redis is away each counts on its
-    own."""
+    """Counts in Redis, many requests in one round trip, so that all gateways share the limits; while Redis is away each
+    counts on its own."""
 
     def __init__(self, redis: Redis, now: Callable[[], float] = time.time) -> None:
         self._now = now
@@ -134,26 +137,36 @@ class RedisLimiter:
         self._away_until = 0.0
         lua = resources.files("gateway").joinpath("ratelimit.lua").read_text("utf-8")
         self._script = redis.register_script(lua)
+        self._taking = Gathering(self._take_in_redis, _TOGETHER)
 
     async def take(self, quotas: Sequence[Quota]) -> Standing | None:
         """As Limiter says."""
         if not quotas:
             return None
-        now = self._now()
-        if now < self._away_until:
+        if self._now() < self._away_until:
             return await self._local.take(quotas)
+        try:
+            return await self._taking.ask(quotas)
+        except (RedisError, OSError):
+            return await self._local.take(quotas)
+
+    async def _take_in_redis(self, requests: Sequence[Sequence[Quota]]) -> list[Standing]:
+        now = self._now()
         window = int(now // WINDOW_S)
         left_s = WINDOW_S - now % WINDOW_S
         # one tag for all: a script's keys must lie together in a cluster
-        keys = [f"{{rb:rate}}:{q.policy}:{q.subject}:{w}" for q in quotas for w in (window - 1, window)]
-        arguments = [left_s / WINDOW_S, 2 * WINDOW_S, *(q.per_minute for q in quotas)]
+        keys = [
+            f"{{rb:rate}}:{q.policy}:{q.subject}:{w}"
+            for quotas in requests
+            for q in quotas
+            for w in (window - 1, window)
+        ]
+        limits = [n for quotas in requests for n in (len(quotas), *(q.per_minute for q in quotas))]
         try:
-            answer = cast(list[int], await self._script(keys, arguments))
+            answer = cast(list[int], await self._script(keys, [left_s / WINDOW_S, 2 * WINDOW_S, *limits]))
         except (RedisError, OSError) as exc:
             get_logger().warning("redis is away: limits are counted locally", cause=type(exc).__name__)
             self._away_until = now + _AWAY_S
-            return await self._local.take(quotas)
-        counts = [
-            _Counts(before, current) for before, current in zip(answer[1::2], answer[2::2], strict=True)
-        ]
-        return standing(quotas, counts, left_s)
+            raise
+        counts = iter([_Counts(*pair) for pair in zip(answer[::2], answer[1::2], strict=True)])
+        return [standing(quotas, list(islice(counts, len(quotas))), left_s) for quotas in requests]

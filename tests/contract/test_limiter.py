@@ -157,7 +157,10 @@ async def test_a_crowd_is_counted_together_and_takes_no_more_room() -> None:
 async def test_the_redis_one_counts_on_without_redis() -> None:
     nowhere = Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=0.2)
     limiter = RedisLimiter(nowhere, Clock())
-    assert await taken(limiter, "caller", 25) == LIMIT
+    with capture_logs() as logs:
+        waits = await asyncio.gather(*(wait_s(limiter, quota("caller")) for _ in range(25)))
+    assert waits.count(0) == LIMIT
+    assert len(logs) == 1
     await nowhere.aclose()
 
 
@@ -169,3 +172,15 @@ async def test_more_requests_at_once_than_connections_are_no_outage(stack: TestS
     assert not logs
     assert min(standing.remaining for standing in taken if standing is not None) == 700
     await redis.aclose()
+
+
+async def test_those_that_ask_at_a_moment_are_counted_each_in_its_own_quotas(make: Make) -> None:
+    limiter, address = make(Clock()), quota(uuid4().hex, 12, "address")
+    callers = [uuid4().hex for _ in range(3)]
+    asked = [[quota(caller, 5), address] for _ in range(8) for caller in callers] + [[address]] * 4
+    waits = await asyncio.gather(*(wait_s(limiter, *quotas) for quotas in asked))
+    passed = [quotas[0].subject for quotas, wait in zip(asked, waits, strict=True) if not wait]
+    assert [passed.count(caller) for caller in callers] == [4, 4, 4], "twelve in turn, of one address"
+    assert await taken(limiter, callers[0], 25) == LIMIT - 4, (
+        "what the address refused counts in no other quota"
+    )
