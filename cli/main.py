@@ -14,6 +14,7 @@ from cli.export_person import export_person
 from cli.ingest import ingest
 from cli.replay import replay
 from cli.resolve import resolve
+from cli.tail import tail
 from cli.train import train
 from cli.verify import verify
 from cli.whatif import whatif
@@ -53,6 +54,7 @@ for command in (
     whatif,
     replay,
     explain,
+    tail,
 ):
     app.command()(command)
 app.add_typer(api_keys.app, name="api-keys")

@@ -245,6 +245,16 @@ def test_the_examples_of_the_readme_do_what_they_say(retail_brain: CommandLine) 
     assert "'golden_record'" in python(consume)
 
 
+def test_decisions_are_followed_as_they_come(retail_brain: CommandLine, first: dict[str, Any]) -> None:
+    (merged,) = retail_brain.run(
+        "tail", "--beginning", "--type", "identity.merged", "--count", "1"
+    ).splitlines()
+    assert re.fullmatch(r"\S+  merged     \S+ <- \S+  [01]\.\d\d  .+ [+-]\d+\.\d.*", merged)
+    lines = retail_brain.run("tail", "--beginning", "--count", "50", "--json").splitlines()
+    assert {json.loads(one)["type"] for one in lines} & {"event.linked", "identity.merged", "review.pending"}
+    assert len(lines) == 50
+
+
 def test_all_stands_as_from_scratch_until_somebody_meddles(
     retail_brain: CommandLine, first: dict[str, Any]
 ) -> None:
