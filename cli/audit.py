@@ -44,6 +44,7 @@ def verify(
     from pipeline.audit.signing import Head
     from pipeline.audit.verification import verify_stored
     from pipeline.errors import BadInput
+    from pipeline.privacy.keyring import load_key_ring
 
     heads = [Head.parse(text) for text in head or ()]
     if file is None:
@@ -53,11 +54,11 @@ def verify(
             )
         settings = _settings()
         with _database(settings) as database:
-            stored = verify_stored(database, _keys(settings), heads)
+            stored = verify_stored(database, load_key_ring(settings), heads)
         _told(stored.entries, stored.head, stored.findings, as_json)
     else:
         found = verify_file(file, _given(public_key or []), heads).checked
-        _told(found.seq, found.signed, () if found.finding is None else (found.finding,), as_json)
+        _told(found.seq, found.signed, found.findings, as_json)
 
 
 @app.command()

@@ -143,7 +143,7 @@ def _judged(scene: Scene, ring: KeyRing, history: History) -> Iterator[str]:
         come_to_rest(scene.house, database, _REST_S)
         yield from map(str, check(settings, history.acknowledged, history.acts))
         verified = verify(database, ring, load_model(settings), load_policy(settings))
-        audited = verify_stored(database, ring.audit_keys())
+        audited = verify_stored(database, ring)
         scene.disk.trim(settings)
     for f in verified.faults:
         yield f"verify: {f.kind}: {dict(f.where)}: {f.stands}; expected {f.should}"

@@ -45,6 +45,7 @@ class Action(StrEnum):
     REPLAY_ACTIVATED = "replay.activated"
     REPLAY_DROPPED = "replay.dropped"
     MIGRATION_APPLIED = "migration.applied"
+    AUDIT_BROKEN = "audit.broken"
 
 
 STEWARD = "steward."
@@ -86,6 +87,8 @@ MEANINGS: Mapping[Action, str] = {
     Action.REPLAY_ACTIVATED: "What a replay came to was put in force. `details`: its plan and counts.",
     Action.REPLAY_DROPPED: "A replay's shadow was removed.",
     Action.MIGRATION_APPLIED: "The database's schema was brought up to date by a migration.",
+    Action.AUDIT_BROKEN: "Who chains the log found that it did not end signed, or lacked a head that had been signed. "
+    "`details`: where it ended, and that head.",
 }
 
 

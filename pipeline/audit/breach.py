@@ -17,6 +17,7 @@ class Breach(StrEnum):
     CUT_OFF = "cut_off"
     BAD_SIGNATURE = "bad_signature"
     REWRITTEN = "rewritten"
+    BROKEN = "broken"
     UNCHAINED = "unchained"
     NEVER_QUEUED = "never_queued"
     MERGE_LOG = "merge_log"
@@ -30,6 +31,8 @@ MEANINGS: Mapping[Breach, str] = {
     Breach.CUT_OFF: "The chain ends before a head that is known of it, or at an entry that is not signed.",
     Breach.BAD_SIGNATURE: "A signature does not fit: what stands before it may have been made anew.",
     Breach.REWRITTEN: "The chain goes by another hash than a head that was kept says: it was made anew.",
+    Breach.BROKEN: "The relay found here that what it had signed was gone, or that the chain did not end signed: what "
+    "stands before may have been cut off and made anew.",
     Breach.UNCHAINED: "An entry waits to be chained for longer than a minute: the relay is away, or was kept from it.",
     Breach.NEVER_QUEUED: "An entry is not in the chain and does not wait to be: it was put in past the log, or its "
     "place in the chain was removed.",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline.audit.actions import Action
 from pipeline.audit.breach import Breach, Finding
 from pipeline.audit.chain import GENESIS, Link, canonical, link_hash
 from pipeline.audit.signing import Head, PublicKeys
@@ -18,12 +19,19 @@ from pipeline.audit.signing import Head, PublicKeys
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How far a chain holds: its last link, `signed` the last head in it that fits, `finding` what is wrong behind."""
+    """How far a chain holds: its last link, `signed` the last head in it that fits, `finding` what is wrong behind;
+    `told` what whoever chained it found wrong at the time."""
 
     seq: int
     hash: bytes
     signed: Head | None
     finding: Finding | None
+    told: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that is wrong, in the order of the chain."""
+        return self.told if self.finding is None else (*self.told, self.finding)
 
 
 class Links(Protocol):
@@ -35,10 +43,11 @@ class Links(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What stands before the first link that is checked."""
+    """What stands before the first link that is checked; `version` of the key ring signed there."""
 
     seq: int = 0
     hash: bytes = GENESIS
+    version: int = 0
 
 
 BEGINNING = Start()
@@ -50,16 +59,27 @@ def check(chain: Links, keys: PublicKeys, heads: Iterable[Head] = (), start: Sta
     kept: defaultdict[int, list[Head]] = defaultdict(list)
     for head in heads:
         kept[head.seq].append(head)
-    seq, last, signed = start.seq, start.hash, None
+    seq, last, signed, version, told = start.seq, start.hash, None, start.version, list[Finding]()
     for link in chain.links():
-        found = _broken(chain, link, seq, last, keys, start)
+        found = _broken(chain, link, seq, last, start) or _unsigned(link, keys, version)
         if found is None and link.seq in kept:
             found = next((_otherwise(head) for head in kept[link.seq] if head.hash != link.hash), None)
         if found is not None:
-            return Checked(seq, last, signed, found)
-        seq, last, signed = link.seq, link.hash, link.head or signed
+            return Checked(seq, last, signed, found, tuple(told))
+        seq, last = link.seq, link.hash
+        if link.head is not None:
+            signed, version = link.head, link.head.version
+        told += _told(link)
     furthest = kept[max(kept)][0] if kept else None
-    return Checked(seq, last, signed, _end(seq, signed, furthest, start))
+    return Checked(seq, last, signed, _end(seq, signed, furthest, start), tuple(told))
+
+
+def _told(link: Link) -> Iterator[Finding]:
+    """That whoever chained found the chain broken stays in it: from then on all of it is told, and this too."""
+    entry = link.entry
+    if entry is not None and entry.get("action") == Action.AUDIT_BROKEN:
+        details = canonical({"details": entry.get("details")}).decode()
+        yield Finding(Breach.BROKEN, link.seq, f"entry {link.entry_id} says so, {details}")
 
 
 def _end(seq: int, signed: Head | None, furthest: Head | None, start: Start) -> Finding | None:
@@ -79,9 +99,7 @@ def _otherwise(head: Head) -> Finding:
     return Finding(Breach.REWRITTEN, head.seq, detail)
 
 
-def _broken(
-    chain: Links, link: Link, seq: int, last: bytes, keys: PublicKeys, start: Start
-) -> Finding | None:
+def _broken(chain: Links, link: Link, seq: int, last: bytes, start: Start) -> Finding | None:
     """What is wrong with a link behind the one of `seq` and hash `last`."""
     wanted = seq + 1
     if link.fault is not None:
@@ -92,17 +110,23 @@ def _broken(
         return _changed(chain, link, last)
     if link.previous != last:
         return _unlinked(chain, link, start)
-    return None if link.head is None else _unsigned(link, link.head, keys)
+    return None
 
 
-def _unsigned(link: Link, head: Head, keys: PublicKeys) -> Finding | None:
-    if (head.seq, head.hash) == (link.seq, link.hash) and head.is_signed(keys):
+def _unsigned(link: Link, keys: PublicKeys, version: int) -> Finding | None:
+    """What is wrong with the signature of a link behind one by `version`: who holds a key that was given up signs
+    nothing any more."""
+    head = link.head
+    if head is None:
         return None
-    detail = (
-        "entries up to here may be others than were signed"
-        if head.version in keys
-        else f"no key of version {head.version} is known here, by which it is signed"
-    )
+    if head.version not in keys:
+        detail = f"no key of version {head.version} is known here, by which it is signed"
+    elif (head.seq, head.hash) != (link.seq, link.hash) or not head.is_signed(keys):
+        detail = "entries up to here may be others than were signed"
+    elif head.version < version:
+        detail = f"it is by version {head.version} of the key ring, and {version} had signed before"
+    else:
+        return None
     return Finding(Breach.BAD_SIGNATURE, link.seq, detail)
 
 

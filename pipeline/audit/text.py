@@ -20,7 +20,7 @@ def verified(entries: int, head: Head | None, findings: Sequence[Finding]) -> st
     lines = [line for finding in findings for line in _finding(finding)]
     if not findings:
         lines.append(f"All {entries:,} entries stand as they were chained.")
-    elif findings[0].seq is not None:
+    elif any(finding.seq == entries + 1 for finding in findings):
         lines.append(f"{entries:,} entries hold before that.")
     if head is not None:
         lines += [f"The last head that holds was signed {head.at:%Y-%m-%d %H:%M:%S} UTC:", f"  {head}"]

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.audit.breach import Breach, Finding
-from pipeline.audit.checking import check
-from pipeline.audit.signing import Head, PublicKeys, must_be_signed
+from pipeline.audit.chain import GENESIS
+from pipeline.audit.checking import BEGINNING, Start, check
+from pipeline.audit.signing import Head, must_be_signed
+from pipeline.errors import BadInput
+from pipeline.privacy.keyring import KeyRing
 from pipeline.store.audit import StoredChain
 from pipeline.store.database import Database, Transaction
 
@@ -27,23 +30,40 @@ class Verified:
     findings: tuple[Finding, ...]
 
 
-def verify_stored(database: Database, keys: PublicKeys, heads: Sequence[Head] = ()) -> Verified:
-    """Check the whole chain, against `heads` that were kept of it, and what lies outside it.
+def verify_stored(
+    database: Database, ring: KeyRing, heads: Sequence[Head] = (), after: Head | None = None
+) -> Verified:
+    """Check the whole chain, or what stands behind the head `after`, against `heads` that were kept of it; and what
+    lies outside it.
 
-    Reads one snapshot, and streams. Raises BadInput (a head that no key of `keys` signed), StoreUnavailable.
+    Reads one snapshot, and streams. Raises BadInput (a head that no key of the ring signed, or that stands before
+    `after`), StoreUnavailable.
     """
-    must_be_signed(heads, keys)
+    keys = ring.audit_keys()
+    kept = [*heads] if after is None else [*heads, after]
+    must_be_signed(kept, keys)
     with database.snapshot() as tx:
-        checked = check(StoredChain(tx), keys, heads)
-        broken = () if checked.finding is None else (checked.finding,)
-        return Verified(checked.seq, checked.signed, (*broken, *_outside(tx)))
+        start = BEGINNING if after is None else _before(tx, after)
+        if any(head.seq <= start.seq for head in kept):
+            raise BadInput(
+                "head",
+                "it stands before --after, so that nothing is checked there; give the earliest one to it",
+            )
+        checked = check(StoredChain(tx, start.seq), keys, kept, start)
+        return Verified(checked.seq, checked.signed, (*checked.findings, *_outside(tx, ring)))
 
 
-def _outside(tx: Transaction) -> Iterator[Finding]:
+def _before(tx: Transaction, head: Head) -> Start:
+    """What stands before a head's own place, which is checked with what follows: so the chain has to go through it."""
+    place = tx.row("chained_place", (head.seq,))
+    return Start(head.seq - 1, GENESIS if place is None else place[1], head.version)
+
+
+def _outside(tx: Transaction, ring: KeyRing) -> Iterator[Finding]:
     for entry_id, action in tx.rows("entries_never_queued", (_TOLD,)):
         detail = f"entry {entry_id} ({action}) is not in the chain and does not wait to be"
         yield Finding(Breach.NEVER_QUEUED, None, detail)
-    ((late,),) = tx.rows("entries_waiting_long", (PATIENCE_S,))
+    ((late,),) = tx.rows("entries_waiting_long", {"patience": PATIENCE_S})
     if late:
         yield Finding(Breach.UNCHAINED, None, f"{late} entries wait to be chained for longer than a minute")
     for entry_id, seq in tx.rows("merge_logs_changed", (_TOLD,)):

@@ -9,14 +9,18 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from pipeline import metrics
+from pipeline.audit import chaining
 from pipeline.audit.breach import Breach
 from pipeline.audit.chain import canonical, link_hash
 from pipeline.audit.chaining import Chainer
 from pipeline.audit.signing import Head
-from pipeline.errors import BadInput
+from pipeline.audit.verification import verify_stored
+from pipeline.errors import BadInput, RetryLater
 from pipeline.privacy.keyfile import KeyFile
 from pipeline.privacy.keyring import key_ring
 from pipeline.store.audit import document
+from pipeline.store.database import Database
 from tests.support.audit import AuditLog, tamper
 from tests.support.people import ring
 
@@ -70,15 +74,24 @@ def test_of_a_fresh_house_every_migration_is_told(log: AuditLog) -> None:
     assert told == applied
 
 
-@pytest.mark.parametrize("table", ["audit_entry", "audit_chain"])
-@pytest.mark.parametrize("change", ["UPDATE {} SET entry_id = 7", "DELETE FROM {}", "TRUNCATE {}"])
-def test_nobody_changes_it(log: AuditLog, table: str, change: str) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit_entry SET actor = 'ben'",
+        "DELETE FROM audit_entry",
+        "TRUNCATE audit_entry",
+        "UPDATE audit_chain SET seq = seq + 1000",
+        "DELETE FROM audit_chain",
+        "TRUNCATE audit_chain",
+        "UPDATE audit_unchained SET since = 'infinity'",
+        "TRUNCATE audit_unchained",
+    ],
+)
+def test_nobody_changes_it(log: AuditLog, change: str) -> None:
     chained(log)
-    before = log.rows(f"SELECT * FROM {table}")
-    with pytest.raises(psycopg.Error) as refused:
-        log.rows(change.format(table))
-    assert isinstance(refused.value, psycopg.errors.RestrictViolation | psycopg.errors.GeneratedAlways)
-    assert log.rows(f"SELECT * FROM {table}") == before
+    log.write(13)
+    with pytest.raises(psycopg.errors.RestrictViolation, match="the table is immutable"):
+        log.rows(change)
 
 
 CHANGES = [
@@ -301,18 +314,101 @@ def test_an_end_cut_off_at_a_signature_is_found_by_a_head_that_was_kept(log: Aud
     assert (found.breach, found.seq) == (Breach.CUT_OFF, place(log, 8) + 1)
 
 
-def test_who_chains_notices_that_the_end_was_cut_off(log: AuditLog, database: str) -> None:
+def errors(log: AuditLog) -> list[str]:
+    """What is told while all that waits is chained."""
+    with capture_logs() as logs:
+        log.chain()
+    return [str(line.get("known")) for line in logs if line["log_level"] == "error"]
+
+
+def told_broken(log: AuditLog) -> list[tuple[int, object]]:
+    """(place, details) of the entries that say that the chain was found broken."""
+    query = (
+        "SELECT seq, details FROM audit_chain JOIN audit_entry USING (entry_id) "
+        "WHERE action = 'audit.broken' ORDER BY seq"
+    )
+    return [(seq, details) for seq, details in log.rows(query)]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_who_chains_notices_that_the_end_was_cut_off(log: AuditLog, database: str, restarted: bool) -> None:
+    """Also one that is started anew, by the head that was kept for it; and whoever looks later."""
     kept = chained(log)
     cut(log, database, place(log, 8))
+    if restarted:
+        log.restart(kept)
     log.write(13)
-    with capture_logs() as logs:
-        log.chain()
-    (told,) = (line for line in logs if line["log_level"] == "error")
-    assert told["known"] == str(kept)
-    with capture_logs() as logs:
-        log.write(14)
-        log.chain()
-    assert not [line for line in logs if line["log_level"] == "error"]
+    assert errors(log) == [str(kept)]
+    at = place(log, 8) + 1
+    assert told_broken(log) == [(at, {"end": at - 1, "known": str(kept)})]
+    log.write(14)
+    assert errors(log) == []
+    log.restart(log.chain())
+    assert errors(log) == []
+    found = log.verify()
+    (finding,) = found.findings
+    assert (finding.breach, finding.seq) == (Breach.BROKEN, at)
+    assert str(kept) in finding.detail
+    assert found.entries == place(log, 14), "what stands behind it is checked all the same"
+
+
+def test_who_chains_notices_it_where_all_of_it_is_gone(log: AuditLog, database: str) -> None:
+    kept = chained(log)
+    tamper(database, "TRUNCATE audit_entry, audit_chain, audit_unchained")
+    assert errors(log) == [str(kept)]
+    assert told_broken(log) == [(1, {"end": 0, "known": str(kept)})]
+
+
+UNSIGNED = "UPDATE audit_chain SET signature = NULL, signed_at = NULL, key_version = NULL"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_chain_that_was_made_anew_is_not_signed_for_who_did_it(
+    log: AuditLog, database: str, restarted: bool
+) -> None:
+    """Nor does what comes behind it hide that: the first entry that is chained there says so, for good."""
+    head = chained(log)
+    made_anew(log, database, place(log, 6))
+    tamper(database, f"{UNSIGNED} WHERE seq >= {place(log, 6)}")
+    if restarted:
+        log.restart()
+    log.write(13)
+    assert len(errors(log)) == 1
+    ((at, details),) = told_broken(log)
+    assert at == head.seq + 1
+    assert details == {"end": head.seq} | ({} if restarted else {"known": str(head)})
+    (finding,) = log.verify().findings
+    assert (finding.breach, finding.seq) == (Breach.BROKEN, at)
+
+
+def test_a_signature_that_nobody_made_is_none(log: AuditLog, database: str) -> None:
+    head = chained(log)
+    tamper(database, f"UPDATE audit_chain SET signature = sha512('x') WHERE seq = {head.seq}")
+    log.restart()
+    assert errors(log) == ["None"]
+    (finding,) = log.verify().findings
+    assert (finding.breach, finding.seq) == (Breach.BAD_SIGNATURE, head.seq)
+
+
+def test_what_was_cut_off_and_chained_again_is_found_by_a_head_that_was_kept(
+    log: AuditLog, database: str
+) -> None:
+    """By the database alone nobody can tell: it ends at a signature, and what waits is chained behind it."""
+    kept = chained(log)
+    behind = place(log, 8)
+    tamper(
+        database,
+        f"DELETE FROM audit_entry WHERE entry_id = {entry_at(log, place(log, 10))}",
+        f"UPDATE audit_entry SET actor = 'ben' WHERE entry_id = {entry_at(log, place(log, 11))}",
+        "INSERT INTO audit_unchained (entries) SELECT array_agg(c.entry_id ORDER BY seq) "
+        f"FROM audit_chain c JOIN audit_entry USING (entry_id) WHERE seq > {behind}",
+        f"DELETE FROM audit_chain WHERE seq > {behind}",
+    )
+    log.restart()
+    assert errors(log) == []
+    assert log.verify().findings == ()
+    (found,) = log.verify(kept).findings
+    assert (found.breach, found.seq) == (Breach.CUT_OFF, kept.seq)
 
 
 def test_a_cut_chain_leaves_its_entries_behind(log: AuditLog, database: str) -> None:
@@ -331,6 +427,58 @@ def test_what_waits_for_longer_than_a_minute_is_told(log: AuditLog, database: st
     (found,) = log.verify().findings
     assert (found.breach, found.seq) == (Breach.UNCHAINED, None)
     assert found.detail.startswith("2 entries")
+
+
+def test_what_waits_since_a_time_that_is_still_to_come_is_told(log: AuditLog, database: str) -> None:
+    log.write(13)
+    tamper(database, "UPDATE audit_unchained SET since = 'infinity'")
+    assert {f.breach for f in log.verify().findings} == {Breach.UNCHAINED}
+    log.chain()
+    assert log.verify().findings == ()
+
+
+def waiting_told() -> float:
+    return metrics.AUDIT_UNCHAINED._value.get()  # type: ignore[no-any-return]
+
+
+def test_what_waits_is_measured_also_while_somebody_keeps_us_from_chaining_it(
+    log: AuditLog, database: str
+) -> None:
+    chained(log)
+    log.restart()
+    log.write(13, 14, 15)
+    with Database(database, "another") as other, other.transaction() as tx:
+        assert tx.row("claim_chain") == (True,)
+        assert log.chainer.chain_some() == 0
+        assert waiting_told() == 3
+
+
+def test_what_waits_is_not_counted_for_each_batch_of_many(
+    log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To count reads all that waits."""
+    chained(log)
+    monkeypatch.setattr(chaining, "_MEASURE_S", 3_600.0)
+    log.restart()
+    log.write(13)
+    log.chain()
+    assert waiting_told() == 1
+    log.write(14, 15)
+    log.chain()
+    assert waiting_told() == 1
+    monkeypatch.setattr(chaining, "_MEASURE_S", 0.0)
+    log.chain()
+    assert waiting_told() == 0
+
+
+@pytest.mark.parametrize("at", ["infinity", "-infinity"])
+def test_an_entry_of_no_time_keeps_nobody_from_being_chained(log: AuditLog, database: str, at: str) -> None:
+    chained(log)
+    log.write(13, 14)
+    tamper(database, f"""UPDATE audit_entry SET at = '{at}' WHERE details = '{{"number": 13}}'""")
+    head = log.chain()
+    (found,) = log.verify().findings
+    assert (found.breach, found.seq) == (Breach.REMOVED, head.seq - 1)
 
 
 def test_an_entry_that_was_removed_before_it_was_chained_leaves_a_hole(log: AuditLog, database: str) -> None:
@@ -363,11 +511,63 @@ def test_a_head_that_nobody_signed_is_no_help(log: AuditLog) -> None:
             log.verify(forged)
 
 
+ROTATED = KeyFile(2, {1: bytes(range(32)), 2: b"2" * 32})
+
+
 def test_what_was_signed_before_a_rotation_is_checked_by_the_key_of_then(log: AuditLog) -> None:
     chained(log)
-    rotated = key_ring(KeyFile(2, {1: bytes(range(32)), 2: b"2" * 32}))
+    rotated = key_ring(ROTATED)
     log.write(13)
-    assert Chainer(log.database, rotated.audit_signer).chain_some() == 1
+    assert Chainer(log.database, rotated).chain_some() == 1
+    assert verify_stored(log.database, rotated).findings == ()
     (found,) = log.verify().findings
     assert (found.breach, found.seq) == (Breach.BAD_SIGNATURE, place(log, 13))
     assert "version 2" in found.detail
+
+
+def test_behind_a_newer_key_an_older_one_signs_nothing(log: AuditLog, database: str) -> None:
+    """Neither a relay that has not read the new key ring yet, nor whoever got hold of the old one."""
+    chained(log)
+    rotated = key_ring(ROTATED)
+    log.write(13)
+    Chainer(log.database, rotated).chain_some()
+    log.write(14)
+    with pytest.raises(RetryLater, match="signed by version 2 of the key ring, and 1 is the current one"):
+        log.chainer.chain_some()
+    ((end,),) = log.rows("SELECT max(seq) FROM audit_chain")
+    forged = true_hash(log, end + 1)
+    old = Head.made(end + 1, forged, datetime.now(UTC), ring().audit_signer)
+    signed = (old.at, old.version, old.signature, old.seq)
+    tamper(
+        database,
+        FORGED,
+        forged_place(log, end + 1, forged),
+        ("UPDATE audit_chain SET signed_at = %s, key_version = %s, signature = %s WHERE seq = %s", signed),
+    )
+    (found,) = verify_stored(log.database, rotated).findings
+    assert (found.breach, found.seq) == (Breach.BAD_SIGNATURE, end + 1)
+    assert "version 1 of the key ring, and 2 had signed before" in found.detail
+
+
+def test_what_stands_behind_a_head_is_checked_by_itself(log: AuditLog, database: str) -> None:
+    """Whatever was found before it."""
+    log.write(1, 2)
+    first = log.chain()
+    log.write(3, 4)
+    second = log.chain()
+    log.write(5, 6)
+    last = log.chain()
+    tamper(database, "UPDATE audit_entry SET actor = 'ben' WHERE request_id = 'r-2'")
+    assert log.verify(after=second).findings == ()
+    assert log.verify(last, after=second).entries == last.seq
+    with pytest.raises(BadInput, match=r"^head: it stands before --after"):
+        log.verify(first, after=second)
+    tamper(database, "UPDATE audit_entry SET actor = 'ben' WHERE request_id = 'r-5'")
+    (found,) = log.verify(after=second).findings
+    assert (found.breach, found.seq) == (Breach.CHANGED, place(log, 5))
+    made_anew(log, database, second.seq)
+    (found,) = log.verify(after=second).findings
+    assert found.seq == second.seq
+    cut(log, database, first.seq)
+    (found,) = log.verify(after=second).findings
+    assert found.breach is Breach.CUT_OFF

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.audit.breach import Breach
+from pipeline.audit.kept_head import KeptHead
 from pipeline.audit.signing import Head
 from pipeline.audit.verification import verify_stored
 from pipeline.privacy.keyring import load_key_ring
 from pipeline.settings import Settings
-from tests.support.audit import AuditLog
+from tests.support.audit import AuditLog, tamper
 from tests.support.processes import process
 from tests.support.worker import eventually
 
+BROKEN = "WHERE action = 'audit.broken'"
 RELAY = "pipeline.stream.relay"
 
 
@@ -51,8 +54,30 @@ def test_a_relay_that_is_killed_leaves_no_gap(house: Settings, log: AuditLog, tm
         known += heads(told)
     with process(RELAY, settings, tmp_path / "log"):
         eventually(lambda: all_chained(log))
-    keys = load_key_ring(settings).audit_keys()
-    found = verify_stored(log.database, keys, known)
+    found = verify_stored(log.database, load_key_ring(settings), known)
     assert found.findings == ()
     ((entries,),) = log.rows("SELECT count(*) FROM audit_entry")
     assert found.entries == entries
+
+
+def test_a_relay_that_is_started_anew_knows_what_was_signed(
+    house: Settings, log: AuditLog, tmp_path: Path
+) -> None:
+    """By the file that the one before left: who cuts the end off while none runs is found all the same."""
+    settings = house.model_copy(update={"home": tmp_path})
+    kept = KeptHead(settings)
+    ring = load_key_ring(settings)
+    with process(RELAY, settings, tmp_path / "log") as relay:
+        log.write(1)
+        eventually(lambda: all_chained(log) and kept.read(ring.audit_keys()) is not None)
+        log.write(2)
+        eventually(lambda: all_chained(log))
+        relay.terminate()
+        relay.wait(20)
+    head = kept.read(ring.audit_keys())
+    assert head is not None
+    assert log.rows("SELECT hash FROM audit_chain ORDER BY seq DESC LIMIT 1") == [(head.hash,)]
+    tamper(log.dsn, f"DELETE FROM audit_chain WHERE seq = {head.seq}", "DELETE FROM audit_unchained")
+    with process(RELAY, settings, tmp_path / "log"):
+        eventually(lambda: log.rows("SELECT FROM audit_chain JOIN audit_entry USING (entry_id) " + BROKEN))
+    assert Breach.BROKEN in {f.breach for f in verify_stored(log.database, ring).findings}

@@ -109,11 +109,11 @@ class History:
 
     def chain(self, inserts: int) -> int:
         with Database(self._dsn, "chainer") as database:
-            return Chainer(database, ring().audit_signer, inserts=inserts).chain_some()
+            return Chainer(database, ring(), inserts=inserts).chain_some()
 
     def _watched(self, step: str, at_step: Callable[[], object], inserts: int) -> None:
         with Watched(self._dsn, step, lambda: (at_step(), None)[1]) as database:
-            Chainer(database, ring().audit_signer, inserts=inserts).chain_some()
+            Chainer(database, ring(), inserts=inserts).chain_some()
 
     def _die(self) -> None:
         raise Ended

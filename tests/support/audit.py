@@ -35,7 +35,7 @@ class AuditLog:
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
         self.database = Database(dsn, "audit-test")
-        self.chainer = Chainer(self.database, ring().audit_signer)
+        self.chainer = Chainer(self.database, ring())
 
     def write(self, *numbers: int) -> None:
         """Entries, each by an insert of its own."""
@@ -53,9 +53,13 @@ class AuditLog:
         assert found[2] is not None
         return found[2]
 
-    def verify(self, *heads: Head) -> Verified:
+    def restart(self, head: Head | None = None) -> None:
+        """Another chainer, which knows nothing but the head that was kept for it."""
+        self.chainer = Chainer(self.database, ring(), head=head)
+
+    def verify(self, *heads: Head, after: Head | None = None) -> Verified:
         """What is found now."""
-        return verify_stored(self.database, ring().audit_keys(), heads)
+        return verify_stored(self.database, ring(), heads, after)
 
     def rows(self, query: str, *parameters: object) -> list[TupleRow]:
         """Rows of any query."""

@@ -1,7 +1,7 @@
 -- The audit log: entries, written with what they tell of, and the chain that is made of them.
 
 -- name: insert_audit_entries
--- Writes entries, with a hash of the entries of the merge log that they name, and has them chained.
+-- Writes entries, with a hash of the entries of the merge log that they name, and has them chained; by which insert.
 WITH written AS (
     INSERT INTO audit_entry (at, actor, action, profiles, objects, reason, request_id, api_key, api_key_id, details)
     SELECT g.at, g.actor, g.action, g.profiles, g.objects, g.reason, g.request_id, g.api_key, g.api_key_id,
@@ -13,6 +13,7 @@ WITH written AS (
     RETURNING entry_id
 )
 INSERT INTO audit_unchained (entries) SELECT array_agg(entry_id ORDER BY entry_id) FROM written HAVING count(*) > 0
+RETURNING unchained_id
 
 -- name: insert_missing_migrations
 -- Entries for migrations that have none.
@@ -37,12 +38,15 @@ SELECT seq, hash, (extract(epoch FROM signed_at) * 1000000)::bigint, key_version
 FROM audit_chain ORDER BY seq DESC LIMIT 1
 
 -- name: entries_to_chain
--- The oldest entries that are to be chained, in the order in which they will be. One that is gone has no `at`; of an
--- insert whose entries are chained already, which only somebody else can have brought about, entry_id is null.
+-- The oldest entries that are to be chained, or those of one insert, in the order in which they will be. One that is gone,
+-- or has a time that no calendar of ours has, has no `at`; of an insert whose entries are chained already, which only
+-- somebody else can have brought about, entry_id is null.
 WITH oldest AS MATERIALIZED (
-    SELECT unchained_id, entries FROM audit_unchained ORDER BY unchained_id LIMIT %(limit)s
+    SELECT unchained_id, entries FROM audit_unchained
+    WHERE %(insert)s::bigint IS NULL OR unchained_id = %(insert)s
+    ORDER BY unchained_id LIMIT %(limit)s
 )
-SELECT o.unchained_id, w.entry_id, (extract(epoch FROM e.at) * 1000000)::bigint, e.actor, e.action, e.profiles, e.objects,
+SELECT o.unchained_id, w.entry_id, CASE WHEN isfinite(e.at) THEN (extract(epoch FROM e.at) * 1000000)::bigint END, e.actor, e.action, e.profiles, e.objects,
        e.reason, e.request_id, e.api_key, e.api_key_id, e.details::text
 FROM oldest o LEFT JOIN LATERAL (
     SELECT entry_id, min(place) AS place FROM unnest(o.entries) WITH ORDINALITY u (entry_id, place)
@@ -61,7 +65,7 @@ DELETE FROM audit_unchained WHERE unchained_id = ANY(%s::bigint[])
 -- name: unchained_depth
 -- How many entries wait to be chained, and for how many seconds the oldest has.
 SELECT coalesce(sum(cardinality(entries)), 0)::bigint,
-       coalesce(extract(epoch FROM clock_timestamp() - min(since)), 0)::double precision
+       coalesce(extract(epoch FROM clock_timestamp() - min(since) FILTER (WHERE isfinite(since))), 0)::double precision
 FROM audit_unchained
 
 -- name: audit_links
@@ -75,8 +79,8 @@ WHERE c.seq > %(after)s
 ORDER BY c.seq
 
 -- name: chained_place
--- The hash at a place of the chain.
-SELECT hash FROM audit_chain WHERE seq = %s
+-- The hash at a place of the chain, and the one before it.
+SELECT hash, previous FROM audit_chain WHERE seq = %s
 
 -- name: entries_never_queued
 -- Entries that are neither in the chain nor wait to be; the first of them.
@@ -87,9 +91,10 @@ WHERE NOT EXISTS (SELECT FROM audit_chain c WHERE c.entry_id = e.entry_id)
 ORDER BY e.entry_id LIMIT %s
 
 -- name: entries_waiting_long
--- How many entries wait to be chained for longer than so many seconds.
+-- How many entries wait to be chained for longer than so many seconds, or from a time on that is still to come.
 SELECT coalesce(sum(cardinality(entries)), 0)::bigint FROM audit_unchained
-WHERE since < clock_timestamp() - make_interval(secs => %s)
+WHERE since NOT BETWEEN clock_timestamp() - make_interval(secs => %(patience)s)
+                    AND clock_timestamp() + make_interval(secs => %(patience)s)
 
 -- name: merge_logs_changed
 -- Entries whose hash of the merge log is not that of what stands; the first of them, with their place in the chain.
