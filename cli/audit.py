@@ -33,6 +33,10 @@ def verify(
         list[str] | None,
         typer.Option(help="Of an export: what `key` printed on the house it is of; once or more."),
     ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option(help="Of the database: check only what stands behind this head, which was kept."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that nothing was changed, removed, reordered or put in. Exit status 1 where something was.
@@ -42,11 +46,13 @@ def verify(
     """
     from pipeline.audit.exported import verify_file
     from pipeline.audit.signing import Head
+    from pipeline.audit.text import outside
     from pipeline.audit.verification import verify_stored
     from pipeline.errors import BadInput
     from pipeline.privacy.keyring import load_key_ring
 
     heads = [Head.parse(text) for text in head or ()]
+    behind = None if after is None else Head.parse(after)
     if file is None:
         if public_key:
             raise BadInput(
@@ -54,11 +60,18 @@ def verify(
             )
         settings = _settings()
         with _database(settings) as database:
-            stored = verify_stored(database, load_key_ring(settings), heads)
-        _told(stored.entries, stored.head, stored.findings, as_json)
+            stored = verify_stored(database, load_key_ring(settings), heads, behind)
+        _told(stored.entries, stored.head, stored.findings, 0 if behind is None else behind.seq - 1, as_json)
     else:
-        found = verify_file(file, _given(public_key or []), heads).checked
-        _told(found.seq, found.signed, found.findings, as_json)
+        if behind is not None:
+            raise BadInput(
+                "--after", "it is for checking the database; a file begins where it was exported from"
+            )
+        found = verify_file(file, _given(public_key or []), heads)
+        opening, checked = found.opening, found.checked
+        if not as_json:
+            typer.echo(outside(found.outside, opening.after, opening.head.seq), nl=False)
+        _told(checked.seq, checked.signed, checked.findings, opening.after, as_json, found.outside)
 
 
 @app.command()
@@ -182,7 +195,14 @@ def _keys(settings: Settings) -> dict[int, bytes]:
     return load_key_ring(settings).audit_keys()
 
 
-def _told(entries: int, head: Head | None, findings: Sequence[Finding], as_json: bool) -> None:
+def _told(
+    entries: int,
+    head: Head | None,
+    findings: Sequence[Finding],
+    after: int,
+    as_json: bool,
+    outside: Sequence[Head] = (),
+) -> None:
     import orjson
 
     from pipeline.audit.text import verified
@@ -192,9 +212,10 @@ def _told(entries: int, head: Head | None, findings: Sequence[Finding], as_json:
             "entries": entries,
             "head": None if head is None else str(head),
             "findings": [finding.as_dict() for finding in findings],
+            **({"heads_outside": [str(one) for one in outside]} if outside else {}),
         }
         typer.echo(orjson.dumps(found).decode())
     else:
-        typer.echo(verified(entries, head, findings), nl=False)
+        typer.echo(verified(entries, head, findings, after), nl=False)
     if findings:
         raise typer.Exit(1)

@@ -42,7 +42,10 @@ class Opening:
         if line["format"] != FORMAT:
             raise ValueError(f"format {line['format']}; this version of the program reads {FORMAT}")
         previous, head = bytes.fromhex(str(line["previous"])), Head.parse(str(line["head"]))
-        return cls(str(line["exported_at"]), int(str(line["after"])), previous, head)
+        at = str(line["exported_at"])
+        if datetime.fromisoformat(at).tzinfo is None:
+            raise ValueError(f"{at} is no time")
+        return cls(at, int(str(line["after"])), previous, head)
 
 
 @dataclass(frozen=True, slots=True)

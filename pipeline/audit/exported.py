@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -18,18 +19,22 @@ from pipeline.errors import BadInput
 
 _LONGEST = 64 * 2**20
 """Bytes of a line: no entry comes near."""
+_COMMITTED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class FileChecked:
-    """What the first line says, and how far the file holds."""
+    """What the first line says, how far the file holds, and the kept heads that it says nothing of: they are of places
+    before it, or may have been signed after it was exported."""
 
     opening: Opening
     checked: Checked
+    outside: tuple[Head, ...]
 
 
 def verify_file(path: Path, keys: PublicKeys, heads: Sequence[Head] = ()) -> FileChecked:
-    """Check a file, and that it goes through those `heads` that were kept of its part of the chain.
+    """Check a file, and that it goes through those `heads` that were kept of its part of the chain, follows on one of
+    the place before it, and reaches those that were signed before it was exported.
 
     Raises BadInput where it cannot be read or is no export, and for a head that none of the keys signed.
     """
@@ -39,10 +44,14 @@ def verify_file(path: Path, keys: PublicKeys, heads: Sequence[Head] = ()) -> Fil
             opening = _opening(path, file.readline(_LONGEST))
         checked = _checked(path, opening, keys, heads)
         if checked.finding is None:
-            checked = replace(checked, finding=_sign_of_change(path, keys))
+            finding = _sign_of_change(path, keys) or _unmet(opening, heads)
+            checked = replace(checked, finding=finding)
     except OSError as exc:
         raise BadInput("file", f"{path} cannot be read: {exc.strerror}") from exc
-    return FileChecked(opening, checked)
+    outside = [
+        h for h in heads if h.seq < opening.after or (h.seq > opening.head.seq and not _due(opening, h))
+    ]
+    return FileChecked(opening, checked, tuple(outside))
 
 
 def _opening(path: Path, line: bytes) -> Opening:
@@ -64,6 +73,25 @@ def _checked(path: Path, opening: Opening, keys: PublicKeys, heads: Sequence[Hea
         detail = f"the file goes on behind {head.seq}, where it says that it ends"
         return replace(checked, finding=Finding(Breach.INSERTED, head.seq + 1, detail))
     return checked
+
+
+def _unmet(opening: Opening, heads: Sequence[Head]) -> Finding | None:
+    """A kept head that the file should begin behind, or reach, and does not."""
+    end = opening.head.seq
+    for head in heads:
+        when = f"signed {head.at:%Y-%m-%d %H:%M:%S} UTC"
+        if head.seq == opening.after and head.hash != opening.previous:
+            detail = f"the file begins behind another hash than that of a head that was kept, {when}"
+            return Finding(Breach.REWRITTEN, head.seq, detail)
+        if head.seq > end and _due(opening, head):
+            detail = f"the file ends at {end}, and was exported after a head at {head.seq} had been {when}"
+            return Finding(Breach.CUT_OFF, end + 1, detail)
+    return None
+
+
+def _due(opening: Opening, head: Head) -> bool:
+    """Whether an export of then has to hold it. A head is signed before it is committed, and clocks differ."""
+    return head.at < datetime.fromisoformat(opening.exported_at) - _COMMITTED
 
 
 def _sign_of_change(path: Path, keys: PublicKeys) -> Finding | None:

@@ -15,16 +15,25 @@ Row = Mapping[str, object]
 """A row of the query `read_audit`, by its columns."""
 
 
-def verified(entries: int, head: Head | None, findings: Sequence[Finding]) -> str:
-    """What a check came to, ending with a line break."""
+def verified(entries: int, head: Head | None, findings: Sequence[Finding], after: int = 0) -> str:
+    """What a check of what stands behind a place came to, ending with a line break."""
     lines = [line for finding in findings for line in _finding(finding)]
     if not findings:
-        lines.append(f"All {entries:,} entries stand as they were chained.")
+        which = (
+            f"All {entries:,} entries" if after == 0 else f"The entries behind {after:,}, up to {entries:,},"
+        )
+        lines.append(f"{which} stand as they were chained.")
     elif any(finding.seq == entries + 1 for finding in findings):
-        lines.append(f"{entries:,} entries hold before that.")
+        lines.append(f"{entries - after:,} entries hold before that.")
     if head is not None:
         lines += [f"The last head that holds was signed {head.at:%Y-%m-%d %H:%M:%S} UTC:", f"  {head}"]
     return "\n".join(lines) + "\n"
+
+
+def outside(heads: Sequence[Head], after: int, end: int) -> str:
+    """Heads that were kept, and that a file from behind one place to another says nothing of."""
+    where = f"lies outside the file, which holds {after + 1:,} to {end:,}: it was not checked"
+    return "".join(f"The head at {head.seq:,} {where}.\n" for head in heads)
 
 
 def _finding(finding: Finding) -> Iterator[str]:

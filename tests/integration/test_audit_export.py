@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -15,10 +15,11 @@ import pytest
 from pipeline.audit.breach import Breach, Finding
 from pipeline.audit.export import Closing, export
 from pipeline.audit.exported import verify_file
-from pipeline.audit.signing import PublicKeys
+from pipeline.audit.signing import Head, PublicKeys
 from pipeline.errors import BadInput, NotFound
 from pipeline.privacy.keyfile import KeyFile
 from pipeline.privacy.keyring import key_ring
+from pipeline.store.audit import head_of
 from tests.support.audit import AuditLog, tamper
 from tests.support.people import ring
 
@@ -199,6 +200,70 @@ def test_no_byte_can_be_another(lines: list[bytes], tmp_path: Path) -> None:
                 assert at == 0
             else:
                 assert found is not None, (at, place)
+
+
+def cut(log: AuditLog, behind: int) -> None:
+    tamper(
+        log.dsn,
+        f"DELETE FROM audit_entry WHERE entry_id IN (SELECT entry_id FROM audit_chain WHERE seq > {behind})",
+        f"DELETE FROM audit_chain WHERE seq > {behind}",
+    )
+
+
+def exported(log: AuditLog, path: Path, after: int, now: datetime) -> Path:
+    with path.open("wb") as file:
+        export(log.database, ring().audit_signer, file, now, after)
+    return path
+
+
+def head_at(log: AuditLog, seq: int) -> Head:
+    query = (
+        "SELECT hash, (extract(epoch FROM signed_at) * 1000000)::bigint, key_version, signature FROM audit_chain "
+        "WHERE seq = %s"
+    )
+    ((hash_, *signed),) = log.rows(query, seq)
+    head = head_of(seq, hash_, tuple(signed))
+    assert head is not None
+    return head
+
+
+def test_a_file_follows_on_the_head_that_it_begins_behind(log: AuditLog, tmp_path: Path) -> None:
+    """So exports that were made one behind the other are one chain."""
+    seq = begins(log) + 6
+    kept = head_at(log, seq)
+    whole = verify_file(exported(log, tmp_path / "whole", seq, NOW), KEYS, [kept])
+    assert (whole.checked.findings, whole.outside) == ((), ())
+    cut(log, begins(log) + 3)
+    log.restart()
+    log.write(1, 2, 3)
+    log.chain()
+    log.write(7, 8, 9)
+    log.chain()
+    path = exported(log, tmp_path / "anew", seq, NOW)
+    assert verify_file(path, KEYS).checked.findings == ()
+    (found,) = verify_file(path, KEYS, [kept]).checked.findings
+    assert (found.breach, found.seq) == (Breach.REWRITTEN, seq)
+
+
+def test_a_file_reaches_what_was_signed_before_it_was_exported(log: AuditLog, tmp_path: Path) -> None:
+    kept, end = log.chain(), begins(log) + 6
+    cut(log, end)
+    path = exported(log, tmp_path / "cut", 0, kept.at + timedelta(hours=1))
+    assert verify_file(path, KEYS).checked.findings == ()
+    found = verify_file(path, KEYS, [kept])
+    (finding,) = found.checked.findings
+    assert (finding.breach, finding.seq, found.outside) == (Breach.CUT_OFF, end + 1, ())
+
+
+@pytest.mark.parametrize("seconds", [-3600, 0, 50])
+def test_heads_that_a_file_says_nothing_of_are_told(log: AuditLog, tmp_path: Path, seconds: int) -> None:
+    """Of places before it, and signed after it was exported, or so shortly before that it may not have been there."""
+    before, later, after, end = head_at(log, begins(log)), log.chain(), begins(log) + 3, begins(log) + 6
+    cut(log, end)
+    path = exported(log, tmp_path / "part", after, later.at + timedelta(seconds=seconds))
+    found = verify_file(path, KEYS, [before, head_at(log, after), head_at(log, end), later])
+    assert found.checked.findings == ()
+    assert found.outside == (before, later)
 
 
 def test_a_file_of_another_house_is_told(lines: list[bytes], tmp_path: Path) -> None:

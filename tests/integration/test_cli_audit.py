@@ -96,6 +96,31 @@ def test_an_export_is_checked_without_the_database(
         run("verify", "--public-key", key)
 
 
+def test_what_was_not_checked_is_said(log: AuditLog, tmp_path: Path) -> None:
+    first = written(log, 1)
+    second = written(log, 2)
+    out = tmp_path / "audit.ndjson"
+    run("export", "--out", str(out), "--after", "1")
+    third = written(log, 3)
+    key = run("key").strip()
+    heads = [word for head in (first, second, third) for word in ("--head", head)]
+    told = run("verify", str(out), "--public-key", key, *heads)
+    assert "The head at 1 lies" not in told, "the file follows on it"
+    assert "The head at 3 lies outside the file, which holds 2 to 2: it was not checked." in told
+    assert "The entries behind 1, up to 2, stand as they were chained." in told
+    assert data("verify", str(out), "--public-key", key, *heads)["heads_outside"] == [third]
+
+
+def test_what_stands_behind_a_head_is_checked_by_itself(log: AuditLog, database: str, tmp_path: Path) -> None:
+    first = written(log, 1, 2)
+    written(log, 3)
+    tamper(database, "UPDATE audit_entry SET reason = 'another' WHERE request_id = 'r-1'")
+    run("verify", status=1)
+    assert "The entries behind 1, up to 3, stand as they were chained." in run("verify", "--after", first)
+    with pytest.raises(BadInput, match=r"^--after: it is for checking the database"):
+        run("verify", str(tmp_path / "x"), "--after", first)
+
+
 def test_an_earlier_head_is_looked_for_in_a_file_too(log: AuditLog, database: str, tmp_path: Path) -> None:
     written(log, 1)
     kept = written(log, 2)
