@@ -21,6 +21,8 @@ class Breach(StrEnum):
     UNCHAINED = "unchained"
     NEVER_QUEUED = "never_queued"
     MERGE_LOG = "merge_log"
+    ERASURE = "erasure"
+    UNGUARDED = "unguarded"
 
 
 MEANINGS: Mapping[Breach, str] = {
@@ -37,6 +39,9 @@ MEANINGS: Mapping[Breach, str] = {
     Breach.NEVER_QUEUED: "An entry is not in the chain and does not wait to be: it was put in past the log, or its "
     "place in the chain was removed.",
     Breach.MERGE_LOG: "What the merge log says is not what was chained, or the audit log tells nothing of it.",
+    Breach.ERASURE: "An entry says that a customer was forgotten, and no signed receipt of its own does: it may "
+    "have been written to hide what was changed in the merge log.",
+    Breach.UNGUARDED: "A trigger that keeps the log from being changed is gone, or off.",
 }
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from uuid import UUID
 
 from pipeline.audit.breach import Breach, Finding
 from pipeline.audit.chain import GENESIS
 from pipeline.audit.checking import BEGINNING, Start, check
 from pipeline.audit.signing import Head, must_be_signed
+from pipeline.erasure.receipt import Receipt
+from pipeline.erasure.receipt import checked as signed_receipt
 from pipeline.errors import BadInput
 from pipeline.privacy.keyring import KeyRing
 from pipeline.store.audit import StoredChain
@@ -71,3 +75,30 @@ def _outside(tx: Transaction, ring: KeyRing) -> Iterator[Finding]:
         yield Finding(Breach.MERGE_LOG, seq, detail)
     for (merge_log_id,) in tx.rows("merge_logs_untold", (_TOLD,)):
         yield Finding(Breach.MERGE_LOG, None, f"entry {merge_log_id} of the merge log is in no audit entry")
+    yield from islice(_unproved(tx, ring), _TOLD)
+    for (trigger,) in tx.rows("guards_off"):
+        yield Finding(Breach.UNGUARDED, None, f"the trigger {trigger} is gone, or off")
+
+
+def _unproved(tx: Transaction, ring: KeyRing) -> Iterator[Finding]:
+    """Entries that tell of an erasure without a signed receipt of its own: what they name of the merge log is not held
+    against it."""
+    keys, proved = ring.receipt_keys(), set[UUID]()
+    for entry_id, seq, at, profiles, document in tx.stream("erasures_told"):
+        receipt = None if document is None else _receipt(document, keys)
+        if (
+            receipt is None
+            or receipt.erasure_id in proved
+            or (receipt.erased_at, {p.bytes for p in receipt.profiles}) != (at, {bytes(p) for p in profiles})
+        ):
+            detail = f"audit entry {entry_id} tells of an erasure that no receipt of its own proves"
+            yield Finding(Breach.ERASURE, seq, detail)
+        else:
+            proved.add(receipt.erasure_id)
+
+
+def _receipt(document: bytes, keys: Mapping[int, bytes]) -> Receipt | None:
+    try:
+        return signed_receipt(bytes(document), keys).receipt
+    except BadInput:
+        return None

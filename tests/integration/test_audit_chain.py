@@ -94,6 +94,25 @@ def test_nobody_changes_it(log: AuditLog, change: str) -> None:
         log.rows(change)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_immutable",
+        "ALTER TABLE audit_chain DISABLE TRIGGER ALL",
+        "ALTER TABLE audit_unchained ENABLE REPLICA TRIGGER audit_unchained_immutable",
+        "DROP TRIGGER audit_entry_no_truncate ON audit_entry",
+        "ALTER TRIGGER erasure_immutable ON erasure RENAME TO another",
+    ],
+)
+def test_a_guard_that_is_off_is_told(log: AuditLog, database: str, change: str) -> None:
+    chained(log)
+    assert log.verify().findings == ()
+    tamper(database, change)
+    found = log.verify().findings
+    assert {f.breach for f in found} == {Breach.UNGUARDED}
+    assert len(found) == (2 if "ALL" in change else 1)
+
+
 CHANGES = [
     "actor = 'ben'",
     "at = at + interval '1 microsecond'",

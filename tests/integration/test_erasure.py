@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
@@ -19,7 +19,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from pipeline.audit.checking import Breach
+from pipeline.audit.actions import Action
+from pipeline.audit.breach import Breach
+from pipeline.audit.entry import AuditEntry
 from pipeline.codes import ReasonCode
 from pipeline.erasure.again import erase_again, log_line, standing
 from pipeline.erasure.erase import Erased, erase_person, forget_now, receipt_of
@@ -28,6 +30,7 @@ from pipeline.errors import BadInput, BadMessage, Conflict, NotFound
 from pipeline.identity.ids import Id
 from pipeline.ids import new_id
 from pipeline.joining import join_profiles
+from pipeline.store.audit import write_audit
 from pipeline.stream.publish import Outgoing
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.rollback import rollback_merge
@@ -35,7 +38,7 @@ from pipeline.unmerge.taking_out import take_out
 from pipeline.verify.verification import verify
 from tests.integration.test_answers import RULES, doubt, home_of
 from tests.integration.test_unmerge import CARD, MAIL, PHONE, all_of_it, chain, merges, record
-from tests.support.audit import AuditLog
+from tests.support.audit import AuditLog, tamper
 from tests.support.letters import Letterbox
 from tests.support.people import model, narrow, ring
 from tests.support.pipeline import EventIn, StagesOnPostgres, event
@@ -486,6 +489,41 @@ def test_a_customer_is_forgotten_from_the_command_line(stages: StagesOnPostgres,
     receipt.write_bytes(receipt.read_bytes().replace(b"request 17", b"request 18"))
     with pytest.raises(BadInput, match="signature"):
         CliRunner().invoke(app, ["erase", "verify", str(receipt)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    "named", ["nobody", "somebody else", "who was forgotten", "who was, at another time"]
+)
+def test_an_erasure_that_never_was_hides_no_change_of_the_merge_log(
+    database: str, stages: StagesOnPostgres, named: str
+) -> None:
+    """What an erasure names of the merge log may say something else since; but only a signed receipt makes it one."""
+    log = AuditLog(database)
+    gone = home_of(stages, chain_and_ben(stages))
+    erase(stages, gone)
+    log.chain()
+    assert log.verify().findings == ()
+    ((merge,),) = stages.rows("SELECT merge_log_id FROM identity_merge_log ORDER BY 1 LIMIT 1")
+    tamper(database, f"UPDATE identity_merge_log SET reason = 'another' WHERE merge_log_id = '{merge}'")
+    assert {f.breach for f in log.verify().findings} == {Breach.MERGE_LOG}
+    profiles = {"nobody": [], "somebody else": [new_id()]}.get(named, [gone])
+    at = NOW + timedelta(hours=1) if named == "who was, at another time" else NOW
+    with log.database.transaction() as tx:
+        names = [o for (o,) in tx.rows("told_with", {"objects": [f"merge_log:{merge}"]})]
+        write_audit(tx, AuditEntry(Action.CUSTOMER_ERASED, "officer", at, profiles, names))
+    log.chain()
+    (found,) = log.verify().findings
+    assert (found.breach, found.seq) == (Breach.ERASURE, log.chain().seq)
+    tamper(database, "UPDATE erasure SET receipt = 'x'")
+    assert [f.breach for f in log.verify().findings] == [Breach.ERASURE] * 2
+    log.close()
+
+
+def chain_and_ben(stages: StagesOnPostgres) -> int:
+    """A chain of merges, and a customer of one event whose number is returned."""
+    chain(stages)
+    stages.send(event(90, {"email": "carla@mailbox.net"}))
+    return 90
 
 
 def test_the_audit_log_tells_of_it_and_still_holds(database: str, stages: StagesOnPostgres) -> None:

@@ -114,6 +114,26 @@ SELECT l.merge_log_id FROM identity_merge_log l
 WHERE NOT EXISTS (SELECT FROM told t WHERE t.merge_log_id = l.merge_log_id)
 ORDER BY l.merge_log_id LIMIT %s
 
+-- name: erasures_told
+-- Entries that tell of an erasure, with their places in the chain, and the receipt of whom they name, if there is one.
+SELECT e.entry_id, c.seq, e.at, e.profiles, r.receipt
+FROM audit_entry e LEFT JOIN audit_chain c USING (entry_id)
+LEFT JOIN erased_profile p ON p.profile_id = e.profiles[1] LEFT JOIN erasure r USING (erasure_id)
+WHERE e.action = 'customer.erased'
+ORDER BY e.entry_id
+
+-- name: guards_off
+-- Triggers that keep these tables from being changed, and are not there or stop nobody.
+SELECT g.name FROM (VALUES
+    ('audit_entry', 'audit_entry_immutable'), ('audit_entry', 'audit_entry_no_truncate'),
+    ('audit_chain', 'audit_chain_immutable'), ('audit_chain', 'audit_chain_no_truncate'),
+    ('audit_unchained', 'audit_unchained_immutable'), ('audit_unchained', 'audit_unchained_no_truncate'),
+    ('erasure', 'erasure_immutable'), ('erasure', 'erasure_no_truncate')) g (guarded, name)
+WHERE NOT EXISTS (
+    SELECT FROM pg_trigger t WHERE t.tgrelid = to_regclass('public.' || g.guarded) AND t.tgname = g.name
+      AND t.tgenabled IN ('O', 'A') AND t.tgfoid = to_regproc('public.refuse_change'))
+ORDER BY g.name
+
 -- name: read_audit
 -- Entries in front of one, the newest first, with their places in the chain; those of an actor, of actions, about
 -- something, and from a time on, where given. `before` null: from the newest on.
