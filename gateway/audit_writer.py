@@ -6,8 +6,13 @@ the thread.
 
 from __future__ import annotations
 
+import asyncio
+import os
+import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import LiteralString
 
 from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import TupleRow
@@ -20,6 +25,8 @@ _UNUSED_S = 0.01
 """Whether a connection that was not used for so long is still there is asked first. What was sent and not answered may
 have been committed, and is not sent again, so that nothing is told twice."""
 _OPTIONS = "-c statement_timeout=5s"
+_PATIENCE_S = 6.0
+"""Longer than Postgres has for a statement: of a connection that is silent by then nothing is to be expected."""
 
 
 class AuditWriter:
@@ -34,19 +41,26 @@ class AuditWriter:
         """Once it returns they are committed. Raises StoreUnavailable, psycopg.Error: they are not, or nobody knows."""
         with translated():
             connection = await self._connected()
-            try:
-                await connection.execute(sql("insert_audit_entries"), (as_json(entries),))
-            except OperationalError:
-                await self.close()
-                raise
+            await self._run(connection, sql("insert_audit_entries"), as_json(entries))
         self._used_at = time.monotonic()
+
+    async def _run(
+        self, connection: AsyncConnection[TupleRow], query: LiteralString, *parameters: object
+    ) -> None:
+        """Closes a connection that fails, or says nothing for so long."""
+        ending = asyncio.get_running_loop().call_later(_PATIENCE_S, _end, connection)
+        try:
+            await connection.execute(query, parameters)
+        except OperationalError:
+            await self.close()
+            raise
+        finally:
+            ending.cancel()
 
     async def _connected(self) -> AsyncConnection[TupleRow]:
         if self._connection is not None and time.monotonic() - self._used_at > _UNUSED_S:
-            try:
-                await self._connection.execute("SELECT 1")
-            except OperationalError:
-                await self.close()
+            with suppress(OperationalError):
+                await self._run(self._connection, "SELECT 1")
         if self._connection is None:
             self._connection = await AsyncConnection.connect(
                 self._dsn,
@@ -63,3 +77,9 @@ class AuditWriter:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+
+
+def _end(connection: AsyncConnection[TupleRow]) -> None:
+    """End it as if the server had. Who waits for its answer could not be cancelled: that would wait for it as well."""
+    with suppress(OSError, OperationalError), socket.socket(fileno=os.dup(connection.fileno())) as silent:
+        silent.shutdown(socket.SHUT_RDWR)

@@ -37,10 +37,12 @@ class Gathering(Generic[Asked, Got]):
         return await answer
 
     async def _go_on(self) -> None:
-        """Until nobody waits."""
+        """Until nobody waits. For who has gone nothing is done."""
         while self._waiting:
-            some, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            await self._together(some)
+            waiting = [one for one in self._waiting if not one[1].done()]
+            some, self._waiting = waiting[: self._most], waiting[self._most :]
+            if some:
+                await self._together(some)
         self._going = None
 
     async def _together(self, some: Sequence[tuple[Asked, asyncio.Future[Got]]]) -> None:

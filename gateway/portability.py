@@ -40,9 +40,13 @@ async def get_export(request: Request, profile_id: UUID) -> StreamingResponse:
     """
     ports = ports_of(request)
     led = await led_to(ports.store, profile_id)
-    await tell_exported(request, led.profile_id)
     pieces = ports.export(Id(led.profile_id.bytes), caller_of(request).actor)
     first = await asyncio.to_thread(next, pieces)  # an error becomes an answer of its own until here
+    try:
+        await tell_exported(request, led.profile_id)
+    except BaseException:
+        await asyncio.to_thread(pieces.close)  # nobody reads the rest, and somebody waits for the room
+        raise
     return StreamingResponse(_with(first, pieces), media_type="application/json")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -101,7 +101,7 @@ class Steward(Protocol):
 class Export(Protocol):
     """All that is known of one person, as pieces of one document; blocks. Raises NotFound, StoreUnavailable."""
 
-    def __call__(self, profile: Id, actor: str) -> Iterator[bytes]:
+    def __call__(self, profile: Id, actor: str) -> Generator[bytes, None, None]:
         """The document of a profile that stands, asked for by `actor`."""
 
 

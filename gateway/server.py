@@ -7,7 +7,7 @@ import contextlib
 import gc
 import signal
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -212,7 +212,7 @@ class Exports:
         self._with = ring, codec, policy
         self._free = threading.BoundedSemaphore(MOST_EXPORTS)
 
-    def __call__(self, profile: Id, actor: str) -> Iterator[bytes]:
+    def __call__(self, profile: Id, actor: str) -> Generator[bytes, None, None]:
         """As Export says. Raises ReadersBusy with the first piece."""
         if not self._free.acquire(blocking=False):
             raise ReadersBusy(f"{MOST_EXPORTS} others are given all that is known of somebody; try again")

@@ -10,13 +10,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from structlog.testing import capture_logs
 
+from faults.proxy import Proxies
 from gateway import audit_log, audit_writer
+from gateway.audit_writer import AuditWriter
+from gateway.server import MOST_EXPORTS
+from pipeline.errors import StoreUnavailable
 from tests.integration.test_answers import home_of
 from tests.support.audit import AuditLog, tamper
+from tests.support.audit import told as entry
 from tests.support.gateway import gateway_over
 from tests.support.pipeline import StagesOnPostgres, event
+from tests.support.processes import free_port
 
 MAIL, PHONE = "anna@postbox.io", "+14155550101"
 HOME = {"address": "12 Oak Street", "city": "Albany", "postcode": "12201"}
@@ -126,6 +133,35 @@ async def test_it_is_told_who_was_given_all_that_is_known(
     answer = await client.get(f"/v1/profiles/{anna}/export", headers=given)
     assert shows_any(answer)
     assert told(log, "r-1") == [("customer.exported", [str(anna)])]
+
+
+async def test_what_was_not_given_is_not_told(
+    database: str,
+    stages: StagesOnPostgres,
+    log: AuditLog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.server.MOST_EXPORTS", 0)
+    async with gateway_over(database, tmp_path, monkeypatch) as client:
+        answer = await client.get(f"/v1/profiles/{home_of(stages, 1)}/export")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "UNAVAILABLE")
+    assert "customer.exported" not in log.actions()
+
+
+async def test_all_that_is_known_is_not_given_untold(
+    client: httpx.AsyncClient, stages: StagesOnPostgres, log: AuditLog
+) -> None:
+    """And who asked in vain takes nobody's place."""
+    tamper(log.dsn, "ALTER TABLE audit_entry ADD CONSTRAINT shut CHECK (at < '2000-01-01') NOT VALID")
+    path = f"/v1/profiles/{home_of(stages, 1)}/export"
+    for _ in range(MOST_EXPORTS + 1):
+        answer = await client.get(path)
+        assert answer.status_code == 503
+        assert "audit log" in answer.json()["error"]["message"]
+        assert not shows_any(answer)
+    tamper(log.dsn, "ALTER TABLE audit_entry DROP CONSTRAINT shut")
+    assert (await client.get(path)).status_code == 200
 
 
 async def test_what_names_nobody_is_not_told(
@@ -292,3 +328,25 @@ async def test_what_may_have_been_told_is_not_told_again(
     assert told(log, "r-1") == []
     assert (await client.get(anna, headers={"X-Request-ID": "r-2"})).status_code == 200
     assert len(told(log, "r-2")) == 1
+
+
+async def test_a_connection_that_is_silent_is_given_up(
+    log: AuditLog, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither end closes it, as where a machine is gone: no timeout of the server's helps."""
+    monkeypatch.setattr(audit_writer, "_PATIENCE_S", 0.3)
+    parts = conninfo_to_dict(database)
+    with Proxies({"postgres": (port := free_port())}) as proxies:
+        proxy = proxies["postgres"]
+        proxy.target = int(parts["port"] or 5432)
+        write = AuditWriter(make_conninfo(**{**parts, "host": "127.0.0.1", "port": port}))
+        await write([entry(1)])
+        for unused_s in (60.0, 0.0):  # the entries are sent, or it is asked first whether it is there
+            monkeypatch.setattr(audit_writer, "_UNUSED_S", unused_s)
+            with proxy.stalled():
+                with pytest.raises(StoreUnavailable):
+                    await asyncio.wait_for(write([entry(2)]), 20)
+                proxy.cut()
+            await write([entry(3)])
+        await write.close()
+    assert [details["number"] for *_, details in log.told("customer.read")] == [1, 3, 3]

@@ -147,6 +147,6 @@ def test_so_many_are_given_at_once_and_a_reader_that_goes_makes_room(
     assert all(next(pieces) for pieces in reading)
     with pytest.raises(ReadersBusy):
         next(exports(profile, "officer"))
-    reading[0].close()  # type: ignore[attr-defined]
+    reading[0].close()
     assert orjson.loads(b"".join(exports(profile, "officer")))["format"] == FORMAT
     assert orjson.loads(b"".join(exports(profile, "officer")))["format"] == FORMAT

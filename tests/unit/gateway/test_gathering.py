@@ -66,6 +66,21 @@ async def test_who_has_gone_holds_up_nobody() -> None:
     assert await gathering.ask(3) == 30
 
 
+async def test_for_who_has_gone_before_nothing_is_asked() -> None:
+    server = Server()
+    gathering = Gathering(server, 2)
+    first = await gathered(gathering, 1)
+    await asyncio.sleep(0)
+    gone, stays, goes_too = await gathered(gathering, 2, 3, 4)
+    gone.cancel()
+    goes_too.cancel()
+    server.goes_on.set()
+    assert await asyncio.gather(*first, stays) == [10, 30]
+    assert server.asked == [[1], [3]]
+    assert await gathering.ask(5) == 50
+    await gathering.close()
+
+
 async def test_it_ends_once_all_are_answered() -> None:
     server = Server()
     gathering = Gathering(server, 1)
