@@ -81,26 +81,19 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the chain as it stands, to be checked anywhere by `audit verify FILE --public-key`."""
-    import sys
-    from contextlib import ExitStack
     from datetime import UTC, datetime
 
     import orjson
 
+    from cli.files import STDOUT, written
     from pipeline.audit.export import export
     from pipeline.privacy.keyring import load_key_ring
 
     settings = _settings()
-    to_stdout = str(out) == "-"
-    with ExitStack() as stack:
-        database = stack.enter_context(_database(settings))
+    to_stdout = out == STDOUT
+    with _database(settings) as database, written(out) as file:
         signer = load_key_ring(settings).audit_signer
-        # an earlier export under this name stays until this one is whole
-        draft = out.with_name(f"{out.name}.part")
-        file = sys.stdout.buffer if to_stdout else stack.enter_context(draft.open("wb"))
         count, head = export(database, signer, file, datetime.now(UTC), after)
-    if not to_stdout:
-        draft.replace(out)
     if as_json:
         told = {"entries": count, "out": str(out), "head": str(head)}
         typer.echo(orjson.dumps(told).decode(), err=to_stdout)

@@ -25,11 +25,11 @@ def export(
     event that names nobody stands alone, under its event id.
     """
     import csv
+    import io
     import json
-    import sys
-    from contextlib import ExitStack
     from datetime import UTC, datetime
 
+    from cli.files import STDOUT, written
     from cli.progress import counted
     from infra.addresses import effective_settings
     from pipeline.audit.actions import Action
@@ -38,23 +38,23 @@ def export(
     from pipeline.store.database import Database
 
     settings = effective_settings()
-    count = 0
-    with ExitStack() as stack:
-        database = stack.enter_context(Database(settings.postgres_dsn.get_secret_value(), "export"))
+    count, to_stdout = 0, out == STDOUT
+    with Database(settings.postgres_dsn.get_secret_value(), "export") as database, written(out) as file:
         told = {"sources": source} if source else {}
         with database.transaction() as tx:
             now = datetime.now(UTC)
             write_audit(tx, AuditEntry(Action.CUSTOMERS_EXPORTED, actor, now, reason=reason, details=told))
-        to_stdout = str(out) == "-"
-        file = sys.stdout if to_stdout else stack.enter_context(out.open("w", newline="", encoding="utf-8"))
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("record_id", "profile_id"))
-        tx = stack.enter_context(database.transaction())
-        for record_id, profile_id in counted(
-            tx.stream("clusters", {"sources": source or None}), "records", quiet=as_json or to_stdout
-        ):
-            writer.writerow((record_id, profile_id))
-            count += 1
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        try:
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(("record_id", "profile_id"))
+            with database.transaction() as tx:
+                rows = tx.stream("clusters", {"sources": source or None})
+                for record_id, profile_id in counted(rows, "records", quiet=as_json or to_stdout):
+                    writer.writerow((record_id, profile_id))
+                    count += 1
+        finally:
+            text.detach()
     if as_json:
         typer.echo(json.dumps({"records": count, "out": str(out)}), err=to_stdout)
     elif not to_stdout:

@@ -18,10 +18,9 @@ def export_person(
     reason: Annotated[str | None, typer.Option(help="Why; kept in the audit log. Name nobody in it.")] = None,
 ) -> None:
     """Write everything that is known of a customer as one JSON document, in the clear: keep it as such."""
-    import os
-    import sys
     from datetime import UTC, datetime
 
+    from cli.files import written
     from infra.addresses import effective_settings
     from pipeline.audit.actions import Action
     from pipeline.audit.entry import AuditEntry
@@ -34,24 +33,18 @@ def export_person(
     from schemas.codec import load_codec
 
     settings = effective_settings()
-    with Database(settings.postgres_dsn.get_secret_value(), "export-person") as database:
+    dsn, asked = settings.postgres_dsn.get_secret_value(), Id(profile_id.bytes)
+    with Database(dsn, "export-person") as database:
         now = datetime.now(UTC)
         by = Exporting(
             database, load_key_ring(settings), load_codec(settings), load_policy(settings), actor, now
         )
-        pieces = person_export(by, Id(profile_id.bytes))
+        pieces = person_export(by, asked)
         first = next(pieces)
-        with (
-            Database(settings.postgres_dsn.get_secret_value(), "export-person") as telling,
-            telling.transaction() as tx,
-        ):
-            write_audit(
-                tx, AuditEntry(Action.CUSTOMER_EXPORTED, actor, now, [Id(profile_id.bytes)], reason=reason)
-            )
-        if str(out) == "-":
-            sys.stdout.buffer.write(first)
-            sys.stdout.buffer.writelines(pieces)
-            return
-        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with written(out) as file:
+            with Database(dsn, "export-person") as telling, telling.transaction() as tx:
+                led = tx.row("survivors", ([asked],))
+                about = [asked] if led is None else [asked, led[1]]
+                write_audit(tx, AuditEntry(Action.CUSTOMER_EXPORTED, actor, now, about, reason=reason))
             file.write(first)
             file.writelines(pieces)

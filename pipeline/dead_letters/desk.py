@@ -104,7 +104,8 @@ class Desk:
         """One letter, its message to be looked at by the actor. Raises NotFound."""
         with self._database.transaction() as tx:
             shown = self._shown(tx, letter_id)
-            self._tell(tx, Action.DEAD_LETTER_READ, [letter_id], actor, None, occasion)
+            if shown.message is not None:
+                self._tell(tx, Action.DEAD_LETTER_READ, [letter_id], actor, None, occasion)
         return shown
 
     def _shown(self, tx: Transaction, letter_id: Id) -> ShownLetter:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pipeline.audit.actions import Action
 from pipeline.audit.entry import UNTOLD, AuditEntry, Occasion, named
@@ -45,6 +45,16 @@ class Added:
 
     webhook: Webhook
     secret: str = field(repr=False)
+
+
+class _Stood(NamedTuple):
+    """What a change met; `counted`: deliveries that had failed, which who enables it forgets."""
+
+    url: str
+    types: Sequence[str]
+    description: str
+    enabled: bool
+    counted: bool
 
 
 class WebhookDesk:
@@ -143,12 +153,20 @@ class WebhookDesk:
             row = tx.row("change_webhook", parameters)
             if row is None:
                 raise missing(webhook_id)
-            before = Wanted(frozenset(map(ChangeType, row[0])))
+            stood = _Stood(*row)
+            before = Wanted(frozenset(map(ChangeType, stood.types)))
             self._move(tx, webhook_id, before, wanted or before, begin)
-            given = {"host": host, "types": parameters["types"], "enabled": enabled, "from": begin}
-            changed = {name: value for name, value in given.items() if value is not None}
-            changed |= {} if description is None else {"description": True}
-            self._tell(tx, Action.WEBHOOK_CHANGED, webhook_id, actor, occasion, **changed)
+            changed: dict[str, object] = {} if begin is None else {"from": begin}
+            if url not in (None, stood.url):
+                changed["host"] = host
+            if wanted not in (None, before):
+                changed["types"] = parameters["types"]
+            if description not in (None, stood.description):
+                changed["description"] = True
+            if enabled not in (None, stood.enabled) or (enabled and stood.counted):
+                changed["enabled"] = enabled
+            if changed:
+                self._tell(tx, Action.WEBHOOK_CHANGED, webhook_id, actor, occasion, **changed)
             return read_webhook(tx, webhook_id)
 
     def _move(

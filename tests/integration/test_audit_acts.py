@@ -17,7 +17,7 @@ from cli.main import app
 from infra.migrate import migrate
 from pipeline.answer import Answer
 from pipeline.audit.breach import Breach
-from pipeline.errors import Conflict, NotFound
+from pipeline.errors import BadInput, Conflict, NotFound
 from pipeline.ids import new_id
 from pipeline.store.configurations import InForce
 from pipeline.store.pauses import pause_stage, resume_stage
@@ -295,6 +295,8 @@ async def test_what_is_done_with_dead_letters_is_told(
         await client.post("/v1/dead-letters:replay", json={"ids": [mended, other]})
         await client.post(f"/v1/dead-letters/{mended}/replay", json={})
         await client.post("/v1/dead-letters:drop", json={"choose": {}, "reason": "a test", "actor": "ann"})
+        gone = await client.get(f"/v1/dead-letters/{other}")
+        assert gone.json()["message"] is None
     told = [
         (action, actor, objects, reason, details)
         for action, actor, objects, reason, details in audit.rows(
@@ -315,6 +317,28 @@ async def test_what_is_done_with_dead_letters_is_told(
     assert sorted(dropped[2]) == sorted(f"dead_letter:{i}" for i in letters if i != mended)
     assert "4155552671" not in str(audit.rows("SELECT audit_entry::text FROM audit_entry"))
     holds(audit)
+
+
+def test_what_changes_nothing_of_a_webhook_is_not_told(audit: AuditLog, database: str) -> None:
+    kept = Kept(database)
+    found = kept.desk.found(kept.id)
+
+    def change(**given: object) -> list[object]:
+        """What the log tells of it."""
+        before = len(audit.told("webhook.changed"))
+        kept.desk.change(kept.id, actor="ann", **given)  # type: ignore[arg-type]
+        return [details for *_, details in audit.told("webhook.changed")][before:]
+
+    same = {"url": found.url, "types": found.types, "description": found.description, "enabled": True}
+    assert change() == []
+    assert change(**same) == []
+    assert change(**same | {"types": found.types[1:]}) == [{"types": sorted(found.types[1:])}]
+    assert change(begin="latest") == [{"from": "latest"}]
+    audit.rows("UPDATE webhook SET dead_in_a_row = 1 RETURNING 1")
+    assert change(enabled=True) == [{"enabled": True}], "what failed is tried anew"
+    assert change(enabled=True) == []
+    assert change(enabled=False) == [{"enabled": False}]
+    assert change(enabled=False) == []
 
 
 def test_a_stage_that_is_resumed_is_told(audit: AuditLog) -> None:
@@ -383,6 +407,9 @@ def test_who_has_customers_exported_is_told(
 ) -> None:
     stages.send(event(1, {"email": "ann@mailbox.net"}))
     out = tmp_path / "all.csv"
+    with pytest.raises(BadInput, match="cannot be written"):
+        command("export", "--out", str(tmp_path / "none" / "all.csv"))
+    assert audit.told("customers.exported") == []
     command("export", "--out", str(out), "--source", "web", "--actor", "ann", "--reason", "audit 2026")
     ((actor, profiles, objects, reason, _, details),) = audit.told("customers.exported")
     assert (actor, profiles, objects, reason) == ("ann", [], [], "audit 2026")

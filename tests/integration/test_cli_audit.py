@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -144,6 +145,8 @@ def test_an_export_that_comes_to_nothing_leaves_the_one_before(log: AuditLog, tm
     with pytest.raises(NotFound, match="nothing is chained behind 1"):
         run("export", "--out", str(out), "--after", "1")
     assert out.read_bytes() == before
+    assert list(tmp_path.glob("*.part")) == []
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
 
 def test_entries_are_listed(log: AuditLog) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -22,6 +23,7 @@ from pipeline.settings import Settings
 from schemas.topics import topics
 from tests.integration.test_answers import RULES, home_of
 from tests.integration.test_unmerge import chain, merges
+from tests.support.audit import AuditLog
 from tests.support.people import ring
 from tests.support.pipeline import StagesOnPostgres, event
 
@@ -135,6 +137,23 @@ def test_it_is_written_for_its_owner_alone(stages: StagesOnPostgres, tmp_path: P
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     piped = CliRunner().invoke(app, ["export-person", str(home_of(stages, 1)), "--out", "-"])
     assert orjson.loads(piped.stdout_bytes)["format"] == FORMAT
+
+
+@pytest.mark.usefixtures("command_line")
+def test_it_is_told_about_whom_it_was_by_whatever_id(
+    stages: StagesOnPostgres, database: str, tmp_path: Path
+) -> None:
+    anna(stages)
+    ((merged, into),) = stages.rows(
+        "SELECT profile_id, merged_into FROM customer_profile WHERE is_merged ORDER BY 1 LIMIT 1"
+    )
+    words = ["export-person", str(merged), "--actor", "ann"]
+    with closing(AuditLog(database)) as log:
+        for out in (tmp_path / "none" / "person.json", tmp_path / "person.json"):
+            assert log.told("customer.exported") == []
+            CliRunner().invoke(app, [*words, "--out", str(out)])
+        ((actor, profiles, *_),) = log.told("customer.exported")
+    assert (actor, sorted(profiles)) == ("ann", sorted([merged, into]))
 
 
 def test_so_many_are_given_at_once_and_a_reader_that_goes_makes_room(

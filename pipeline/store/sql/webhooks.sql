@@ -27,9 +27,10 @@ INSERT INTO webhook (webhook_id, url, types, description, created_by, created_at
 VALUES (%(webhook)s, %(url)s, %(types)s::text[], %(description)s, %(actor)s, %(at)s, %(secret)s)
 
 -- name: change_webhook
--- Changes what is given. Who is enabled starts with nothing counted against it. Says what the types were before.
+-- Changes what is given. Who is enabled starts with nothing counted against it. Says what stood before, and whether anything was
+-- counted.
 WITH before AS (
-    SELECT webhook_id, types, enabled FROM webhook WHERE webhook_id = %(webhook)s FOR UPDATE
+    SELECT webhook_id, url, types, description, enabled, dead_in_a_row FROM webhook WHERE webhook_id = %(webhook)s FOR UPDATE
 ), changed AS (
     UPDATE webhook w
     SET url = coalesce(%(url)s::text, w.url), types = coalesce(%(types)s::text[], w.types),
@@ -45,8 +46,9 @@ WITH before AS (
 ), again AS (
     UPDATE webhook_delivery d SET attempts = 0, next_at = %(at)s
     FROM changed c WHERE d.webhook_id = c.webhook_id AND d.status = 'failing' AND %(enabled)s::boolean
+    RETURNING 1
 )
-SELECT types FROM before
+SELECT url, types, description, enabled, dead_in_a_row > 0 OR EXISTS (SELECT FROM again) FROM before
 
 -- name: rotate_webhook
 -- Another secret; that before stays valid for a while.
