@@ -105,9 +105,11 @@ async def list_audit(
     anything of it was changed, and `retail-brain audit export` writes what can be checked without the database."""
     ports = ports_of(request)
     asked = AskedEntries(actor, action or (), about, since, until).parameters()
-    cursors = Cursors(ports.ring, "audit", asked)
-    before = int(str(cursors.read(cursor)[0])) if cursor else None
-    rows = await ports.store.rows("read_audit", {**asked, "before": before, "limit": limit + 1})
+    cursors = Cursors(ports.ring, "audit by time", asked)
+    at, before = cursors.read(cursor) if cursor else (None, None)
+    place = {"before_at": at, "before": before, "limit": limit + 1}
+    rows = await ports.store.rows("read_audit", {**asked, **place})
     page = rows[:limit]
-    following = cursors.write((page[-1]["entry_id"],)) if len(rows) > limit else None
+    last = page[-1] if len(rows) > limit else None
+    following = None if last is None else cursors.write((last["at"].isoformat(), last["entry_id"]))
     return AuditPage(data=[AuditEntry.model_validate(row) for row in page], next=following)

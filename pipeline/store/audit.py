@@ -110,5 +110,5 @@ def last_head(tx: Transaction) -> tuple[int, bytes, Head | None] | None:
 
 def read_entries(tx: Transaction, asked: AskedEntries, limit: int) -> list[Mapping[str, object]]:
     """The newest entries that are asked for, each with its place in the chain. Raises BadInput."""
-    rows = tx.rows("read_audit", {**asked.parameters(), "before": None, "limit": limit})
+    rows = tx.rows("read_audit", {**asked.parameters(), "before_at": None, "before": None, "limit": limit})
     return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]

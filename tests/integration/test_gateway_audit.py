@@ -110,6 +110,31 @@ async def test_pages_are_not_moved_by_what_comes(client: httpx.AsyncClient, log:
     assert other.status_code == 400
 
 
+async def test_entries_come_by_their_time_however_late_they_were_written(
+    client: httpx.AsyncClient, log: AuditLog
+) -> None:
+    """Of one time the later written first; page by page no other than all at once."""
+    with log.database.transaction() as tx:
+        for hours in (-1, 2, 0):
+            write_audit(tx, AuditEntry(Action.STAGE_RESUMED, f"{hours}", AT + timedelta(hours=hours)))
+    everything = [entry["actor"] for entry in await listed(client)]
+    assert everything == ["2", "ann", "0", *["shop-app"] * 5, "-1"]
+    paged: list[Json] = []
+    cursor: str | None = None
+    while cursor is not None or not paged:
+        page = (await client.get("/v1/audit", params={"limit": 2, "cursor": cursor or ""})).json()
+        paged += page["data"]
+        cursor = page["next"]
+    assert paged == await listed(client)
+
+
+async def test_an_entry_of_no_time_keeps_nobody_from_reading_the_others(
+    client: httpx.AsyncClient, log: AuditLog, database: str
+) -> None:
+    tamper(database, "UPDATE audit_entry SET at = 'infinity' WHERE actor = 'ann'")
+    assert numbers(await listed(client)) == [5, 4, 3, 2, 1]
+
+
 async def test_it_has_a_scope_of_its_own(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,12 +135,13 @@ WHERE NOT EXISTS (
 ORDER BY g.name
 
 -- name: read_audit
--- Entries in front of one, the newest first, with their places in the chain; those of an actor, of actions, about
--- something, and from a time on, where given. `before` null: from the newest on.
+-- Entries before a place, the newest first, with their places in the chain; those of an actor, of actions, about something, and from
+-- a time on, where given. `before` null: from the newest on. One of no time is for `verify` to tell of. What is about something is sorted, however few are wanted: the planner
+-- takes ids to be more frequent than they are, and would walk through the log by time until it had met as many.
 SELECT e.entry_id, e.at, e.actor, e.action, e.profiles, e.objects, e.reason, e.request_id, e.api_key, e.api_key_id,
        e.details, c.seq, encode(c.hash, 'hex') AS hash
 FROM audit_entry e LEFT JOIN audit_chain c USING (entry_id)
-WHERE (%(before)s::bigint IS NULL OR e.entry_id < %(before)s)
+WHERE isfinite(e.at) AND (%(before)s::bigint IS NULL OR (e.at, e.entry_id) < (%(before_at)s::timestamptz, %(before)s))
   AND (%(actor)s::text IS NULL OR e.actor = %(actor)s)
   AND (%(actions)s::text[] IS NULL OR e.action = ANY(%(actions)s))
   AND (%(profile)s::uuid IS NULL OR (e.profiles <> '{}' AND e.profiles @> ARRAY[%(profile)s::uuid])
@@ -149,4 +150,4 @@ WHERE (%(before)s::bigint IS NULL OR e.entry_id < %(before)s)
        OR (e.objects <> '{}' AND e.objects && %(objects)s::text[]))
   AND (%(since)s::timestamptz IS NULL OR e.at >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR e.at < %(until)s)
-ORDER BY e.entry_id DESC LIMIT %(limit)s
+ORDER BY CASE WHEN %(objects)s::text[] IS NULL THEN e.at END DESC, e.at + interval '0' DESC, e.entry_id DESC LIMIT %(limit)s

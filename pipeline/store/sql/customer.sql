@@ -146,7 +146,7 @@ WITH RECURSIVE lineage(profile_id) AS (
     SELECT p.profile_id FROM lineage l JOIN customer_profile p ON p.merged_into = l.profile_id AND p.is_merged
 ), found AS (
     SELECT a.*, lpad(to_hex(a.action_id), 32, '0')::uuid AS place FROM steward_action a
-    WHERE a.profiles && ARRAY(SELECT profile_id FROM lineage) AND a.act IN ('assign', 'skip')
+    WHERE a.profiles <> '{}' AND a.profiles && ARRAY(SELECT profile_id FROM lineage) AND a.act IN ('assign', 'skip')
 )
 SELECT f.place AS action_id, f.acted_at AS at, CASE f.act WHEN 'assign' THEN 'review_assigned' ELSE 'review_skipped' END AS kind,
        f.review_id, q.kind AS review_kind, f.actor, f.reason, f.details ->> 'assigned_to' AS assigned_to,
