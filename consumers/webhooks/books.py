@@ -9,12 +9,15 @@ from typing import NoReturn
 
 from consumers.webhooks.threads import Threads
 from pipeline import metrics
+from pipeline.audit.actions import Action
+from pipeline.audit.entry import AuditEntry, named
 from pipeline.changes.change import Change, Place
 from pipeline.errors import PositionFenced, RetryLater
 from pipeline.identity.ids import Id
 from pipeline.ids import new_id
 from pipeline.log import get_logger
 from pipeline.settings import Settings
+from pipeline.store.audit import write_audit
 from pipeline.store.database import Transaction
 from pipeline.store.webhooks import Replay, note_delivery, note_replay, stage_of
 from pipeline.stream.backoff import Backoff
@@ -89,8 +92,13 @@ class Books:
 
     async def disable(self, reason: str) -> NoReturn:
         """Deliver no more until somebody enables it. Raises Disabled."""
-        parameters = {"webhook": self._webhook_id, "reason": reason, "at": datetime.now(UTC)}
-        await self._stands(lambda tx: tx.run("disable_webhook", parameters))
+        now = datetime.now(UTC)
+
+        def write(tx: Transaction) -> None:
+            if tx.run("disable_webhook", {"webhook": self._webhook_id, "reason": reason, "at": now}):
+                self._tell_disabled(tx, now)
+
+        await self._stands(write)
         self._say_disabled(reason)
         raise Disabled
 
@@ -121,7 +129,18 @@ class Books:
             "reason": self._reason(outcome),
         }
         row = tx.row("note_dead", parameters)
-        return row is not None and bool(row[0])
+        disabled = row is not None and bool(row[0])
+        if disabled:
+            self._tell_disabled(tx, at)
+        return disabled
+
+    def _tell_disabled(self, tx: Transaction, at: datetime) -> None:
+        """In the audit log; why is told by the webhook, as receivers have a say in it."""
+        objects = named("webhook", self._webhook_id)
+        write_audit(
+            tx,
+            AuditEntry(Action.WEBHOOK_CHANGED, "webhooks", at, objects=objects, details={"enabled": False}),
+        )
 
     def _reason(self, outcome: Outcome) -> str:
         if outcome.gone:

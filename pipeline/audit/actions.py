@@ -40,6 +40,7 @@ class Action(StrEnum):
     DEAD_LETTER_EDITED = "dead_letter.edited"
     DEAD_LETTER_REPLAYED = "dead_letter.replayed"
     DEAD_LETTER_DROPPED = "dead_letter.dropped"
+    STAGE_PAUSED = "stage.paused"
     STAGE_RESUMED = "stage.resumed"
     CONFIGURATION_IN_FORCE = "configuration.in_force"
     REPLAY_ACTIVATED = "replay.activated"
@@ -76,12 +77,14 @@ MEANINGS: Mapping[Action, str] = {
     Action.API_KEY_ROTATED: "An API key got another secret. `details`: until when the one before opens.",
     Action.API_KEY_REVOKED: "An API key was ended for good.",
     Action.WEBHOOK_ADDED: "A webhook was added. `details`: its host and types.",
-    Action.WEBHOOK_CHANGED: "A webhook was changed. `details`: what of it, and its host where that is new.",
+    Action.WEBHOOK_CHANGED: "A webhook was changed, or disabled by the house (actor `webhooks`). `details`: what of "
+    "it, and its host where that is new.",
     Action.WEBHOOK_ROTATED: "A webhook got another secret.",
     Action.WEBHOOK_REMOVED: "A webhook was removed.",
     Action.DEAD_LETTER_EDITED: "A dead letter was mended. `details`: the fields, never their values.",
     Action.DEAD_LETTER_REPLAYED: "Dead letters were replayed.",
     Action.DEAD_LETTER_DROPPED: "Dead letters were dropped: their data keys were destroyed.",
+    Action.STAGE_PAUSED: "A stage paused itself: too much would have become dead letters.",
     Action.STAGE_RESUMED: "A paused stage was let go on.",
     Action.CONFIGURATION_IN_FORCE: "A stage began to decide by another model or policy.",
     Action.REPLAY_ACTIVATED: "What a replay came to was put in force. `details`: its plan and counts.",

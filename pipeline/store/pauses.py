@@ -27,7 +27,9 @@ class Pause:
 
 def pause_stage(tx: Transaction, stage: str, reason: str, at: datetime) -> None:
     """Every worker of the stage handles nothing from now on; where it is paused already nothing changes."""
-    tx.run("pause_stage", {"stage": stage, "since": at, "reason": reason})
+    if tx.run("pause_stage", {"stage": stage, "since": at, "reason": reason}):
+        objects = named("stage", stage)
+        write_audit(tx, AuditEntry(Action.STAGE_PAUSED, stage, at, objects=objects, reason=reason))
 
 
 def open_pauses(tx: Transaction) -> tuple[Pause, ...]:

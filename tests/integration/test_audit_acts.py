@@ -341,14 +341,18 @@ def test_what_changes_nothing_of_a_webhook_is_not_told(audit: AuditLog, database
     assert change(enabled=False) == []
 
 
-def test_a_stage_that_is_resumed_is_told(audit: AuditLog) -> None:
+def test_a_stage_that_pauses_and_is_resumed_is_told(audit: AuditLog) -> None:
     with audit.database.transaction() as tx:
         pause_stage(tx, "normalize", "too many dead letters", NOW)
+        pause_stage(tx, "normalize", "another worker found so too", NOW)
         resume_stage(tx, "normalize", "ann", "mended", NOW)
-    assert audit.told() == [("ann", [], ["stage:normalize"], "mended", None, {})]
+    assert audit.told() == [
+        ("normalize", [], ["stage:normalize"], "too many dead letters", None, {}),
+        ("ann", [], ["stage:normalize"], "mended", None, {}),
+    ]
     with pytest.raises(Conflict), audit.database.transaction() as tx:
         resume_stage(tx, "normalize", "ann", "mended", NOW)
-    assert audit.actions() == ["stage.resumed"]
+    assert audit.actions() == ["stage.paused", "stage.resumed"]
 
 
 def test_a_replay_is_told_when_it_is_put_in_force(audit: AuditLog, database: str) -> None:
@@ -386,9 +390,9 @@ def test_a_replay_is_told_when_it_is_put_in_force(audit: AuditLog, database: str
 def test_an_act_that_cannot_be_told_is_not_done(
     stages: StagesOnPostgres, audit: AuditLog, database: str
 ) -> None:
-    tamper(database, "ALTER TABLE audit_entry ADD CONSTRAINT shut CHECK (actor = 'nobody') NOT VALID")
     with audit.database.transaction() as tx:
         pause_stage(tx, "normalize", "too many dead letters", NOW)
+    tamper(database, "ALTER TABLE audit_entry ADD CONSTRAINT shut CHECK (actor = 'nobody') NOT VALID")
     with pytest.raises(psycopg.errors.CheckViolation), audit.database.transaction() as tx:
         resume_stage(tx, "normalize", "ann", "mended", NOW)
     assert stages.rows("SELECT resumed_at FROM stage_pause") == [(None,)]

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from pipeline.settings import Settings
+from tests.support.audit import AuditLog
 from tests.support.changes import Teller, expire, held
 from tests.support.processes import gateway
 from tests.support.receiver import Got, Handler, Receiver, break_off, drip, flood, hang, receiving, verified
@@ -247,6 +248,13 @@ def test_what_a_receiver_lost_is_replayed(
         teller.tell(1)
         eventually(lambda: not webhook(client, webhook_id)["enabled"])
         assert "410" in str(webhook(client, webhook_id)["disabled_reason"])
+        with closing(AuditLog(told.postgres_dsn.get_secret_value())) as log:
+            (changed,) = log.told("webhook.changed")
+        assert (changed[0], changed[2], changed[-1]) == (
+            "webhooks",
+            [f"webhook:{webhook_id}"],
+            {"enabled": False},
+        )
         refused = client.post(f"/v1/webhooks/{webhook_id}/deliveries:replay", json={})
         assert refused.status_code == 409
 
