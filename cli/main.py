@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import api_keys, audit, constraints, dlq, erase, merge, review, servers, stage, webhooks
+from cli import api_keys, audit, constraints, dlq, erase, keys, merge, review, servers, stage, webhooks
 from cli.demo import demo
 from cli.explain import explain
 from cli.export import export
@@ -62,6 +62,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(constraints.app, name="constraints")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(erase.app, name="erase")
+app.add_typer(keys.app, name="keys")
 app.add_typer(merge.app, name="merge")
 app.add_typer(review.app, name="review")
 app.add_typer(stage.app, name="stage")

@@ -44,7 +44,8 @@ class Place:
     def __init__(self, redis: Redis, ring: KeyRing, caller: str, key: str, asked: str) -> None:
         self._redis = redis
         self._ring = ring
-        named = hmac.digest(ring.current.signature, f"idempotency\n{caller}\n{key}".encode(), "sha256")
+        # an answer is found for a day, whatever is rotated meanwhile
+        named = hmac.digest(ring.naming, f"idempotency\n{caller}\n{key}".encode(), "sha256")
         self._owner = Id(named[:16])
         self._name = f"rb:once:{named.hex()}"
         self._mark = self._sealed(Answer(asked))

@@ -27,7 +27,7 @@ class Cursors:
     """The cursors of one list: `asked` is all that makes it this list."""
 
     def __init__(self, ring: KeyRing, *asked: object) -> None:
-        self._secret = ring.current.match
+        self._secret = ring.naming  # a page goes on after a rotation
         self._asked = orjson.dumps(asked, default=str, option=orjson.OPT_SORT_KEYS).decode()
 
     def write(self, place: Place) -> str:

@@ -75,8 +75,9 @@ def decided_by(records: Mapping[UUID, Opened], policy: Policy) -> dict[tuple[str
 def hashed(
     ring: KeyRing, records: Mapping[UUID, Opened], versions: frozenset[int]
 ) -> dict[tuple[str, str], Identifier]:
-    """The records' identifiers by (type, value hash in hex) under the given key versions."""
-    secrets = [ring.hash_keys(version).value for version in versions]
+    """The records' identifiers by (type, value hash in hex) under those of the given key versions that the ring holds:
+    a cache may still tell of one that was retired."""
+    secrets = [ring.hash_keys(version).value for version in versions.intersection(ring.versions)]
     return {
         (identifier.type.value, value_hash(secret, identifier).hex()): identifier
         for opened in records.values()

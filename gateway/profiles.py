@@ -18,13 +18,12 @@ from gateway.ports import Ports, ports_of
 from gateway.revealing import Reveal, tell_searched
 from gateway.rights import needs
 from gateway.rows import event_of
-from gateway.sought import canonical, invalid
+from gateway.sought import canonical, hashes_sought, invalid
 from gateway.states import view
 from gateway.survivors import led_to
 from gateway.taken import Text
 from pipeline.api_keys.scope import Scope
 from pipeline.errors import NotFound
-from pipeline.identity.hashing import value_hash
 from pipeline.identity.model import Identifier
 from pipeline.identity.normalize import MAX_VALUE
 
@@ -74,13 +73,7 @@ async def find_profiles(
         "cookie_id": cookie_id,
     }
     wanted = _canonical(ports, {name: value for name, value in given.items() if value is not None})
-    secret = ports.ring.current.value
-    search = {
-        "types": [i.type.value for i in wanted],
-        "hashes": [value_hash(secret, i) for i in wanted],
-        "wants": list(range(len(wanted))),
-        "count": len(wanted),
-    }
+    search = {**hashes_sought(ports.ring, wanted), "count": len(wanted)}
     rows = await ports.store.rows("find_profiles", {**search, **paging.window})
     total = await ports.store.rows("count_found_profiles", search)
     views: list[Profile] = []

@@ -19,13 +19,12 @@ from gateway.ports import Ports, ports_of
 from gateway.revealing import Reveal, tell_searched
 from gateway.rights import needs
 from gateway.search_models import AttributeLevel, SearchHit, SearchRequest, SearchResults
-from gateway.sought import canonical, invalid
+from gateway.sought import canonical, hashes_sought, invalid
 from gateway.states import view
 from pipeline.api_keys.scope import Scope
 from pipeline.customer.search import Match
 from pipeline.errors import BadInput, NotFound
 from pipeline.identity.blocking import match_keys
-from pipeline.identity.hashing import value_hash
 from pipeline.identity.model import CanonicalRecord
 
 router = APIRouter(prefix="/v1", tags=["profiles"], dependencies=[needs(Scope.READ)])
@@ -174,10 +173,8 @@ def _conditions(ports: Ports, body: SearchRequest) -> Conditions:
     if body.identifiers is not None and not given:
         raise invalid("identifiers", "none is named", "name at least one, such as phone")
     record = canonical(ports, "identifiers", {name: [value] for name, value in given.items()}, {})
-    secret = ports.ring.current.value
     return {
-        "types": [i.type.value for i in record.identifiers],
-        "hashes": [value_hash(secret, i) for i in record.identifiers],
+        **hashes_sought(ports.ring, record.identifiers),
         "source": None,
         "identifier_types": [],
         "last_seen_from": None,
@@ -195,7 +192,7 @@ def _person(ports: Ports, body: SearchRequest) -> CanonicalRecord:
     traits: dict[str, str] = body.person.model_dump(exclude_none=True)
     identifiers: dict[str, Sequence[str]] = {n: [traits.pop(n)] for n in ("phone", "email") if n in traits}
     record = canonical(ports, "person", identifiers, traits)
-    if not match_keys(record, ports.ring.current.match):
+    if not match_keys(record, ports.ring.naming):
         mend = "send a surname, a whole date of birth, a street with a place, a phone or an e-mail address"
         raise invalid("person", "nothing that people are found by", mend)
     return record

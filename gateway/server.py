@@ -257,7 +257,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         key_store=key_store,
         key_uses=uses,
         limiter=RedisLimiter(redis),
-        quotas=Quotas(settings, ring.current.value),
+        quotas=Quotas(settings, ring.naming),
         codec=codec,
         ring=ring,
         policy=policy,

@@ -8,8 +8,10 @@ from gateway.ports import Ports
 from gateway.values import explained
 from pipeline.codes import ReasonCode
 from pipeline.field_errors import FieldError, InvalidEvent
-from pipeline.identity.model import CanonicalRecord
+from pipeline.identity.hashing import value_hash
+from pipeline.identity.model import CanonicalRecord, Identifier
 from pipeline.identity.normalize import canonicalize
+from pipeline.privacy.keyring import KeyRing
 
 _NOTES = (ReasonCode.UNUSUAL_CHARACTERS,)
 """What is left out of a value, and the rest counts."""
@@ -31,6 +33,21 @@ def canonical(
             name = issue.field.rpartition(".")[2]
             raise invalid(f"{field}.{name}" if field else name, explained(issue.reason), mend)
     return record
+
+
+def hashes_sought(ring: KeyRing, identifiers: Sequence[Identifier]) -> dict[str, list[object]]:
+    """Identifiers as the queries look for them, by every version of the keys: whichever records are found by, and
+    whatever is switched meanwhile, none is missed. `wants` says which hashes are of one identifier."""
+    sought = [
+        (want, i.type.value, value_hash(ring.hash_keys(version).value, i))
+        for version in ring.versions
+        for want, i in enumerate(identifiers)
+    ]
+    return {
+        "wants": [want for want, *_ in sought],
+        "types": [kind for _, kind, _ in sought],
+        "hashes": [hashed for *_, hashed in sought],
+    }
 
 
 def invalid(field: str, problem: str, mend: str) -> InvalidEvent:

@@ -43,20 +43,23 @@ class HashedRecord(NamedTuple):
 class RecordHasher:
     """Canonicalises and hashes. Customers come back: the last `remembered` distinct contents cost a look-up only.
 
-    What is remembered is plaintext and lives in memory only.
+    Identifiers and match keys are hashed under `keys`, records are named by `naming`. What is remembered is plaintext
+    and lives in memory only.
     """
 
     def __init__(
         self,
         policy: Policy,
         keys: HashKeys,
+        naming: bytes,
         region: str,
         remembered: int,
         codec: Codec,
         limits: Limits,
     ) -> None:
         self._policy = policy
-        self._keys = keys
+        self.keys = keys
+        self._naming = naming
         self._region = region
         self._codec = codec
         self._limits = limits
@@ -79,12 +82,12 @@ class RecordHasher:
         if record.is_empty:
             return HashedRecord(None, Encoded(), b"", b"", b"", issues)
         serialized = serialize(record, event_id.hex())
-        own_id = record_id(signature(self._keys.signature, serialized))
-        hashes = [value_hash(self._keys.value, identifier) for identifier in record.identifiers]
+        own_id = record_id(signature(self._naming, serialized))
+        hashes = [value_hash(self.keys.value, identifier) for identifier in record.identifiers]
         return HashedRecord(
             str(own_id),
             _encoded(self._codec, record, hashes),
-            pack_match_keys(match_keys(record, self._keys.match)),
+            pack_match_keys(match_keys(record, self.keys.match)),
             # orjson's own bytes keep the four kilobytes they were written into: remembered, that is 100 MiB
             bytes(memoryview(serialized)),
             self._strongest(record, hashes) or own_id,

@@ -5,7 +5,7 @@ Knows no database: it asks an `IdentityStore`. The order of locks is the global 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -61,7 +61,9 @@ class Found:
 
 
 def known_behind_locks(
-    seen: Mapping[Id, RecordActivity], keys_of: Callable[[Id], Iterable[int]], store: IdentityStore
+    seen: Mapping[Id, RecordActivity],
+    keys_of: Callable[[Collection[Id]], Iterable[int]],
+    store: IdentityStore,
 ) -> dict[Id, Known]:
     """Those of the records that are stored; the keys of the others are locked, to be handed to `gather`.
 
@@ -70,7 +72,7 @@ def known_behind_locks(
     known = store.known(seen)
     new = {r: activity for r, activity in seen.items() if r not in known}
     # the record's own number is locked too, so that a record without keys is stored once
-    store.lock_keys({key for r in new for key in keys_of(r)} | {int.from_bytes(r) for r in new})
+    store.lock_keys({*keys_of(new), *(int.from_bytes(r) for r in new)})
     return known | store.known(new)
 
 

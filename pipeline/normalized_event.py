@@ -10,10 +10,13 @@ from typing import NamedTuple, cast
 
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
+from pipeline.identity.blocking import match_keys
+from pipeline.identity.hashing import value_hash
 from pipeline.identity.ids import Id
-from pipeline.identity.model import RecordActivity
+from pipeline.identity.model import CanonicalRecord, RecordActivity
 from pipeline.match_keys import unpack_match_keys
 from pipeline.matching import Arrival
+from pipeline.privacy.keyring import HashKeys
 from pipeline.raw_event import EARLIEST_ACCEPTED, in_time
 from pipeline.store.identity_writer import HashedContent
 from pipeline.stream.batch import Message
@@ -80,6 +83,12 @@ def hashed_content(codec: Codec, event: Event) -> HashedContent:
         raise BadMessage(ReasonCode.UNDECODABLE, f"record.match_keys: {exc}") from exc
     hashes = tuple((cast(str, i["type"]), cast(bytes, i["value_hash"])) for i in identifiers)
     return HashedContent(cast(int, record["hash_key_version"]), hashes, keys)
+
+
+def content_under(keys: HashKeys, record: CanonicalRecord) -> HashedContent:
+    """The hashed side of a record under other keys than an event brought it by."""
+    hashes = tuple((i.type.value, value_hash(keys.value, i)) for i in record.identifiers)
+    return HashedContent(keys.version, hashes, match_keys(record, keys.match))
 
 
 def arrival_of(events: Sequence[Event]) -> Arrival:

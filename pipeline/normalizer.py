@@ -36,6 +36,7 @@ class Prepared(NamedTuple):
     event: RawEvent
     facts: Facts
     hashed: HashedRecord
+    hash_key_version: int
 
 
 class Normalizer:
@@ -45,8 +46,20 @@ class Normalizer:
         self._ring = ring
         self._codec = codec
         self._limits = Limits.of(settings)
-        self._hasher = RecordHasher(
-            policy, ring.current, settings.default_region, settings.record_cache_size, codec, self._limits
+        self._settings = settings
+        self._policy = policy
+        self._hasher = self._hashing()
+
+    def _hashing(self) -> RecordHasher:
+        """A hasher by the current version. It remembers nothing: what was hashed under another is no use."""
+        return RecordHasher(
+            self._policy,
+            self._ring.current,
+            self._ring.naming,
+            self._settings.default_region,
+            self._settings.record_cache_size,
+            self._codec,
+            self._limits,
         )
 
     def decoded(self, message: Message, now: datetime) -> RawEvent:
@@ -73,6 +86,8 @@ class Normalizer:
         Each step is taken for the whole batch: its code and data then stay in the processor's caches, which takes a
         sixth less time than event by event.
         """
+        if self._hasher.keys.version != self._ring.current.version:
+            self._hasher = self._hashing()
         refused: Refused = []
         named: list[tuple[Message, RawEvent, HashedRecord]] = []
         for message, event in events:
@@ -86,7 +101,8 @@ class Normalizer:
         good: list[Prepared] = []
         for message, event, hashed in named:
             try:
-                good.append(Prepared(message, event, read_payload(event.payload), hashed))
+                facts = read_payload(event.payload)
+                good.append(Prepared(message, event, facts, hashed, self._hasher.keys.version))
             except BadMessage as exc:
                 refused.append((message, exc))
         return good, refused
@@ -98,7 +114,7 @@ class Normalizer:
         if hashed.record_id is not None:
             record = {
                 "record_id": hashed.record_id,
-                "hash_key_version": self._ring.current.version,
+                "hash_key_version": prepared.hash_key_version,
                 "identifiers": hashed.identifiers,
                 "match_keys": hashed.match_keys,
                 "sealed_record": sealed_record,

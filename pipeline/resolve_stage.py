@@ -17,7 +17,7 @@ from pipeline.normalized_event import Event, decode_event
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.resolver import STAGE, Resolver
 from pipeline.settings import Settings
-from pipeline.store.activations import keep_out
+from pipeline.store.activations import Standing, keep_out
 from pipeline.store.configurations import InForce
 from pipeline.store.database import Database
 from pipeline.store.months import Months
@@ -52,7 +52,8 @@ class ResolveStage:
         self._in_force = InForce(STAGE, model, policy)
         self._months = Months("event")
         self._dead_letters = DeadLetters(STAGE, settings, codec, ring)
-        self._activation: int | None = None
+        self._ring = ring
+        self._known: tuple[int, int] | None = None
         self._ready: dict[int, tuple[Message, Event]] = {}
         """By the message's `id`: an offset may come again in a topic made anew."""
 
@@ -81,11 +82,12 @@ class ResolveStage:
             counted = self._resolver.resolve(tx, events)
         counted()  # only what is committed counts
 
-    def _know(self, activation: int) -> None:
-        """What was remembered of limits holds until a replay is activated."""
-        if activation != self._activation:
+    def _know(self, standing: Standing) -> None:
+        """What was remembered of limits holds until a replay is activated, or records are found by other keys."""
+        versions = self._resolver.versions = standing.keys.known_to(self._ring)
+        if (known := (standing.activation, versions.looked_up)) != self._known:
             self._resolver.forget_limits()
-        self._activation = activation
+        self._known = known
 
     def prepare(self, messages: Sequence[Message]) -> None:
         """See `Preparing`: decode them."""

@@ -8,7 +8,8 @@ it, write, announce. Everything that decides is pure and lives in pipeline/ident
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import cast
@@ -18,14 +19,14 @@ from pipeline.audit.decided import tell_decided
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
 from pipeline.identity.ids import Id
-from pipeline.identity.model import IdentityRecord
+from pipeline.identity.model import CanonicalRecord, IdentityRecord
 from pipeline.identity.normalize import deserialize
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 from pipeline.identity.settle import settle
 from pipeline.ids import new_id
 from pipeline.matching import Arrival, gather, known_behind_locks
-from pipeline.normalized_event import Event, arrival_of, hashed_content
+from pipeline.normalized_event import Event, arrival_of, content_under, hashed_content
 from pipeline.outcome import EVENT_TYPES, NOBODY, Outcome, count, event_row, linked_event, outcomes_of
 from pipeline.ports import Known
 from pipeline.privacy.keyring import KeyRing
@@ -33,6 +34,8 @@ from pipeline.privacy.seal import open_sealed
 from pipeline.store.database import Transaction
 from pipeline.store.identity_store import OverfullKeys, PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter, LoggedMerge
+from pipeline.store.key_versions import KeyVersions
+from pipeline.store.rekeyed import Rehashed, rehashed
 from pipeline.store.review_writer import ReviewWriter
 from schemas.codec import Codec
 
@@ -52,6 +55,8 @@ class Resolver:
         self._cache = RecordCache(ring, cached_records)
         self._overfull = OverfullKeys()
         self._new_id: Callable[[], Id] = new_id
+        self.versions = KeyVersions(ring.file.named_by)
+        """Under which versions of the keys hashes stand: whoever begins a transaction says so."""
         self.meanwhile: Callable[[], None] = lambda: None
 
     def forget_limits(self) -> None:
@@ -60,7 +65,8 @@ class Resolver:
 
     def store(self, tx: Transaction) -> PostgresIdentityStore:
         """What stands, in a transaction."""
-        return PostgresIdentityStore(tx, self._cache, self._overfull.of(tx.connection), self.meanwhile)
+        overfull = self._overfull.of(tx.connection)
+        return PostgresIdentityStore(tx, self._cache, overfull, self.meanwhile, self.versions)
 
     def contents(self, tx: Transaction, events: Sequence[Event]) -> dict[Id, bytes]:
         """The serialized record that each of these events carries, by the raw event. They name somebody."""
@@ -83,7 +89,7 @@ class Resolver:
             if event.record_id is not None:
                 by_record[event.record_id].append(event)
         arrivals = {r: arrival_of(es) for r, es in by_record.items()}
-        seen, hashed = self._split(store, arrivals, by_record)
+        seen, hashed = self._split(tx, store, arrivals, by_record)
         known = {r: arrivals[r] for r in seen}
         new = self._open(tx, {r: arrivals[r] for r in hashed}, hashed, by_record)
         found = gather(new, known, seen, store, self._model, self._policy)
@@ -134,6 +140,7 @@ class Resolver:
 
     def _split(
         self,
+        tx: Transaction,
         store: PostgresIdentityStore,
         arrivals: Mapping[Id, Arrival],
         by_record: Mapping[Id, Sequence[Event]],
@@ -141,21 +148,32 @@ class Resolver:
         """Known records, and the hashed content of new ones, whose keys are locked."""
         hashed: dict[Id, HashedContent] = {}
 
-        def keys_of(record: Id) -> list[int]:
-            hashed[record] = hashed_content(self._codec, by_record[record][0])
-            return [k.key for k in hashed[record].keys]
+        def keys_of(records: Collection[Id]) -> list[int]:
+            hashed.update(self._hashed(tx, {r: by_record[r][0] for r in records}))
+            return [k.key for content in hashed.values() for k in content.keys]
 
         known = known_behind_locks({r: a.activity for r, a in arrivals.items()}, keys_of, store)
         return known, {r: content for r, content in hashed.items() if r not in known}
+
+    def _hashed(self, tx: Transaction, carrying: Mapping[Id, Event]) -> dict[Id, HashedContent]:
+        """The hashed side of records, each carried by an event, by the version that records are found by. What was
+        hashed under another one, before a rotation or in it, is hashed anew."""
+        found = {r: hashed_content(self._codec, event) for r, event in carrying.items()}
+        keys = self._ring.hash_keys(self.versions.looked_up)
+        others = {r: carrying[r] for r, c in found.items() if c.hash_key_version != keys.version}
+        plain = self.contents(tx, list(others.values())) if others else {}
+        for r, event in others.items():
+            found[r] = content_under(keys, CanonicalRecord(*deserialize(plain[event.raw_id])))
+        return found
 
     def _open(
         self,
         tx: Transaction,
         new: Mapping[Id, Arrival],
-        hashed: Mapping[Id, HashedContent],
+        hashed: dict[Id, HashedContent],
         by_record: Mapping[Id, Sequence[Event]],
     ) -> dict[Id, Arrival]:
-        """The new records in the clear, as the first events brought them."""
+        """The new records in the clear, as the first events brought them; hashed as well by what is made ready."""
         if not new:
             return {}
         brought = {r: by_record[r][0] for r in new}
@@ -164,8 +182,14 @@ class Resolver:
         for r, event in brought.items():
             record = self._cache.put(IdentityRecord(r, *deserialize(plain[event.raw_id])))
             a = new[r]
+            if self.versions.filling is not None:
+                hashed[r] = replace(hashed[r], also=self._rehashed(record, self.versions.filling))
             opened[r] = Arrival(a.activity, a.products, hashed[r].keys, record.having_bought(a.products))
         return opened
+
+    def _rehashed(self, record: IdentityRecord, version: int) -> Rehashed:
+        keys = self._ring.hash_keys
+        return rehashed(record, keys(self.versions.looked_up), keys(version))
 
 
 def unsealed(tx: Transaction, ring: KeyRing, events: Sequence[Event]) -> dict[Id, bytes]:

@@ -215,6 +215,9 @@ class Settings(BaseSettings):
     key_ring_file: Path | None = Field(
         None, description="Key ring; unset: a development ring in RB_HOME/keys.json, said loudly."
     )
+    key_ring: SecretStr | None = Field(
+        None, description="Key ring as JSON, in place of a file: docs/keys.md. RB_KEY_RING_FILE outweighs it."
+    )
     audit_reads: Literal["clear", "revealed"] = Field(
         "clear",
         description="Which looks at one customer the audit log tells: clear (whatever shows a value as it is, names "

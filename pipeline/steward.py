@@ -128,7 +128,7 @@ class Act:
 
     def __init__(self, by: Stewardship, tx: Transaction, author: Author, occasion: Occasion = UNTOLD) -> None:
         self.tx = tx
-        self.store: IdentityStore = PostgresIdentityStore(tx, RecordCache(by.ring, _CACHED_RECORDS))
+        self.store = PostgresIdentityStore(tx, RecordCache(by.ring, _CACHED_RECORDS))
         self.reviews = ReviewWriter(tx, author)
         self._by, self._author, self._occasion = by, author, occasion
         self._put: list[Constraint] = []

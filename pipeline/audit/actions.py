@@ -45,6 +45,9 @@ class Action(StrEnum):
     CONFIGURATION_IN_FORCE = "configuration.in_force"
     REPLAY_ACTIVATED = "replay.activated"
     REPLAY_DROPPED = "replay.dropped"
+    KEYS_ROTATION_BEGUN = "keys.rotation_begun"
+    KEYS_ROTATION_ENDED = "keys.rotation_ended"
+    KEYS_RETIRED = "keys.retired"
     MIGRATION_APPLIED = "migration.applied"
     AUDIT_BROKEN = "audit.broken"
 
@@ -89,6 +92,9 @@ MEANINGS: Mapping[Action, str] = {
     Action.CONFIGURATION_IN_FORCE: "A stage began to decide by another model or policy.",
     Action.REPLAY_ACTIVATED: "What a replay came to was put in force. `details`: its plan and counts.",
     Action.REPLAY_DROPPED: "A replay's shadow was removed.",
+    Action.KEYS_ROTATION_BEGUN: "A rotation of the key ring was begun: from one version, to another.",
+    Action.KEYS_ROTATION_ENDED: "A rotation of the key ring came to its end: nothing is left of the one version.",
+    Action.KEYS_RETIRED: "A version of the key ring was given up.",
     Action.MIGRATION_APPLIED: "The database's schema was brought up to date by a migration.",
     Action.AUDIT_BROKEN: "Who chains the log found that it did not end signed, or lacked a head that had been signed. "
     "`details`: where it ended, and that head.",

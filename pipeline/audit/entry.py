@@ -13,6 +13,7 @@ from pipeline.identity.ids import Id
 Kind = Literal[
     "api_key",
     "dead_letter",
+    "key_version",
     "merge_log",
     "migration",
     "model",

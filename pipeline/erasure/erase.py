@@ -152,14 +152,15 @@ def _beside(act: Act, profiles: Collection[Id]) -> frozenset[Id]:
 def _destroy(act: Act, person: _Person, ring: KeyRing, erasure_id: Id) -> _Gone:
     tx, records = act.tx, {"records": sorted(person.records)}
     profiles = {"profiles": list(person.profiles)}
-    asked = {
+    ever = [p for (p,) in tx.rows("profiles_ever", {**records, **profiles})]
+    asked: dict[str, list[str] | list[Id]] = {
         **records,
         **profiles,
-        "ever": [p for (p,) in tx.rows("profiles_ever", {**records, **profiles})],
+        "ever": ever,
         "names": [str(r) for r in sorted(person.records)],
-        "hashes": [f"{kind} {value_hash.hex()}" for kind, value_hash in _hashes(tx, person)],
     }
-    keys = _keys(tx, person, ring)
+    hashes = _hashes(tx, person)
+    keys = _keys(act, person, ring)
     events, raw_keys, last = tx.row("erase_events", {**records, "erasure": erasure_id}) or (0, 0, None)
     filed = tx.run("erase_match_keys", {**records, "keys": keys})
     if sealed := person.records - person.contents.keys():
@@ -167,8 +168,11 @@ def _destroy(act: Act, person: _Person, ring: KeyRing, erasure_id: Id) -> _Gone:
     stored, own_keys, identifiers, products, evidence = tx.row("erase_records", records) or (0, 0, 0, 0, 0)
     tx.run("forget_wear", {"keys": keys})
     tx.run("keep_wear", {"keys": keys})
+    tx.run("forget_rekeyed", {"keys": keys})
     (constraints,) = tx.row("erase_constraints", records) or (0,)
     tx.run("erase_empty_constraints")
+    hashes += tx.rows("hashes_nobody_holds", {"ever": ever})
+    asked["hashes"] = [f"{kind} {value_hash.hex()}" for kind, value_hash in hashes]
     cut = [entry for (entry,) in tx.rows("erase_merge_log", asked)]
     tx.run("erase_reviews", asked)
     (gone,) = tx.row("erase_profiles", profiles) or (0,)
@@ -188,12 +192,10 @@ def _destroy(act: Act, person: _Person, ring: KeyRing, erasure_id: Id) -> _Gone:
     return _Gone(done, None if last is None else came_at(last), tuple(cut))
 
 
-def _keys(tx: Transaction, person: _Person, ring: KeyRing) -> list[int]:
-    """The match keys that their records are filed under, each by the version of the keys that it was filed by."""
-    versions: dict[Id, int] = dict(tx.rows("hash_versions", {"records": sorted(person.records)}))
-    return sorted(
-        {k.key for r, c in person.contents.items() for k in keys_of(c, ring.hash_keys(versions[r]).match)}
-    )
+def _keys(act: Act, person: _Person, ring: KeyRing) -> list[int]:
+    """The match keys that their records are filed under, by every version of the keys that any is filed by."""
+    secrets = [ring.hash_keys(version).match for version in act.store.versions.all]
+    return sorted({k.key for c in person.contents.values() for s in secrets for k in keys_of(c, s)})
 
 
 def _shred_shadows(tx: Transaction, person: _Person) -> int:

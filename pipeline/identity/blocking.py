@@ -72,16 +72,29 @@ def letters(text: str) -> str:
 
 def match_keys(record: CanonicalRecord, secret: bytes) -> tuple[MatchKey, ...]:
     """Every key under which this record can be found: sorted, distinct, identifiers included."""
-    users = [value.partition("@")[0] for kind, value in record.identifiers if kind is _EMAIL]
-    found = {
-        *_of_identifiers(record),
-        *_of_person(record.traits),
-        *_of_address(record.traits),
-        *_of_words(record.traits, users),
-        *_of_birth(record.traits),
-    }
+    found = _combinations(record)
     keys = keyed_numbers(secret, [(_DOMAINS[kind], text) for kind, text in found])
     return tuple(sorted([MatchKey(kind, key) for (kind, _), key in zip(found, keys, strict=True)]))
+
+
+def twin_keys(record: CanonicalRecord, secret: bytes, other: bytes) -> dict[int, int]:
+    """The numbers of the record's match keys under one secret, and what each is under another."""
+    texts = [(_DOMAINS[kind], text) for kind, text in _combinations(record)]
+    return dict(zip(keyed_numbers(secret, texts), keyed_numbers(other, texts), strict=True))
+
+
+def _combinations(record: CanonicalRecord) -> list[Combination]:
+    """What it can be found by, each once."""
+    users = [value.partition("@")[0] for kind, value in record.identifiers if kind is _EMAIL]
+    return list(
+        {
+            *_of_identifiers(record),
+            *_of_person(record.traits),
+            *_of_address(record.traits),
+            *_of_words(record.traits, users),
+            *_of_birth(record.traits),
+        }
+    )
 
 
 def keys_of(record: IdentityRecord, secret: bytes) -> tuple[MatchKey, ...]:

@@ -1,4 +1,8 @@
-"""The key ring's file, mode 0600: `{"current": 1, "keys": {"1": "<base64, 32 bytes>"}, "development": false}`."""
+"""The key ring's document: `{"current": 1, "keys": {"1": "<base64, 32 bytes>"}, "development": false}`.
+
+It is a file of mode 0600, or stands in RB_KEY_RING. `naming` may say which version names records (the first, unless it
+does), and `retired` what is kept of versions that are held no longer.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,12 +22,41 @@ from pipeline.privacy.seal import KEY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
+class Retired:
+    """What is kept of a version that was retired: the public keys that its signatures are checked by, 32 bytes each;
+    and where it names records, the one secret that does."""
+
+    audit: bytes
+    receipts: bytes
+    naming: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class KeyFile:
-    """Master secrets by version; `current` is one of them. `development`: made without being asked for."""
+    """Master secrets by version; `current` is one of them, `naming` one of them or retired.
+
+    `development`: made without being asked for.
+    """
 
     current: int
     keys: Mapping[int, bytes] = field(repr=False)
     development: bool = False
+    naming: int = 0
+    """0: the first version there is."""
+    retired: Mapping[int, Retired] = field(default_factory=dict)
+
+    @property
+    def named_by(self) -> int:
+        """The version that names records: for good, since their ids stand in what is never changed."""
+        return self.naming or min({**self.keys, **self.retired})
+
+
+class _Retired(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    audit: str
+    receipts: str
+    naming: str | None = None
 
 
 class _Document(BaseModel):
@@ -32,6 +65,8 @@ class _Document(BaseModel):
     current: int
     keys: dict[int, str] = Field(min_length=1)
     development: bool = False
+    naming: int = 0
+    retired: dict[int, _Retired] = Field(default_factory=dict)
 
 
 def read_key_file(path: Path) -> KeyFile:
@@ -44,23 +79,62 @@ def read_key_file(path: Path) -> KeyFile:
         raise ConfigurationError(f"the key ring {path} cannot be read ({exc.strerror}): restore it") from exc
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         get_logger().warning("the key ring is open to other users: chmod 600", path=str(path))
-    return _parsed(text, path)
+    return parsed(text, str(path))
 
 
-def _parsed(text: bytes, path: Path) -> KeyFile:
+def parsed(text: bytes | str, where: str) -> KeyFile:
+    """The document found at `where`. Raises ConfigurationError, which never quotes it."""
     try:
         document = _Document.model_validate_json(text)
-        keys = {version: base64.b64decode(key, validate=True) for version, key in document.keys.items()}
+        keys = {version: _decoded(key) for version, key in document.keys.items()}
+        retired = {version: _kept(one) for version, one in document.retired.items()}
     except (ValidationError, ValueError):
         # not chained: the validator's message would quote key material
         raise ConfigurationError(
-            f'the key ring {path} is malformed: {{"current": 1, "keys": {{"1": "<base64 of 32 bytes>"}}}}'
+            f'the key ring {where} is malformed: {{"current": 1, "keys": {{"1": "<base64 of 32 bytes>"}}}}'
         ) from None
-    if document.current not in keys or any(len(key) != KEY_BYTES for key in keys.values()):
-        raise ConfigurationError(f"the key ring {path} needs its current version, and 32 bytes for each key")
-    if not all(0 < version < 32_768 for version in keys):
-        raise ConfigurationError(f"the key ring {path} has a version outside 1 to 32767")
-    return KeyFile(document.current, keys, document.development)
+    file = KeyFile(document.current, keys, document.development, document.naming, retired)
+    if file.current not in keys or any(len(key) != KEY_BYTES for key in keys.values()):
+        raise ConfigurationError(f"the key ring {where} needs its current version, and 32 bytes for each key")
+    if not all(0 < version < 32_768 for version in {**keys, **retired}) or keys.keys() & retired.keys():
+        raise ConfigurationError(f"the key ring {where} has a version outside 1 to 32767, or one twice")
+    named_by = file.named_by
+    if named_by not in keys and (named_by not in retired or retired[named_by].naming is None):
+        raise ConfigurationError(f"the key ring {where} lacks version {named_by}, which names records")
+    return file
+
+
+def _decoded(key: str) -> bytes:
+    return base64.b64decode(key, validate=True)
+
+
+def _kept(one: _Retired) -> Retired:
+    naming = None if one.naming is None else _decoded(one.naming)
+    return Retired(_decoded(one.audit), _decoded(one.receipts), naming)
+
+
+def written(file: KeyFile) -> str:
+    """The document as JSON: whoever reads it reads every customer."""
+    document = _Document(
+        current=file.current,
+        keys={version: base64.b64encode(key).decode() for version, key in file.keys.items()},
+        development=file.development,
+        naming=file.naming,
+        retired={version: _told(one) for version, one in file.retired.items()},
+    )
+    return document.model_dump_json(exclude_defaults=True)
+
+
+def _told(one: Retired) -> _Retired:
+    audit, receipts = (base64.b64encode(key).decode() for key in (one.audit, one.receipts))
+    naming = None if one.naming is None else base64.b64encode(one.naming).decode()
+    return _Retired(audit=audit, receipts=receipts, naming=naming)
+
+
+def with_another(file: KeyFile) -> KeyFile:
+    """The ring with one version more, random; the current one stays it."""
+    version = max({**file.keys, **file.retired}) + 1
+    return replace(file, keys={**file.keys, version: secrets.token_bytes(KEY_BYTES)})
 
 
 def create_key_file(path: Path, *, development: bool = False) -> bool:
@@ -68,16 +142,10 @@ def create_key_file(path: Path, *, development: bool = False) -> bool:
 
     Atomic between processes: the first one wins, and nobody ever reads half a file.
     """
-    key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
-    document = _Document(current=1, keys={1: key}, development=development)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    file = KeyFile(1, {1: secrets.token_bytes(KEY_BYTES)}, development)
+    draft = _draft(path, file)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(document.model_dump_json())
-            file.flush()
-            os.fsync(file.fileno())
         os.link(draft, path)  # unlike a rename, it fails where the name is taken
         _sync_folder(path.parent)
     except FileExistsError:
@@ -85,6 +153,22 @@ def create_key_file(path: Path, *, development: bool = False) -> bool:
     finally:
         draft.unlink()
     return True
+
+
+def replace_key_file(path: Path, file: KeyFile) -> None:
+    """Put another ring in the place of the one there, mode 0600: nobody ever reads half of it."""
+    _draft(path, file).replace(path)
+    _sync_folder(path.parent)
+
+
+def _draft(path: Path, file: KeyFile) -> Path:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        opened.write(written(file))
+        opened.flush()
+        os.fsync(opened.fileno())
+    return draft
 
 
 def _sync_folder(folder: Path) -> None:

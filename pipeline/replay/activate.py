@@ -30,6 +30,7 @@ from pipeline.store.activations import stand_alone
 from pipeline.store.audit import write_audit
 from pipeline.store.database import Transaction
 from pipeline.store.identity_writer import Author
+from pipeline.store.key_versions import stored_versions
 from pipeline.store.review_writer import ReviewWriter
 from pipeline.unmerge.asked import Asked
 
@@ -71,7 +72,11 @@ def activate(
     with shadow.database.transaction() as tx:
         stand_alone(tx)
         begun = shadow.state(tx)
-        begun.must_be(Begun.by(logic, begun.from_time), shadow.schema)
+        if stored_versions(tx).other is not None:
+            raise Conflict(
+                "the keys are being rotated: finish it with `retail-brain keys rotate`, then activate"
+            )
+        begun.must_be(Begun.by(logic, begun.from_time, begun.key_version), shadow.schema)
         _is_ready(tx, shadow)
         builder.finish(tx)
         found = difference(tx)

@@ -21,6 +21,7 @@ from pipeline.steward import Stewardship
 from pipeline.store.database import Transaction
 from pipeline.store.identity_store import PostgresIdentityStore
 from pipeline.store.identity_writer import Author, LoggedMerge
+from pipeline.store.key_versions import KeyVersions
 
 PAGE = 1_000
 FIRST: Place = (datetime(1970, 1, 1, tzinfo=UTC), Id(bytes(16)))
@@ -40,7 +41,7 @@ class _Rebuilding(Resolver):
     plain: Mapping[Id, bytes]
 
     def store(self, tx: Transaction) -> PostgresIdentityStore:
-        return _Alone(tx, self._cache, self._overfull.of(tx.connection))
+        return _Alone(tx, self._cache, self._overfull.of(tx.connection), versions=self.versions)
 
     def tell(self, tx: Transaction, logged: Sequence[LoggedMerge], author: Author) -> None:
         """Nothing is decided yet."""
@@ -59,7 +60,9 @@ class Builder:
             logic.ring, logic.codec, logic.model, logic.policy, logic.settings.record_cache_size
         )
         with shadow.database.transaction() as tx:
-            self._reader = Reader(logic, shadow.state(tx).from_time)
+            begun = shadow.state(tx)
+        self._reader = Reader(logic, begun)
+        self._resolver.versions = KeyVersions(begun.key_version)
 
     def build(self, progress: Progress = silent) -> None:
         """Decide all that is not decided yet: in a fixed order, then what came meanwhile. Raises StoreUnavailable."""

@@ -27,6 +27,7 @@ class Logic:
 @dataclass(frozen=True, slots=True)
 class Begun:
     """What a shadow was begun with. Events accepted before `from_time` keep the records they have; None: none do.
+    `key_version` is the one by whose hashes records are found.
 
     A program that changed is not seen in it.
     """
@@ -38,14 +39,14 @@ class Begun:
     key_version: int
 
     @classmethod
-    def by(cls, logic: Logic, from_time: datetime | None) -> Begun:
+    def by(cls, logic: Logic, from_time: datetime | None, key_version: int) -> Begun:
         """What today's logic would begin."""
         return cls(
             from_time,
             logic.model.version,
             logic.policy.version,
             logic.settings.default_region,
-            logic.ring.current.version,
+            key_version,
         )
 
     def must_be(self, asked: Begun, schema: str) -> None:

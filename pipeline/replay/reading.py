@@ -17,7 +17,7 @@ from pipeline.normalized_event import Event, decode_event
 from pipeline.normalizer import NORMALIZED, Normalizer, Prepared
 from pipeline.privacy.seal import open_sealed
 from pipeline.raw_event import RawEvent, raw_context
-from pipeline.replay.logic import Logic
+from pipeline.replay.logic import Begun, Logic
 from pipeline.store.database import Transaction
 from pipeline.store.identity_store import open_record
 from pipeline.stream.batch import Message
@@ -77,9 +77,10 @@ class Page:
 class Reader:
     """Reads live events by today's logic. Holds plaintext in memory only."""
 
-    def __init__(self, logic: Logic, from_time: datetime | None) -> None:
+    def __init__(self, logic: Logic, begun: Begun) -> None:
         self._logic = logic
-        self._from = from_time
+        self._from = begun.from_time
+        self._version = begun.key_version
         self._normalizer = Normalizer(logic.settings, logic.ring, logic.codec, logic.policy)
 
     def read(self, tx: Transaction, places: Sequence[Place]) -> Page:
@@ -138,11 +139,17 @@ class Reader:
         """Events with the record they have, as messages of events.normalized, and the serialized records."""
         wanted = list({s.record_id for s in stored if s.record_id is not None})
         records: dict[Id, tuple[dict[str, object], bytes]] = {}
-        for record, version, *sealed in tx.rows("replay_records", (wanted,)) if wanted else ():
+        with_keys = self._logic.ring.hash_keys(self._version)
+        for record, *sealed in tx.rows("replay_records", (wanted,)) if wanted else ():
             content = open_record(self._logic.ring, record, *sealed)
             canonical = CanonicalRecord(content.identifiers, content.traits)
-            fields = hashed_fields(self._logic.codec, self._logic.ring.hash_keys(version), canonical)
-            carried = {"record_id": str(record), "hash_key_version": version, "sealed_record": b"", **fields}
+            fields = hashed_fields(self._logic.codec, with_keys, canonical)
+            carried = {
+                "record_id": str(record),
+                "hash_key_version": with_keys.version,
+                "sealed_record": b"",
+                **fields,
+            }
             records[record] = carried, serialize(canonical)
         return [
             (self._logic.codec.encode(NORMALIZED, _fields(s, record)), content)

@@ -12,6 +12,7 @@ from pipeline.errors import BadInput, Conflict, NotFound
 from pipeline.replay.logic import Begun, Logic
 from pipeline.store.configurations import register
 from pipeline.store.database import Database, Transaction, sql
+from pipeline.store.key_versions import key_versions, stored_versions
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _RESERVED = frozenset(("public", "information_schema"))
@@ -44,8 +45,8 @@ class Shadow:
 
     def begin(self, logic: Logic, from_time: datetime | None, now: datetime) -> None:
         """Make it, or find it begun with the same. Raises Conflict."""
-        begun = Begun.by(logic, from_time)
         with self.database.transaction() as tx:
+            begun = Begun.by(logic, from_time, key_versions(tx, logic.ring).looked_up)
             if self.stands(tx):
                 self.state(tx).must_be(begun, self.schema)
                 return
@@ -56,8 +57,15 @@ class Shadow:
             tx.run("copy_constraints")
 
     def state(self, tx: Transaction) -> Begun:
-        """What it was begun with, locked: one process at a time goes on with it. Raises NotFound."""
+        """What it was begun with, locked: one process at a time goes on with it. Raises NotFound; Conflict
+        where the keys were rotated since."""
         from_time, model, policy, region, key_version, _ = self._read(tx)
+        now = stored_versions(tx).looked_up
+        if now not in (None, key_version):
+            raise Conflict(
+                f"shadow {self.schema} was hashed under version {key_version} of the keys, and records are found by "
+                f"version {now} since: remove it (`replay --drop`) and build anew"
+            )
         return Begun(from_time, model, policy, region, key_version)
 
     def is_built(self, tx: Transaction) -> bool:

@@ -14,6 +14,7 @@ from pipeline.identity.model import (
     ConstraintKind,
     Edge,
     IdentityRecord,
+    MatchKey,
     RecordActivity,
 )
 from pipeline.identity.normalize import deserialize
@@ -24,6 +25,7 @@ from pipeline.ports import Evidence, Grounds, Held, Known, Standing
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import open_sealed
 from pipeline.store.database import Transaction
+from pipeline.store.key_versions import KeyVersions, key_versions
 
 KEY_STRIPES = 4096
 _UNWORN = Held(0, 0.0, b"")
@@ -45,8 +47,7 @@ class RecordCache:
     """Opened records, without products, by id; the least recently used go first. Content never changes."""
 
     def __init__(self, ring: KeyRing, size: int) -> None:
-        self.secret = ring.current.match
-        self._ring = ring
+        self.ring = ring
         self._size = size
         self._records: OrderedDict[Id, IdentityRecord] = OrderedDict()
 
@@ -63,7 +64,7 @@ class RecordCache:
                 found[r] = record
         if missing:
             for record_id, sealed, wrapped, version in tx.rows("sealed_records", (missing,)):
-                found[record_id] = self.put(open_record(self._ring, record_id, sealed, wrapped, version))
+                found[record_id] = self.put(open_record(self.ring, record_id, sealed, wrapped, version))
         return found
 
     def put(self, record: IdentityRecord) -> IdentityRecord:
@@ -114,15 +115,25 @@ class PostgresIdentityStore:
         cache: RecordCache,
         overfull: OverfullKeys | None = None,
         meanwhile: Callable[[], None] = lambda: None,
+        versions: KeyVersions | None = None,
     ) -> None:
+        """`versions`: of the keys, read where nobody says."""
         self._tx = tx
         self._cache = cache
         self._overfull = overfull or OverfullKeys()
         self._meanwhile = meanwhile
+        self._versions = versions
+
+    @property
+    def versions(self) -> KeyVersions:
+        """Under which versions of the keys hashes stand."""
+        if self._versions is None:
+            self._versions = key_versions(self._tx, self._cache.ring)
+        return self._versions
 
     @property
     def secret(self) -> bytes:
-        return self._cache.secret
+        return self._cache.ring.hash_keys(self.versions.looked_up).match
 
     def known(self, seen: Mapping[Id, RecordActivity]) -> dict[Id, Known]:
         if not seen:
@@ -165,12 +176,11 @@ class PostgresIdentityStore:
         return frozenset(key for (key,) in self._tx.rows("overfull_keys", (list(keys),)))
 
     def grounds(self, records: Collection[Id]) -> list[Grounds]:
-        return [
-            Grounds(_edge(low, high, weight, confidence, veto), unpack_match_keys(via))
-            for low, high, weight, confidence, veto, via in self._tx.rows(
-                "grounds_among", {"records": list(records)}
-            )
-        ]
+        rows = self._tx.rows("grounds_among", {"records": list(records)})
+        via = [unpack_match_keys(row[-1]) for row in rows]
+        if self.versions.leaving is not None:
+            via = renamed_keys(self._tx, via)
+        return [Grounds(_edge(*row[:-1]), keys) for row, keys in zip(rows, via, strict=True)]
 
     def contents(self, records: Collection[Id]) -> dict[Id, IdentityRecord]:
         if not records:
@@ -243,6 +253,13 @@ class PostgresIdentityStore:
             Constraint(ConstraintKind(kind), frozenset(left), frozenset(right))
             for kind, left, right in self._tx.rows("constraints_of", {"records": list(records)})
         ]
+
+
+def renamed_keys(tx: Transaction, keys: Sequence[Sequence[MatchKey]]) -> list[tuple[MatchKey, ...]]:
+    """Match keys that evidence was found by, as they are called since a rotation."""
+    asked = {key.key for some in keys for key in some}
+    new: dict[int, int] = dict(tx.rows("rekeyed_among", (list(asked),)))
+    return [tuple(sorted(MatchKey(k.kind, new.get(k.key, k.key)) for k in some)) for some in keys]
 
 
 def _edge(low: Id, high: Id, weight: float, confidence: float, veto: str | None) -> Edge:

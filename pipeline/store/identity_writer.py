@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from struct import Struct
@@ -20,6 +20,7 @@ from pipeline.identity.model import (
     MatchKey,
     Merged,
     Split,
+    Trait,
 )
 from pipeline.identity.normalize import serialize
 from pipeline.identity.settle import Neighbourhood, ProfileAfter, ProfileRow, Settlement
@@ -32,6 +33,7 @@ from pipeline.privacy.seal import seal
 from pipeline.store.database import Transaction
 from pipeline.store.edge_details import edge_details, with_levels
 from pipeline.store.identity_store import record_context
+from pipeline.store.rekeyed import Rehashed, remember_rekeyed
 
 _EVIDENCE_SHOWN = 5
 _KEY_ROW = Struct(">hiqiiiiiqi16s")
@@ -40,11 +42,13 @@ _KEY_ROW = Struct(">hiqiiiiiqi16s")
 
 @dataclass(frozen=True, slots=True)
 class HashedContent:
-    """The hashed side of a new record: identifiers as (type, value hash), and its match keys."""
+    """The hashed side of a new record: identifiers as (type, value hash), and its match keys. `also` is the same under
+    the version of the keys that a rotation makes ready."""
 
     hash_key_version: int
     identifiers: tuple[tuple[str, bytes], ...]
     keys: tuple[MatchKey, ...]
+    also: Rehashed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ class IdentityWriter:
         records = found.neighbourhood.records
         keys = []
         rows = []
-        for r, content in hashed.items():
+        for r in hashed:
             stored = records[r]
             data_key = self._ring.new_data_key(r)
             keys.append((r, data_key.wrapped, data_key.version))
@@ -132,7 +136,6 @@ class IdentityWriter:
             rows.append(
                 (
                     r,
-                    content.hash_key_version,
                     settlement.moves[r],
                     activity.first_seen,
                     activity.last_seen,
@@ -141,27 +144,32 @@ class IdentityWriter:
                 )
             )
         self._tx.copy("copy_data_keys", ("uuid", "bytea", "int2"), keys)
-        self._tx.copy(
-            "copy_records", ("uuid", "int2", "uuid", "timestamptz", "timestamptz", "text[]", "bytea"), rows
-        )
-        self._tx.copy(
-            "copy_record_identifiers",
-            ("uuid", "text", "bytea", "int2"),
-            [(r, t, v, c.hash_key_version) for r, c in hashed.items() for t, v in c.identifiers],
-        )
-        self._tx.copy_binary(
-            "copy_match_keys",
-            b"".join(
-                [
-                    _KEY_ROW.pack(5, 8, key, 4, kinds, 4, tag, 8, likeness, 16, r)
-                    for r, c in hashed.items()
-                    for kinds in (kinds_of(c.keys),)
-                    for tag in (person_tag(records[r].record.traits, self._ring.current.match),)
-                    for likeness in (likeness_number(records[r].record.traits, self._ring.current.match),)
-                    for key in {k.key for k in c.keys} - {k.key for k in found.overfull.get(r, ())}
-                ]
-            ),
-        )
+        self._tx.copy("copy_records", ("uuid", "uuid", "timestamptz", "timestamptz", "text[]", "bytea"), rows)
+        filed = [
+            (r, c, kinds_of(c.keys), {k.key for k in c.keys} - {k.key for k in found.overfull.get(r, ())})
+            for r, c in hashed.items()
+        ]
+        identifiers = [(r, t, v, c.hash_key_version) for r, c in hashed.items() for t, v in c.identifiers]
+        packed = [
+            self._key_rows(r, c.hash_key_version, kinds, numbers, records[r].record.traits)
+            for r, c, kinds, numbers in filed
+        ]
+        for r, c, kinds, numbers in filed:
+            if (also := c.also) is not None:
+                identifiers += [(r, t, v, also.version) for t, v in also.identifiers]
+                twins = [also.keys[key] for key in numbers]
+                packed.append(self._key_rows(r, also.version, kinds, twins, records[r].record.traits))
+        self._tx.copy("copy_record_identifiers", ("uuid", "text", "bytea", "int2"), identifiers)
+        self._tx.copy_binary("copy_match_keys", b"".join(packed))
+        remember_rekeyed(self._tx, [c.also for c in hashed.values() if c.also is not None])
+
+    def _key_rows(
+        self, record: Id, version: int, kinds: int, keys: Iterable[int], traits: Mapping[Trait, str]
+    ) -> bytes:
+        """Rows of `copy_match_keys`."""
+        secret = self._ring.hash_keys(version).match
+        tag, likeness = person_tag(traits, secret), likeness_number(traits, secret)
+        return b"".join([_KEY_ROW.pack(5, 8, key, 4, kinds, 4, tag, 8, likeness, 16, record) for key in keys])
 
     def moves(self, settlement: Settlement, new: Collection[Id]) -> None:
         """Send stored records to their new profiles; their events and identifiers follow by themselves."""

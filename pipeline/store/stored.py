@@ -22,6 +22,7 @@ from pipeline.privacy.keyring import KeyRing
 from pipeline.progress import Progress, silent, watched
 from pipeline.store.database import Transaction
 from pipeline.store.identity_store import open_record, winners
+from pipeline.store.key_versions import KeyVersions, key_versions
 
 
 class StoredProfile(NamedTuple):
@@ -48,15 +49,15 @@ class StoredReview(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What stands. `homes`, `activity` and `key_versions` (of its hashes) are of every record, `records` holds those
-    that opened, each with its match keys as they follow from its content; `broken` do not open although their key is
-    there. `reviews` are by the two profiles, the lower first. Of `constraints` cannot-links come first.
+    """What stands, hashed under `versions` of the keys. `homes` and `activity` are of every record, `records` holds
+    those that opened, each with its match keys as they follow from its content; `broken` do not open although their
+    key is there. `reviews` are by the two profiles, the lower first. Of `constraints` cannot-links come first.
     """
 
+    versions: KeyVersions
     records: dict[Id, tuple[IdentityRecord, tuple[MatchKey, ...]]] = field(default_factory=dict)
     activity: dict[Id, RecordActivity] = field(default_factory=dict)
     homes: dict[Id, Id] = field(default_factory=dict)
-    key_versions: dict[Id, int] = field(default_factory=dict)
     broken: set[Id] = field(default_factory=set)
     profiles: dict[Id, StoredProfile] = field(default_factory=dict)
     constraints: list[Constraint] = field(default_factory=list)
@@ -81,15 +82,15 @@ class Stored:
 
 def read_stored(tx: Transaction, ring: KeyRing, progress: Progress = silent) -> Stored:
     """Read everything in the transaction, best a `Database.snapshot`. Raises StoreUnavailable, ConfigurationError."""
-    stored = Stored()
+    stored = Stored(key_versions(tx, ring))
+    secret = ring.hash_keys(stored.versions.looked_up).match
     total = (tx.row("stored_counts") or (0,))[0]
     products = {r: frozenset(bought) for r, bought in tx.stream("stored_products")}
-    for record, home, first, last, sources, hashed_under, sealed, wrapped, version in watched(
+    for record, home, first, last, sources, sealed, wrapped, version in watched(
         tx.stream("stored_records"), "records", total, progress
     ):
         stored.homes[record] = home
         stored.activity[record] = RecordActivity(first, last, tuple(sources))
-        stored.key_versions[record] = hashed_under
         if wrapped is None:
             continue
         try:
@@ -101,7 +102,7 @@ def read_stored(tx: Transaction, ring: KeyRing, progress: Progress = silent) -> 
         bought = products.get(record)
         stored.records[record] = (
             content.having_bought(bought) if bought else content,
-            match_keys(canonical, ring.hash_keys(hashed_under).match),
+            match_keys(canonical, secret),
         )
     for profile, version, created, merged, into, golden, contested, held, logged in tx.stream(
         "stored_profiles"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from pipeline.identity.blocking import identifier_key
+from pipeline.identity.blocking import identifier_key, twin_keys
 from pipeline.identity.candidates import kinds_of
 from pipeline.identity.compare import compare, side
 from pipeline.identity.hashing import record_id, signature, value_hash
@@ -19,9 +19,12 @@ from pipeline.identity.sharing import person_tag
 from pipeline.identity.twins import likeness_number
 from pipeline.privacy.keyring import KeyRing
 from pipeline.store.edge_details import edge_details
+from pipeline.store.key_versions import KeyVersions
 from pipeline.store.stored import Stored
 from pipeline.verify.fault import Fault, FaultKind
 from pipeline.verify.standing import DIGITS
+
+T = TypeVar("T")
 
 
 def record_faults(stored: Stored, ring: KeyRing) -> Iterator[Fault]:
@@ -35,49 +38,95 @@ def record_faults(stored: Stored, ring: KeyRing) -> Iterator[Fault]:
         canonical = CanonicalRecord(content.identifiers, content.traits)
         if not canonical.is_distinct:
             continue
-        secret = ring.hash_keys(stored.key_versions[own_id]).signature
-        should = record_id(signature(secret, serialize(canonical)))
+        should = record_id(signature(ring.naming, serialize(canonical)))
         if should != own_id:
             yield Fault(FaultKind.RECORD_ID, {"record": str(own_id)}, str(own_id), str(should))
 
 
+class Rotating:
+    """What a rotation makes ready, or removes, beside what records are found by; without one there is nothing."""
+
+    def __init__(self, versions: KeyVersions, ring: KeyRing, filled_to: Id) -> None:
+        """`filled_to`: all records up to this one are made ready."""
+        other = versions.filling or versions.leaving
+        self.other = None if other is None else ring.hash_keys(other)
+        self._secret = ring.hash_keys(versions.looked_up).match
+        self._filled_to = filled_to if versions.filling is not None else None
+
+    def twins(self, content: IdentityRecord) -> dict[int, int]:
+        """A record's match keys under the other version, and what each is under that which records are found by."""
+        if self.other is None:
+            return {}
+        canonical = CanonicalRecord(content.identifiers, content.traits)
+        return twin_keys(canonical, self.other.match, self._secret)
+
+    def allows(self, stands: Set[T], should: Set[T], record: Id) -> bool:
+        """Whether so much of the other version may stand: while it is made ready all of a record or nothing, and all of
+        those behind us; while it goes, whatever is left."""
+        if self._filled_to is None:
+            return stands <= should
+        return stands == should or (not stands and record > self._filled_to)
+
+
 class KeyRow(NamedTuple):
-    """A record's match keys, the lowest and highest bit set of kinds beside them, tags of whom it names, and numbers of
-    what it says of a person."""
+    """A record's match keys; beside each the kinds of all of them as a bit set, the tag of whom it names, and the
+    number of what it says of a person."""
 
     record: Id
     keys: Sequence[int]
-    least_kinds: int
-    most_kinds: int
-    least_person: int
-    most_person: int
-    least_likeness: int
-    most_likeness: int
+    kinds: Sequence[int]
+    persons: Sequence[int]
+    likenesses: Sequence[int]
 
 
 def match_key_faults(
-    rows: Iterable[KeyRow], overfull: Set[int], stored: Stored, ring: KeyRing
+    rows: Iterable[KeyRow], overfull: Set[int], stored: Stored, ring: KeyRing, rotation: Rotating
 ) -> Iterator[Fault]:
-    """One row for each record that has keys. It may be filed under those that are over-full and need not be."""
+    """One row for each record that has keys. It may be filed under those that are over-full and need not be. Under the
+    other version of a rotation it is filed as under the first, not yet or no longer where that is right."""
     left = {r: keys for r, (_, keys) in stored.records.items() if any(k.key not in overfull for k in keys)}
+    secret = ring.hash_keys(stored.versions.looked_up).match
     for row in rows:
         if row.record not in stored.records:
             continue
-        left.pop(row.record, None)
-        expected = stored.records[row.record][1]
+        content, expected = stored.records[row.record]
         keys = {k.key for k in expected}
-        misfiled = len(set(row.keys)) < len(row.keys) or not keys.symmetric_difference(row.keys) <= overfull
-        secret = ring.hash_keys(stored.key_versions[row.record]).match
-        traits = stored.records[row.record][0].traits
-        marks = kinds_of(expected), person_tag(traits, secret), likeness_number(traits, secret)
-        stands = _filed(row.keys, row.most_kinds, row.most_person, row.most_likeness)
-        should = _filed(keys, *marks)
-        least = row.least_kinds, row.least_person, row.least_likeness
-        if misfiled or not least == marks == (row.most_kinds, row.most_person, row.most_likeness):
-            yield Fault(FaultKind.MATCH_KEYS, {"record": str(row.record)}, stands, should)
+        twins = rotation.twins(content)
+        there = list(zip(row.keys, row.kinds, row.persons, row.likenesses, strict=True))
+        mine = [one for one in there if one[0] not in twins]
+        left.pop(row.record, None)
+        should = _filed(keys, kinds_of(expected), *_marks(content, secret))
+        misfiled = len({key for key, *_ in mine}) < len(mine)
+        misfiled |= not keys.symmetric_difference(key for key, *_ in mine) <= overfull
+        if misfiled or not _marked(mine, should):
+            yield Fault(FaultKind.MATCH_KEYS, {"record": str(row.record)}, _stands(mine), should)
+        if rotation.other is None:
+            continue
+        others = [one for one in there if one[0] in twins]
+        filed = {twin for twin, key in twins.items() if key in row.keys}
+        should = _filed(filed, kinds_of(expected), *_marks(content, rotation.other.match))
+        if not rotation.allows({key for key, *_ in others}, filed, row.record) or not _marked(others, should):
+            yield Fault(FaultKind.MATCH_KEYS, {"record": str(row.record)}, _stands(others), should)
     for record, missing in left.items():
         should = {"keys": sorted({k.key for k in missing})}
         yield Fault(FaultKind.MATCH_KEYS, {"record": str(record)}, None, should)
+
+
+_Filed = tuple[int, int, int, int]
+
+
+def _marks(content: IdentityRecord, secret: bytes) -> tuple[int, int]:
+    return person_tag(content.traits, secret), likeness_number(content.traits, secret)
+
+
+def _marked(rows: Sequence[_Filed], should: Mapping[str, object]) -> bool:
+    """Whether beside each key stands what should."""
+    return {tuple(marks) for _, *marks in rows} <= {(should["kinds"], should["person"], should["likeness"])}
+
+
+def _stands(rows: Sequence[_Filed]) -> dict[str, object]:
+    greatest = [max(column) for column in zip(*rows, strict=True)] or [0, 0, 0, 0]
+    return _filed((key for key, *_ in rows), *greatest[1:])
 
 
 def _filed(keys: Iterable[int], kinds: int, person: int, likeness: int) -> dict[str, object]:
@@ -89,17 +138,16 @@ def shared_faults(
 ) -> Iterator[Fault]:
     """Rows of (record, match keys, bits lost) of what is marked as shared, against `weighed` records."""
     left = {r: content for r, (content, _) in stored.records.items() if content.shared}
+    secret = ring.hash_keys(stored.versions.looked_up).match
     for record, keys, lost in rows:
         if record not in stored.records:
             continue
         stands, content = sorted(zip(keys, lost, strict=True)), left.pop(record, None)
-        should = (
-            [] if content is None else _shared(content, ring.hash_keys(stored.key_versions[record]).match)
-        )
+        should = [] if content is None else _shared(content, secret)
         if stands != should:
             yield Fault(FaultKind.SHARED_IDENTIFIERS, {"record": str(record)}, _lost(stands), _lost(should))
     for record, content in left.items():
-        should = _shared(content, ring.hash_keys(stored.key_versions[record]).match)
+        should = _shared(content, secret)
         yield Fault(FaultKind.SHARED_IDENTIFIERS, {"record": str(record)}, [], _lost(should))
 
 
@@ -113,21 +161,30 @@ def _lost(marks: Iterable[tuple[int, float]]) -> list[list[object]]:
 
 
 def identifier_faults(
-    rows: Iterable[tuple[Id, Sequence[str], Sequence[bytes], int, int]], stored: Stored, ring: KeyRing
+    rows: Iterable[tuple[Id, Sequence[str], Sequence[bytes], Sequence[int]]],
+    stored: Stored,
+    ring: KeyRing,
+    rotation: Rotating,
 ) -> Iterator[Fault]:
-    """Rows of (record, types, value hashes, lowest and highest key version), one for each record that has any."""
+    """Rows of (record, types, value hashes, key versions), one for each record that has any."""
+    keys = ring.hash_keys(stored.versions.looked_up)
     left = {r: content for r, (content, _) in stored.records.items() if content.identifiers}
-    for record, types, hashes, least, most in rows:
-        content = left.pop(record, None)
-        if content is None and record not in stored.records:
+    for record, types, hashes, versions in rows:
+        if record not in stored.records:
             continue
-        version = stored.key_versions[record]
-        stands = sorted(zip(types, hashes, strict=True))
-        should = [] if content is None else _hashed(content, ring.hash_keys(version).value)
-        if stands != should or (least, most) != (version, version):
+        content = stored.records[record][0]
+        left.pop(record, None)
+        there = list(zip(versions, types, hashes, strict=True))
+        stands = sorted((kind, hashed) for version, kind, hashed in there if version == keys.version)
+        should = _hashed(content, keys.value)
+        if stands != should:
             yield Fault(FaultKind.IDENTIFIERS, {"record": str(record)}, _hex(stands), _hex(should))
+        others = sorted((kind, hashed) for version, kind, hashed in there if version != keys.version)
+        should = [] if rotation.other is None else _hashed(content, rotation.other.value)
+        if not rotation.allows(set(others), set(should), record):
+            yield Fault(FaultKind.IDENTIFIERS, {"record": str(record)}, _hex(others), _hex(should))
     for record, content in left.items():
-        should = _hashed(content, ring.hash_keys(stored.key_versions[record]).value)
+        should = _hashed(content, keys.value)
         yield Fault(FaultKind.IDENTIFIERS, {"record": str(record)}, [], _hex(should))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import inf
 
 from pipeline.identity.hold import as_constraints
+from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.identity.score import Model
 from pipeline.identity.scratch import KeptWear, weighed
@@ -20,6 +21,7 @@ from pipeline.verify.derived import (
     EvidenceFaults,
     EvidenceRow,
     KeyRow,
+    Rotating,
     identifier_faults,
     match_key_faults,
     record_faults,
@@ -55,18 +57,21 @@ def verify(
     with database.snapshot() as tx:
         stored = read_stored(tx, ring, progress)
         kept = KeptWear(
-            ring.current.match,
+            ring.hash_keys(stored.versions.looked_up).match,
             {key: inf if step == OVERFULL else lost for key, step, lost in tx.rows("stored_kept_wear")},
         )
         stored.records.update(weighed(stored.records, policy, kept))
         total = (tx.row("stored_counts") or (0, 0))[1]
+        rotation = Rotating(stored.versions, ring, (tx.row("rotation_place") or (Id(bytes(16)),))[0])
         evidence = EvidenceFaults(stored, model, policy)
         rows = watched(tx.stream("stored_evidence"), "evidence", total, progress)
         overfull = {key for (key,) in tx.stream("stored_overfull")}
         faults = [
             *record_faults(stored, ring),
-            *match_key_faults((KeyRow(*row) for row in tx.stream("stored_keys")), overfull, stored, ring),
-            *identifier_faults((row for row in tx.stream("stored_identifiers")), stored, ring),
+            *match_key_faults(
+                (KeyRow(*row) for row in tx.stream("stored_keys")), overfull, stored, ring, rotation
+            ),
+            *identifier_faults((row for row in tx.stream("stored_identifiers")), stored, ring, rotation),
             *shared_faults((row for row in tx.stream("stored_shared")), stored, ring),
             *evidence.differing(EvidenceRow(*row) for row in rows),
         ]

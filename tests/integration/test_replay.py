@@ -42,7 +42,7 @@ WHAT_STANDS = {
     "customers": "SELECT array_agg(record_id ORDER BY record_id) FROM identity_record GROUP BY profile_id ORDER BY 1",
     "golden records": """SELECT r.record_id, golden, contested, held
         FROM identity_record r JOIN customer_profile USING (profile_id) ORDER BY 1""",
-    "activity": "SELECT record_id, hash_key_version, first_seen, last_seen, sources FROM identity_record ORDER BY 1",
+    "activity": "SELECT record_id, first_seen, last_seen, sources FROM identity_record ORDER BY 1",
     "reviews": """SELECT q.kind, q.reason, q.confidence_score, q.scoring_details, low_record, high_record,
         (SELECT array_agg(record_id ORDER BY record_id)
         FROM identity_record WHERE profile_id IN (q.low_profile, q.high_profile)) AS of
@@ -539,5 +539,8 @@ def test_every_table_is_the_shadows_or_read_of_the_live_house(
         "erased_profile",
         "kept_wear",
         "duplicate_event",
+        "key_rotation",  # a shadow is hashed as records are found, and is not activated amid a rotation
+        "rekeyed",
+        "current_identifier",
     }
     assert not stages.rows("SELECT FROM shadow.outbox")

@@ -257,8 +257,8 @@ class World:
         """The steps of the resolve stage."""
         arrivals: dict[Id, Arrival] = {p.record_id: p.arrival for p in people}
 
-        def keys_of(record: Id) -> list[int]:
-            return [k.key for k in arrivals[record].keys]
+        def keys_of(records: Collection[Id]) -> list[int]:
+            return [k.key for r in records for k in arrivals[r].keys]
 
         seen = known_behind_locks({r: a.activity for r, a in arrivals.items()}, keys_of, store)
         known = {r: arrivals[r] for r in seen}

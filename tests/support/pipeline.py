@@ -12,6 +12,7 @@ from pipeline.answer import Answer, Answered, answer_review
 from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
 from pipeline.normalize_stage import NormalizeStage
+from pipeline.privacy.keyring import KeyRing
 from pipeline.resolve_stage import ResolveStage
 from pipeline.revoking import Revoked, revoke_constraint
 from pipeline.settings import Settings
@@ -32,27 +33,34 @@ EventIn = Mapping[str, object]
 class StagesOnPostgres:
     """`send` events of the HTTP shape and look at what stands afterwards."""
 
-    def __init__(self, dsn: str, settings: Settings | None = None, rules: Policy | None = None) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        settings: Settings | None = None,
+        rules: Policy | None = None,
+        keys: KeyRing | None = None,
+    ) -> None:
         self.settings = settings or Settings.model_validate({"postgres_dsn": dsn})
+        self.keys = keys or ring()
         self.database = Database(dsn, "test")
         self.codec = load_codec(self.settings)
         self.publisher = MemoryPublisher()
         self.rules = rules or policy()
         self.normalize = NormalizeStage(
-            self.settings, self.database, self.publisher, ring(), self.codec, self.rules
+            self.settings, self.database, self.publisher, self.keys, self.codec, self.rules
         )
         self.resolve = self.worker(self.database)
         self._offsets = {"events.raw": 0, "events.normalized": 0}
 
     def worker(self, database: Database) -> ResolveStage:
         """A resolve stage by the rules of now."""
-        return ResolveStage(self.settings, database, ring(), self.codec, model(), self.rules)
+        return ResolveStage(self.settings, database, self.keys, self.codec, model(), self.rules)
 
     def deploy(self, rules: Policy) -> None:
         """Both stages by other rules, as processes that were started anew."""
         self.rules = rules
         self.normalize = NormalizeStage(
-            self.settings, self.database, self.publisher, ring(), self.codec, rules
+            self.settings, self.database, self.publisher, self.keys, self.codec, rules
         )
         self.resolve = self.worker(self.database)
 
@@ -129,7 +137,7 @@ class StagesOnPostgres:
 
     def stewardship(self) -> Stewardship:
         """What acts on a steward's word, by the rules of now."""
-        return Stewardship(self.database, ring(), self.codec, model(), self.rules)
+        return Stewardship(self.database, self.keys, self.codec, model(), self.rules)
 
     def review(self, kind: str = "merge") -> Id:
         """The one review of its kind that waits."""

@@ -173,7 +173,7 @@ FROM (
     SELECT unnest(%(records)s::uuid[])
 ) known(record_id)
 JOIN identity_record r USING (record_id)
-JOIN record_identifier i USING (record_id)
+JOIN current_identifier i USING (record_id)
 ORDER BY i.type, i.value_hash, r.record_id
 
 -- name: history_profile

@@ -155,9 +155,27 @@ DELETE FROM data_key WHERE owner_id = ANY(%(owners)s::uuid[])
 -- The value hashes that these records hold.
 SELECT DISTINCT type, value_hash FROM record_identifier WHERE record_id = ANY(%(records)s::uuid[])
 
--- name: hash_versions
--- Under which version of the hash keys each record is filed.
-SELECT record_id, hash_key_version FROM identity_record WHERE record_id = ANY(%(records)s::uuid[])
+-- name: hashes_nobody_holds
+-- Hashes in snapshots of the merge log that no record holds any more, most of them under older versions of the keys: nobody can say
+-- whose they are, so that they go with whomever an entry is cut for.
+SELECT DISTINCT held.type, decode(held.hash, 'hex')
+FROM (
+    SELECT source_snapshot, target_snapshot FROM identity_merge_log WHERE source_profile = ANY(%(ever)s::uuid[])
+    UNION ALL
+    SELECT source_snapshot, target_snapshot FROM identity_merge_log WHERE target_profile = ANY(%(ever)s::uuid[])
+) m
+CROSS JOIN LATERAL (VALUES (source_snapshot), (target_snapshot)) s(snapshot)
+CROSS JOIN LATERAL jsonb_array_elements(s.snapshot -> 'identifiers') i
+CROSS JOIN LATERAL (VALUES (i ->> 0, i ->> 1)) held(type, hash)
+WHERE s.snapshot ? 'identifiers'
+  AND NOT EXISTS (SELECT FROM record_identifier r WHERE r.value_hash = decode(held.hash, 'hex') AND r.type = held.type)
+
+-- name: forget_rekeyed
+-- What a rotation remembers of match keys that nobody holds any more. Of those that stay worn it is needed.
+DELETE FROM rekeyed k
+WHERE k.old = ANY(%(keys)s::bigint[])
+  AND NOT EXISTS (SELECT FROM match_key m WHERE m.key = k.old) AND NOT EXISTS (SELECT FROM match_key m WHERE m.key = k.new)
+  AND NOT EXISTS (SELECT FROM worn_key w WHERE w.key = k.old) AND NOT EXISTS (SELECT FROM worn_key w WHERE w.key = k.new)
 
 -- name: erased_among
 -- Those of the ids that were of people who were forgotten.

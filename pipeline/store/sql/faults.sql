@@ -26,7 +26,7 @@ LEFT JOIN (
     FROM (
         SELECT o.profile_id, h.type || ' ' || encode(h.value_hash, 'hex') AS identifier,
                max(h.hash_key_version) AS key_version
-        FROM record_identifier h JOIN identity_record o USING (record_id)
+        FROM current_identifier h JOIN identity_record o USING (record_id)
         GROUP BY o.profile_id, h.type, h.value_hash
     ) held_by GROUP BY profile_id
 ) i USING (profile_id)
@@ -36,7 +36,7 @@ ORDER BY p.profile_id
 -- Of live profiles that are not held and have several values of an exclusive type: the values of each record.
 WITH exclusive AS (
     SELECT o.profile_id, h.type, o.record_id, array_agg(encode(h.value_hash, 'hex')) AS hashes
-    FROM record_identifier h
+    FROM current_identifier h
     JOIN identity_record o USING (record_id)
     JOIN customer_profile p USING (profile_id)
     WHERE h.type = ANY(%s::text[]) AND NOT p.is_merged AND NOT p.held

@@ -176,7 +176,7 @@ UPDATE customer_profile c SET held = h.held
 FROM unnest(%s::uuid[], %s::bool[]) h(profile_id, held) WHERE c.profile_id = h.profile_id
 
 -- name: copy_records
-COPY identity_record (record_id, hash_key_version, profile_id, first_seen, last_seen, sources, sealed)
+COPY identity_record (record_id, profile_id, first_seen, last_seen, sources, sealed)
 FROM STDIN (FORMAT binary)
 
 -- name: copy_record_identifiers
@@ -312,7 +312,7 @@ SELECT move, sum(events)::int, sum(identifiers)::int
 FROM (
     SELECT move, count(*) AS events, 0 AS identifiers FROM moving JOIN event USING (record_id) GROUP BY move
     UNION ALL
-    SELECT move, 0, count(DISTINCT (i.type, i.value_hash)) FROM moving JOIN record_identifier i USING (record_id)
+    SELECT move, 0, count(DISTINCT (i.type, i.value_hash)) FROM moving JOIN current_identifier i USING (record_id)
     GROUP BY move
 ) counted
 GROUP BY move

@@ -32,7 +32,7 @@ FROM identity_record r JOIN data_key k ON k.owner_id = r.record_id
 WHERE r.record_id = ANY(%s::uuid[])
 
 -- name: find_profiles
--- Live profiles that hold every wanted identifier; `want` numbers the identifiers asked for.
+-- Live profiles that hold every wanted identifier; `want` numbers the identifiers asked for, each hashed by every version of the keys.
 SELECT i.profile_id
 FROM unnest(%(types)s::text[], %(hashes)s::bytea[], %(wants)s::int[]) w(type, value_hash, want)
 JOIN profile_identifier i USING (type, value_hash)

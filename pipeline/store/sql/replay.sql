@@ -68,7 +68,7 @@ CREATE TABLE replay_decision (                  -- what leads from the live cust
 );
 CREATE TABLE replay_event (LIKE public.event);  -- live events that say something else by now
 CREATE VIEW replay_record AS
-    SELECT r.record_id, r.hash_key_version, h.profile_id, r.first_seen, r.last_seen, r.sources, r.sealed
+    SELECT r.record_id, h.profile_id, r.first_seen, r.last_seen, r.sources, r.sealed
     FROM identity_record r JOIN replay_heir h ON h.shadow_profile = r.profile_id;
 CREATE VIEW replay_undecided AS
     SELECT DISTINCT k.record_id FROM replay_kept k
@@ -131,7 +131,7 @@ ORDER BY i.accepted_at, i.event_id
 
 -- name: replay_records
 -- Live records as they stand, sealed.
-SELECT r.record_id, r.hash_key_version, r.sealed, k.wrapped, k.key_version
+SELECT r.record_id, r.sealed, k.wrapped, k.key_version
 FROM public.identity_record r JOIN public.data_key k ON k.owner_id = r.record_id WHERE r.record_id = ANY(%s::uuid[])
 
 -- name: keep_events

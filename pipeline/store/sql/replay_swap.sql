@@ -116,8 +116,8 @@ WHERE s.record_id = l.record_id
 
 -- name: swap_new_records
 WITH new AS (
-    INSERT INTO public.identity_record (record_id, hash_key_version, profile_id, first_seen, last_seen, sources, sealed)
-    SELECT s.record_id, s.hash_key_version, s.profile_id, s.first_seen, s.last_seen, s.sources, s.sealed
+    INSERT INTO public.identity_record (record_id, profile_id, first_seen, last_seen, sources, sealed)
+    SELECT s.record_id, s.profile_id, s.first_seen, s.last_seen, s.sources, s.sealed
     FROM replay_record s WHERE NOT EXISTS (SELECT FROM public.identity_record l WHERE l.record_id = s.record_id)
     RETURNING record_id
 )

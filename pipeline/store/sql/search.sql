@@ -31,7 +31,7 @@ ORDER BY profile_id LIMIT %(most)s
 
 -- name: search_fitting
 -- Those of the given profiles that fit every condition; a condition that is null or empty is none. Each is looked up by index: the
--- profile's records, their identifiers, its open reviews.
+-- profile's records, their identifiers, its open reviews. `want` numbers the identifiers: each comes hashed by every version of the keys.
 SELECT p.profile_id
 FROM unnest(%(profiles)s::uuid[]) given(profile_id)
 JOIN customer_profile p USING (profile_id)
@@ -54,8 +54,9 @@ WHERE NOT p.is_merged
           SELECT FROM identity_record r JOIN record_identifier i USING (record_id)
           WHERE r.profile_id = p.profile_id AND i.type = t.type))
   AND NOT EXISTS (
-      SELECT FROM unnest(%(types)s::text[], %(hashes)s::bytea[]) w(type, value_hash)
-      WHERE NOT EXISTS (
+      SELECT FROM unnest(%(types)s::text[], %(hashes)s::bytea[], %(wants)s::int[]) w(type, value_hash, want)
+      GROUP BY w.want
+      HAVING NOT bool_or(EXISTS (
           SELECT FROM record_identifier i JOIN identity_record r USING (record_id)
-          WHERE i.type = w.type AND i.value_hash = w.value_hash AND r.profile_id = p.profile_id))
+          WHERE i.type = w.type AND i.value_hash = w.value_hash AND r.profile_id = p.profile_id)))
 ORDER BY p.profile_id

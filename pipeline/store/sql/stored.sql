@@ -14,7 +14,7 @@ SELECT (SELECT count(*) FROM identity_record), (SELECT count(*) FROM identity_ev
 
 -- name: stored_records
 -- Every record with what opens it: no key where its person was forgotten.
-SELECT r.record_id, r.profile_id, r.first_seen, r.last_seen, r.sources, r.hash_key_version, r.sealed, k.wrapped,
+SELECT r.record_id, r.profile_id, r.first_seen, r.last_seen, r.sources, r.sealed, k.wrapped,
        k.key_version
 FROM identity_record r LEFT JOIN data_key k ON k.owner_id = r.record_id
 
@@ -23,8 +23,8 @@ FROM identity_record r LEFT JOIN data_key k ON k.owner_id = r.record_id
 SELECT record_id, array_agg(product) FROM record_product GROUP BY record_id
 
 -- name: stored_keys
--- Under which match keys each record is found, the kinds of all of them, whom it names, and what it says of a person.
-SELECT record_id, array_agg(key), min(record_kinds), max(record_kinds), min(person), max(person), min(likeness), max(likeness)
+-- Under which match keys each record is found; beside each the kinds of all, whom it names, and what it says of a person.
+SELECT record_id, array_agg(key), array_agg(record_kinds), array_agg(person), array_agg(likeness)
 FROM match_key GROUP BY record_id
 
 -- name: stored_overfull
@@ -38,7 +38,7 @@ FROM shared_identifier s JOIN worn_key w USING (key) GROUP BY s.record_id
 
 -- name: stored_identifiers
 -- The hashed identifiers of each record.
-SELECT record_id, array_agg(type), array_agg(value_hash), min(hash_key_version), max(hash_key_version)
+SELECT record_id, array_agg(type), array_agg(value_hash), array_agg(hash_key_version)
 FROM record_identifier GROUP BY record_id
 
 -- name: stored_profiles

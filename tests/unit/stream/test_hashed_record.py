@@ -25,7 +25,9 @@ class Hasher:
     """Hashes what events say, given as it is before it is encoded."""
 
     def __init__(self, remembered: int) -> None:
-        self._hasher = RecordHasher(policy(), ring().current, "US", remembered, CODEC, Limits())
+        self._hasher = RecordHasher(
+            policy(), ring().current, ring().naming, "US", remembered, CODEC, Limits()
+        )
 
     def hashed(
         self, identifiers: object, traits: object, today: date, event_id: bytes = b"e"

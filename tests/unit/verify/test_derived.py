@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.identity.ids import Id
+from pipeline.store.key_versions import KeyVersions
 from pipeline.store.stored import Stored
 from pipeline.verify.derived import record_faults
 from pipeline.verify.fault import FaultKind
@@ -17,7 +18,7 @@ from tests.support.people import Person, person, ring
 def stored(p: Person, name: Id) -> Stored:
     assert p.arrival.record is not None
     content = replace(p.arrival.record, record_id=name)
-    return Stored(records={name: (content, p.arrival.keys)}, key_versions={name: 1})
+    return Stored(KeyVersions(1), records={name: (content, p.arrival.keys)})
 
 
 @pytest.mark.parametrize(
