@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
+from gateway.answers import Answer, Place
+from pipeline.erasure.erase import forget_now
+from pipeline.erasure.receipt import checked
+from pipeline.errors import Conflict
+from pipeline.rotation.pace import Pace
+from pipeline.rotation.retire import kept, retire
+from pipeline.rotation.rotate import rotate
 from pipeline.store.key_versions import Step
+from pipeline.unmerge.asked import Asked
 from tests.integration.test_answers import home_of
+from tests.integration.test_order import log
+from tests.integration.test_unmerge import all_of_it
+from tests.servers import TestStack, flushed_redis
 from tests.support.people import narrow
 from tests.support.pipeline import StagesOnPostgres, event
-from tests.support.rotating import Rotator, faults, ring_file, ring_of
+from tests.support.reprocessing import Reprocessing
+from tests.support.rotating import ASKED, Rotator, faults, ring_file, ring_of, standing, stands_after
 from tests.support.told import is_told
 
 RULES = replace(narrow(4, 2), split_limit=1_000, version="narrow")
@@ -92,3 +111,167 @@ def test_what_was_normalized_before_is_met_after(stages: StagesOnPostgres, rotat
     stages.send(event(21, CARD))
     assert home_of(stages, 21) == home_of(stages, 1)
     assert stages.rows(VERSIONS) == [([2], [2], 0)]
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_one_that_is_killed_goes_on_where_it_was(
+    stages: StagesOnPostgres, rotator: Rotator, database: str, step: Step
+) -> None:
+    customers(stages)
+    killed = subprocess.run(
+        [sys.executable, "-m", "tests.support.killed_rotation", database, str(rotator.path), step],
+        cwd=Path(__file__).parents[2],
+        check=False,
+        timeout=60,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert rotator.step() is step
+    assert not faults(stages)
+    stages.send(event(20, MAIL | CARD), event(21, CARD | {"device_id": "d-1"}))
+    rotator.rotate()
+    assert stages.rows(VERSIONS) == [([2], [2], 0)]
+    assert home_of(stages, 21) == home_of(stages, 1)
+
+
+def test_events_flow_while_it_rotates(
+    stages: StagesOnPostgres, stack: TestStack, rotator: Rotator, request: pytest.FixtureRequest
+) -> None:
+    events = log(3, count=150)
+    batches = [events[:40], *(events[n : n + 2] for n in range(40, len(events), 2))]
+    ended: list[int] = []
+
+    def rotating() -> None:
+        while len(ended) < 2:
+            rotator.begin()
+            rotate(rotator.house, ASKED, Pace(rows=3, sleep=lambda seconds: None))
+            ended.append(len(stages.publisher.log))
+
+    stages.send(*batches[0])
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(rotating)
+        for batch in batches[1:]:
+            stages.send(*batch)
+        done.result()
+    assert 40 < ended[0] < len(events), "it rotated while events flowed"
+    assert stages.rows(VERSIONS) == [([3], [3], 0)]
+    assert standing(stages) == stands_after(stack, request.getfixturevalue("_migrated"), batches, RULES)
+
+
+def test_a_rotation_is_told_and_its_signatures_stay_checkable(
+    stages: StagesOnPostgres, rotator: Rotator, database: str, stack: TestStack
+) -> None:
+    customers(stages)
+    forgotten = forget_now(stages.stewardship(), home_of(stages, 4), Asked("officer", "asked", ASKED.now))
+    rotator.rotate()
+    retire(rotator.house, 1, ASKED, rotator.path, redis_of(stack))
+    assert forgotten.receipt is not None
+    assert checked(forgotten.receipt, ring_of(rotator.path).receipt_keys()).key_version == 1
+    told = [
+        a for (a,) in stages.rows("SELECT action FROM audit_entry ORDER BY entry_id") if a.startswith("keys.")
+    ]
+    assert told == ["keys.rotation_begun", "keys.rotation_ended", "keys.retired"]
+    # the same content is the same record still, though the version that names it is held no longer
+    records = stages.rows("SELECT count(*) FROM identity_record")
+    stages.keys.refresh()
+    stages.send(event(30, MAIL, traits={"first_name": "Anna", "last_name": "Lee"}))
+    assert stages.rows("SELECT count(*) FROM identity_record") == records
+
+
+def test_who_is_forgotten_amid_a_rotation_leaves_nothing(stages: StagesOnPostgres, rotator: Rotator) -> None:
+    stages.send(event(1, MAIL), event(2, PHONE))
+    stages.send(event(3, MAIL | PHONE))  # a merge: its entry of the log holds hashes of the first version
+    stages.send(event(4, {"email": "bo@mailbox.net"}, traits={"last_name": "Ray"}))
+    rotator.rotate()
+    stages.send(event(5, CARD | MAIL))
+    rotator.up_to(Step.EVIDENCE)  # by the third version, with the second still there
+    gone = home_of(stages, 1)
+    hashes = [
+        h.hex()
+        for (h,) in stages.rows(
+            "SELECT value_hash FROM record_identifier JOIN identity_record USING (record_id) WHERE profile_id = %s",
+            gone,
+        )
+    ]
+    assert len(hashes) == 2 * 6
+    ((snapshot,),) = stages.rows("SELECT source_snapshot FROM identity_merge_log")
+    assert snapshot["identifiers"]
+    forget_now(stages.stewardship(), gone, Asked("officer", "asked", datetime(2026, 2, 1, tzinfo=UTC)))
+    assert not faults(stages)
+    left = {n: str(r) for n, r in all_of_it(stages).items() if n not in ("outbox", "audit_entry", "erasure")}
+    assert not [h for h in hashes if any(h in text for text in left.values())]
+    assert all(
+        not s.get("identifiers") and not t.get("identifiers")
+        for s, t in stages.rows("SELECT source_snapshot, target_snapshot FROM identity_merge_log")
+    )
+    rotator.rotate()
+    assert stages.rows(VERSIONS) == [([3], [3], 0)]
+
+
+def test_a_replay_is_not_activated_amid_a_rotation_nor_behind_it(
+    stages: StagesOnPostgres, rotator: Rotator, database: str
+) -> None:
+    customers(stages)
+    replay = Reprocessing(stages, database)
+    replay.build()
+    rotator.up_to(Step.FILL)
+    with pytest.raises(Conflict, match="keys are being rotated"):
+        replay.activate()
+    rotator.rotate()
+    with pytest.raises(Conflict, match="hashed under version 1 of the keys"):
+        replay.activate()
+    with replay.shadow.database.transaction() as tx:
+        replay.shadow.drop(tx)
+    replay.build()
+    assert not replay.compare().counts.merged
+    replay.activate()
+    replay.close()
+
+
+def redis_of(stack: TestStack) -> Redis:
+    opened: Redis = Redis.from_url(flushed_redis(stack.redis_url, 15))
+    return opened
+
+
+async def test_a_version_is_retired_when_nothing_rests_on_it(
+    stages: StagesOnPostgres, rotator: Rotator, database: str, stack: TestStack
+) -> None:
+    customers(stages)
+    redis, asking = redis_of(stack), AsyncRedis.from_url(flushed_redis(stack.redis_url, 15))
+
+    def refused() -> str:
+        with pytest.raises(Conflict) as caught:
+            retire(rotator.house, 1, ASKED, rotator.path, redis)
+        return str(caught.value)
+
+    place = Place(asking, stages.keys, "k", "key-1", "asked")
+    await place.begin()
+    await place.end(Answer("asked", 202, b"{}"))
+    assert "current" in refused()
+    rotator.up_to(Step.FILL)
+    assert "records are found by it" in refused()
+    assert "in data_key" in refused()
+    rotator.up_to(Step.EVIDENCE)
+    assert "in match_key" in refused()
+    assert "in record_identifier" in refused()
+    rotator.rotate()
+    assert refused() == "version 1 cannot be retired: 1 in answers remembered for a day (Redis)"
+    again = Place(asking, rotator.house.ring, "k", "key-1", "asked")
+    assert await again.begin() == Answer(
+        "asked", 202, b"{}"
+    )  # a write sent again is answered, not done again
+    await asking.flushdb()
+    await asking.aclose()
+    stages.keys.refresh()
+    replay = Reprocessing(stages, database)
+    replay.build()
+    with stages.database.transaction() as tx:
+        tx.connection.execute("UPDATE shadow.data_key SET key_version = 1")
+    assert "in shadow.data_key" in refused()
+    with replay.shadow.database.transaction() as tx:
+        replay.shadow.drop(tx)
+    replay.close()
+    retire(rotator.house, 1, ASKED, rotator.path, redis)
+    assert ring_of(rotator.path).versions == (2,)
+    with stages.database.transaction() as tx:
+        assert [k.version for k in kept(tx, rotator.house.ring, redis)] == [2]
+    redis.close()

@@ -30,7 +30,7 @@ class Reprocessing:
     @property
     def logic(self) -> Logic:
         s = self.stages
-        return Logic(s.settings, ring(), s.codec, model(), s.rules)
+        return Logic(s.settings, s.keys, s.codec, model(), s.rules)
 
     def build(self, from_time: datetime | None = None) -> Builder:
         """Begun, or gone on with, to the end."""
