@@ -61,7 +61,7 @@ def status(as_json: AsJson = False) -> None:
     from pipeline.store.key_versions import stored_versions
 
     with _house() as (house, _, redis), house.database.transaction() as tx:
-        stored, versions = stored_versions(tx), kept(tx, house.ring, redis)
+        stored, versions = stored_versions(tx), kept(tx, house, redis)
         found_by = stored.known_to(house.ring).looked_up
     if as_json:
         told = {

@@ -100,6 +100,7 @@ def down(as_json: Json = False) -> None:
 def status(as_json: Json = False) -> None:
     """Show what runs, where, and how much memory it takes. Exit status 1 unless all that was started works."""
     from infra.addresses import effective_settings
+    from infra.rotation import ROTATE
     from infra.status import describe, table
 
     found = describe(effective_settings())
@@ -111,12 +112,15 @@ def status(as_json: Json = False) -> None:
         Console().print(table(found))
         for pause in found["paused"]:
             typer.echo(f"PAUSED: {pause['told']}\n  {pause['mend']}")
+        if found["rotation"]:
+            typer.echo(f"KEYS ARE BEING ROTATED: {found['rotation']}\n  {ROTATE}")
     if not found["healthy"]:
         raise typer.Exit(1)
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what is missing or wrong, and how to mend it. Exit status 1 if anything but a paused stage is."""
+    """Say what is missing or wrong, and how to mend it. Exit status 1 if anything is but a paused stage or
+    a rotation of the keys that is not at its end."""
     from infra.addresses import effective_settings
     from infra.doctor import examine
 

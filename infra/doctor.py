@@ -16,6 +16,7 @@ from infra.embedded import jars
 from infra.embedded.stack import Stack
 from infra.migrate import pending
 from infra.paused import RESUME, paused_stages
+from infra.rotation import ROTATE, rotation_told
 from infra.supervisor import Supervisor
 from infra.topics import missing_topics, topic_differences
 from pipeline.errors import ConfigurationError, RetailBrainError
@@ -186,6 +187,11 @@ def _paused(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"{pause.stage} stage", False, told, RESUME.format(pause.stage), blocks=False)
 
 
+def _rotation(settings: Settings) -> Iterator[Finding]:
+    if (told := rotation_told(settings)) is not None:
+        yield Finding("rotation of the keys", False, told, ROTATE, blocks=False)
+
+
 LOOKS: tuple[Look, ...] = (
     _python,
     _packages,
@@ -197,4 +203,5 @@ LOOKS: tuple[Look, ...] = (
     _secrets,
     _processes,
     _paused,
+    _rotation,
 )

@@ -12,6 +12,7 @@ from infra.embedded.processes import Recorded
 from infra.embedded.stack import Stack
 from infra.house import gateway_url, supervisor_process
 from infra.paused import RESUME, paused_stages
+from infra.rotation import rotation_told
 from infra.supervisor import Supervisor
 from pipeline.settings import Settings
 from pipeline.store.pauses import Pause
@@ -39,11 +40,13 @@ class Paused(TypedDict):
 
 
 class Status(TypedDict):
-    """Everything that `home` knows of. healthy: at least one runs, none that was started is away, none is paused."""
+    """Everything that `home` knows of. healthy: at least one runs, none that was started is away, none is paused.
+    rotation: where one of the keys is that is not at its end."""
 
     home: str
     healthy: bool
     paused: list[Paused]
+    rotation: str | None
     servers: list[Running]
     processes: list[Running]
 
@@ -73,6 +76,7 @@ def describe(settings: Settings) -> Status:
         "home": str(settings.home.resolve()),
         "healthy": healthy,
         "paused": paused,
+        "rotation": rotation_told(settings) if known else None,
         "servers": servers,
         "processes": processes,
     }

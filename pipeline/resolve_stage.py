@@ -53,7 +53,7 @@ class ResolveStage:
         self._months = Months("event")
         self._dead_letters = DeadLetters(STAGE, settings, codec, ring)
         self._ring = ring
-        self._known: tuple[int, int] | None = None
+        self._activation: int | None = None
         self._ready: dict[int, tuple[Message, Event]] = {}
         """By the message's `id`: an offset may come again in a topic made anew."""
 
@@ -83,11 +83,11 @@ class ResolveStage:
         counted()  # only what is committed counts
 
     def _know(self, standing: Standing) -> None:
-        """What was remembered of limits holds until a replay is activated, or records are found by other keys."""
-        versions = self._resolver.versions = standing.keys.known_to(self._ring)
-        if (known := (standing.activation, versions.looked_up)) != self._known:
+        """What was remembered of limits holds until a replay is activated; keys that a rotation replaced never come."""
+        if standing.activation != self._activation:
             self._resolver.forget_limits()
-        self._known = known
+        self._activation = standing.activation
+        self._resolver.versions = standing.keys.known_to(self._ring)
 
     def prepare(self, messages: Sequence[Message]) -> None:
         """See `Preparing`: decode them."""

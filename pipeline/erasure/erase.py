@@ -21,6 +21,7 @@ from pipeline.erasure.letters import LetterReader, Named
 from pipeline.erasure.receipt import Receipt, digest_of, remains, signed
 from pipeline.errors import BadInput, NotFound
 from pipeline.identity.blocking import identifier_key, keys_of
+from pipeline.identity.hashing import value_hash
 from pipeline.identity.ids import Id
 from pipeline.identity.model import IdentityRecord
 from pipeline.ids import new_id
@@ -82,7 +83,8 @@ def erase_person(stewardship: Stewardship, profile_id: Id, asked: Asked) -> Eras
     by = stewardship
     with by.database.transaction() as tx:
         person = _person(Act.reading(by, tx), profile_id)
-        known = Named.by(person.contents.values(), (h for _, h in _hashes(tx, person)))
+        stored = {h for _, h in _hashes(tx, person)}
+    known = Named.by(person.contents.values(), stored | _by_every_version(person, by.ring))
     # each letter is opened: too long to keep all others waiting
     reader = LetterReader(by.ring, by.codec, by.policy)
     letters = reader.owners_of(by.database, known)
@@ -118,6 +120,12 @@ def _person(act: Act, profile_id: Id) -> _Person:
 def _hashes(tx: Transaction, person: _Person) -> list[tuple[str, bytes]]:
     rows = tx.rows("hashes_of_records", {"records": sorted(person.records)})
     return [(kind, bytes(value_hash)) for kind, value_hash in rows]
+
+
+def _by_every_version(person: _Person, ring: KeyRing) -> set[bytes]:
+    """The person's value hashes by all versions of the keys: dead letters are hashed as they were when they came."""
+    secrets = [ring.hash_keys(version).value for version in ring.versions]
+    return {value_hash(s, i) for c in person.contents.values() for i in c.identifiers for s in secrets}
 
 
 def _erase(act: Act, profile_id: Id, letters: Sequence[Id], asked: Asked, ring: KeyRing) -> Erased:

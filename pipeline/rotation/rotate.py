@@ -123,16 +123,16 @@ def rotate(house: House, asked: Asked, pace: Pace, progress: Progress = silent) 
     rounds = 0
     for step, total in _steps(house):
         done = 0
-        progress(step, 0, total)
+        progress(step.value, 0, total)
         while True:
             began = pace.clock()
             taken = advance(house, step, asked, pace.rows)
             done += taken.rows
-            progress(step, min(done, total), total)
+            progress(step.value, min(done, total), total)
             if taken.at is None:
                 break
             pace.rest(taken.rows, began)
-        progress(step, total, total)
+        progress(step.value, total, total)
         if step is Step.REWRAP and _left(house):
             rounds += 1
             if rounds == _ROUNDS:

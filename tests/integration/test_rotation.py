@@ -103,6 +103,20 @@ def test_whoever_comes_at_any_step_is_met(
     assert home_of(stages, 23) == home_of(stages, 1)
 
 
+def test_a_limit_crossed_behind_the_switch_judges_what_was_found_before_it(
+    stages: StagesOnPostgres, rotator: Rotator
+) -> None:
+    """The evidence names its keys as they were called, and the key that crosses is called otherwise."""
+    bob = {"first_name": "Bob", "last_name": "Fox", "date_of_birth": "1980-01-02"}
+    stages.send(*(event(n, {"cookie_id": f"c-{n}"}, traits=bob) for n in (1, 2, 3)))
+    assert len(stages.profiles()) == 1
+    rotator.up_to(Step.EVIDENCE)
+    stages.send(*(event(n, {"cookie_id": f"c-{n}"}, traits=bob) for n in (4, 5)))
+    assert len(stages.profiles()) == 5, "nobody is found by a key that so many share"
+    assert not faults(stages)
+    rotator.rotate()
+
+
 def test_what_was_normalized_before_is_met_after(stages: StagesOnPostgres, rotator: Rotator) -> None:
     customers(stages)
     late = stages.normalized(event(20, MAIL | CARD))
@@ -273,5 +287,5 @@ async def test_a_version_is_retired_when_nothing_rests_on_it(
     retire(rotator.house, 1, ASKED, rotator.path, redis)
     assert ring_of(rotator.path).versions == (2,)
     with stages.database.transaction() as tx:
-        assert [k.version for k in kept(tx, rotator.house.ring, redis)] == [2]
+        assert [k.version for k in kept(tx, rotator.house, redis)] == [2]
     redis.close()

@@ -140,3 +140,7 @@ SELECT (SELECT count(*) FROM data_key WHERE key_version = %(version)s),
 
 -- name: resting_in_shadow
 SELECT count(*) FROM {shadow}.data_key WHERE key_version = %s
+
+-- name: normalized_letters
+-- Dead letters of normalized events that can be opened.
+SELECT l.dead_letter_id FROM dead_letter l JOIN data_key k ON k.owner_id = l.dead_letter_id WHERE l.topic = 'events.normalized'

@@ -12,7 +12,14 @@ import pytest
 
 from pipeline.errors import ConfigurationError, SealBroken
 from pipeline.ids import new_id
-from pipeline.privacy.keyfile import KeyFile, create_key_file, read_key_file
+from pipeline.privacy.keyfile import (
+    KeyFile,
+    create_key_file,
+    read_key_file,
+    replace_key_file,
+    with_another,
+    written,
+)
 from pipeline.privacy.keyring import key_ring, load_key_ring
 from pipeline.settings import Settings
 
@@ -101,6 +108,9 @@ def _document(**changes: object) -> str:
         _document(keys={"1": "not base64, secret"}),
         _document(current=0, keys={"0": base64.b64encode(ONE).decode()}),
         _document(extra=1),
+        _document(naming=3),
+        _document(retired={"1": {"audit": "AAAA", "receipts": "AAAA"}}),
+        _document(naming=2, retired={"2": {"audit": "AAAA", "receipts": "AAAA"}}),
     ],
 )
 def test_a_malformed_ring_is_refused_without_quoting_it(tmp_path: Path, text: str) -> None:
@@ -116,3 +126,58 @@ def test_a_missing_ring_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         load_key_ring(Settings(key_ring_file=tmp_path / "gone.json"))
     assert not (tmp_path / "gone.json").exists()
+
+
+def test_records_are_named_by_the_first_version_unless_another_is_said() -> None:
+    first = key_ring(KeyFile(1, {1: ONE})).naming
+    assert key_ring(KeyFile(2, {1: ONE, 2: TWO})).naming == first
+    assert key_ring(KeyFile(2, {1: ONE, 2: TWO}, naming=2)).naming != first
+
+
+def test_a_ring_is_read_again_when_a_version_is_met_that_it_lacks(tmp_path: Path) -> None:
+    path, owner = tmp_path / "ring.json", new_id()
+    create_key_file(path)
+    ring = load_key_ring(Settings(key_ring_file=path))
+    other = with_another(read_key_file(path))
+    replace_key_file(path, KeyFile(2, other.keys))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["ring.json"]
+    key = load_key_ring(Settings(key_ring_file=path)).new_data_key(owner)
+    assert key.version == 2
+    assert ring.unwrap(key.wrapped, 2, owner) == key.plain
+    assert ring.current.version == 2
+    with pytest.raises(ConfigurationError, match="no version 3"):
+        ring.hash_keys(3)
+
+
+def test_a_ring_that_cannot_be_read_again_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "ring.json"
+    create_key_file(path)
+    ring = load_key_ring(Settings(key_ring_file=path))
+    path.write_text("half a fi")
+    assert ring.versions == (1,)
+    path.unlink()
+    assert ring.versions == (1,)
+
+
+def test_a_ring_stands_in_the_environment(tmp_path: Path) -> None:
+    text = written(KeyFile(2, {1: ONE, 2: TWO}))
+    ring = load_key_ring(Settings.model_validate({"key_ring": text, "environment": "production"}))
+    assert ring.versions == (1, 2)
+    assert ring.current == key_ring(KeyFile(2, {1: ONE, 2: TWO})).current
+    with pytest.raises(ConfigurationError, match="RB_KEY_RING is malformed") as caught:
+        load_key_ring(Settings.model_validate({"key_ring": "secret", "home": tmp_path}))
+    assert "secret" not in str(caught.value)
+
+
+def test_of_a_retired_version_public_keys_are_left_and_what_names_records(tmp_path: Path) -> None:
+    path, whole = tmp_path / "ring.json", key_ring(KeyFile(2, {1: ONE, 2: TWO}))
+    replace_key_file(path, whole.without(1))
+    left = load_key_ring(Settings(key_ring_file=path))
+    assert (left.audit_keys(), left.receipt_keys()) == (whole.audit_keys(), whole.receipt_keys())
+    assert left.naming == whole.naming
+    assert base64.b64encode(ONE) not in path.read_bytes()
+    with pytest.raises(ConfigurationError, match="no version 1"):
+        left.hash_keys(1)
+    assert max(with_another(left.file).keys) == 3
+    assert whole.without(2).retired[2].naming is None
