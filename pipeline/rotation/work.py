@@ -118,32 +118,32 @@ def drop_identifiers(tx: Transaction, house: House, page: Page) -> Taken:
 def announce(tx: Transaction, house: House, page: Page) -> Taken:
     """Tell of the next profiles, a version more each: their hashes are others now."""
     asked = {"place": page.place, "limit": page.limit}
-    profiles = [p for (p,) in tx.rows("profiles_to_announce", asked)]
-    tx.run("lock_profiles", (profiles,))
+    found = [p for (p,) in tx.rows("profiles_to_announce", asked)]
+    # who was merged away in between holds no hashes, and was told of
+    profiles = [p for p, _, _, is_merged, *_ in tx.rows("lock_profiles", (found,)) if not is_merged]
     now = datetime.now(
         UTC
     )  # behind the locks: no state of a profile is told with an earlier time than the one before
-    hashed = {row[0] for row in tx.rows("identifiers_of", (profiles,))}
-    tx.run("raise_versions", {"now": now, "profiles": sorted(hashed)})
+    tx.run("raise_versions", {"now": now, "profiles": profiles})
     states = {
         profile: ProfileAfter(
             profile_id=profile,
             version=version,
             is_new=False,
             created_at=created,
-            records=frozenset(records),
+            records=frozenset(records) | frozenset(winners(golden).values()),  # nobody may be able to open it
             golden=winners(golden),
             contested=contested,
             change="linked",
             merged_into=into,
         )
         for profile, version, created, golden, contested, into, records in tx.rows(
-            "profiles_swapped", (sorted(hashed),)
+            "profiles_swapped", (profiles,)
         )
     }
     author = Author("keys", None, "", "", now, new_id)
     Announcer(tx, house.codec, author).profiles(states)
-    return Taken(len(profiles), profiles[-1] if profiles else None)
+    return Taken(len(found), found[-1] if found else None)
 
 
 def rewrap(tx: Transaction, house: House, page: Page) -> Taken:

@@ -11,23 +11,30 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from gateway.answers import Answer, Place
+from gateway.sought import hashes_sought
+from pipeline.codes import ReasonCode
 from pipeline.erasure.erase import forget_now
 from pipeline.erasure.receipt import checked
-from pipeline.errors import Conflict
+from pipeline.errors import BadMessage, Conflict
+from pipeline.identity.ids import Id
+from pipeline.identity.model import Identifier, IdentifierType
 from pipeline.rotation.pace import Pace
 from pipeline.rotation.retire import kept, retire
 from pipeline.rotation.rotate import rotate
 from pipeline.store.key_versions import Step
+from pipeline.stream.publish import Outgoing
 from pipeline.unmerge.asked import Asked
 from tests.integration.test_answers import home_of
 from tests.integration.test_order import log
-from tests.integration.test_unmerge import all_of_it
+from tests.integration.test_unmerge import all_of_it, record
 from tests.servers import TestStack, flushed_redis
+from tests.support.letters import Letterbox
 from tests.support.people import narrow
 from tests.support.pipeline import StagesOnPostgres, event
 from tests.support.reprocessing import Reprocessing
@@ -83,6 +90,20 @@ def test_all_is_hashed_and_wrapped_anew(stages: StagesOnPostgres, rotator: Rotat
     assert stages.profiles() == profiles
 
 
+def found_by(stages: StagesOnPostgres, email: str) -> list[Id]:
+    """As the gateway looks for customers, knowing nothing of what is rotated."""
+    sought = hashes_sought(stages.keys, [Identifier(IdentifierType.EMAIL, email)])
+    with stages.database.transaction() as tx:
+        rows = tx.rows("find_profiles", {**sought, "count": 1, "limit": 5, "offset": 0})
+        none = dict.fromkeys(("source", "last_seen_from", "last_seen_before", "has_open_review"))
+        none |= {"created_from": None, "created_before": None}
+        fits = tx.rows(
+            "search_fitting", {**none, **sought, "identifier_types": [], "profiles": [p for (p,) in rows]}
+        )
+    assert rows == fits
+    return [p for (p,) in rows]
+
+
 @pytest.mark.parametrize("step", [None, *Step])
 def test_whoever_comes_at_any_step_is_met(
     stages: StagesOnPostgres, rotator: Rotator, step: Step | None
@@ -97,6 +118,7 @@ def test_whoever_comes_at_any_step_is_met(
     stages.send(event(20, MAIL | CARD), event(21, CARD | {"device_id": "d-1"}))
     stages.send(event(22, {"email": "till@mailbox.net", "cookie_id": "c-22"}, traits={"last_name": "Ivy"}))
     assert home_of(stages, 1) == home_of(stages, 20) == home_of(stages, 21)
+    assert found_by(stages, "anna@mailbox.net") == [home_of(stages, 1)]
     assert not faults(stages)
     rotator.rotate()
     stages.send(event(23, CARD | PHONE))
@@ -244,6 +266,46 @@ def test_a_replay_is_not_activated_amid_a_rotation_nor_behind_it(
 def redis_of(stack: TestStack) -> Redis:
     opened: Redis = Redis.from_url(flushed_redis(stack.redis_url, 15))
     return opened
+
+
+def test_a_record_that_nobody_can_open_is_not_in_the_way(stages: StagesOnPostgres, rotator: Rotator) -> None:
+    customers(stages)
+    gone = record(stages, 4)
+    with stages.database.transaction() as tx:
+        tx.connection.execute("DELETE FROM data_key WHERE owner_id = %s", (gone,))
+    rotator.rotate()
+    assert stages.rows(VERSIONS) == [([2], [2], 0)]
+    assert stages.rows("SELECT count(*) FROM match_key WHERE record_id = %s", gone) == [(0,)]
+
+
+def test_dead_letters_are_replayed_and_forgotten_whatever_they_are_hashed_by(
+    database: str, tmp_path: Path, stack: TestStack
+) -> None:
+    path = ring_file(tmp_path)
+    box = Letterbox(database, ring_of(path))
+    box.send(orjson.dumps(event(1, MAIL)))
+    late = [
+        box.message(Outgoing("events.normalized", b"", v))
+        for v in box.stages.normalized(event(2, MAIL), event(3, MAIL))
+    ]
+    for message in late:
+        batch = box.stages.batch("resolve", [message])
+        box.stages.resolve.bury(
+            message, batch.positions[0], BadMessage(ReasonCode.PROCESSING_FAILED, "a test")
+        )
+    box.pump()
+    rotator = Rotator(database, path, box.stages)
+    rotator.rotate()
+    replayed, left = box.waiting()
+    box.desk.replay([replayed.dead_letter_id], "ops", "it is mended")
+    box.pump()
+    assert len(box.stages.profiles()) == 1
+    with pytest.raises(Conflict, match="in dead letters of"):
+        retire(rotator.house, 1, ASKED, path, redis_of(stack))
+    forget_now(box.stages.stewardship(), home_of(box.stages, 1), Asked("officer", "asked", ASKED.now))
+    assert box.desk.show(left.dead_letter_id, "officer").unread is not None
+    rotator.close()
+    box.close()
 
 
 async def test_a_version_is_retired_when_nothing_rests_on_it(

@@ -12,12 +12,12 @@ from pipeline.dead_letters.desk import Desk
 from pipeline.dead_letters.filing import LettersStage
 from pipeline.errors import BadMessage
 from pipeline.identity.ids import Id
+from pipeline.privacy.keyring import KeyRing
 from pipeline.store.dead_letters import Choice, StoredLetter
 from pipeline.stream.batch import Message
 from pipeline.stream.deadletter import TOPIC
 from pipeline.stream.publish import MemoryPublisher, Outgoing
 from pipeline.stream.relay import Relay
-from tests.support.people import ring
 from tests.support.pipeline import StagesOnPostgres
 
 RAW, NORMALIZED = "events.raw", "events.normalized"
@@ -27,14 +27,15 @@ EVERY = Choice()
 class Letterbox:
     """`send` bytes to events.raw and let everything run its course with `pump`."""
 
-    def __init__(self, dsn: str) -> None:
-        self.stages = StagesOnPostgres(dsn)
+    def __init__(self, dsn: str, keys: KeyRing | None = None) -> None:
+        self.stages = StagesOnPostgres(dsn, keys=keys)
+        held = self.stages.keys
         settings, self.database = self.stages.settings, self.stages.database
         self.codec = self.stages.codec
-        self.desk = Desk(self.database, ring(), self.codec, settings)
-        self.letters = LettersStage(settings, self.database, ring(), self.codec)
+        self.desk = Desk(self.database, held, self.codec, settings)
+        self.letters = LettersStage(settings, self.database, held, self.codec)
         self.publisher = MemoryPublisher()
-        self.relay = Relay(settings, self.database, self.publisher, threading.Event(), ring())
+        self.relay = Relay(settings, self.database, self.publisher, threading.Event(), held)
         self._offsets: dict[str, int] = {}
 
     def send(self, *values: bytes | None) -> None:
