@@ -141,6 +141,23 @@ def rotate(
 
 
 @app.command()
+def rewrap(
+    rate: Annotated[
+        int, typer.Option(min=0, help="Most data keys a second; 0 is as fast as it goes.")
+    ] = 2_000,
+) -> None:
+    """Wrap the data keys by the current version that a process with an older ring has wrapped since a rotation."""
+    from cli.progress import steps
+    from pipeline.rotation.pace import Pace
+    from pipeline.rotation.rotate import rewrap
+    from pipeline.store.key_versions import Step
+
+    with _house() as (house, _, _), steps(Step.REWRAP) as progress:
+        count = rewrap(house, Pace(per_s=rate), progress)
+    typer.echo(f"{count:,} data keys are wrapped by the current version")
+
+
+@app.command()
 def retire(
     version: Annotated[int, typer.Argument(help="The version to give up.")],
     reason: Reason = None,

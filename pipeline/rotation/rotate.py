@@ -19,7 +19,7 @@ from pipeline.rotation.work import FIRST, LEFT, WORK, House, Page, Taken, switch
 from pipeline.store.activations import keep_out, stand_alone
 from pipeline.store.audit import write_audit
 from pipeline.store.database import Transaction
-from pipeline.store.key_versions import Step, StoredVersions
+from pipeline.store.key_versions import Step, StoredVersions, key_versions
 
 _ATTEMPTS = 10
 _ROUNDS = 5
@@ -122,6 +122,8 @@ def rotate(house: House, asked: Asked, pace: Pace, progress: Progress = silent) 
     """
     rounds = 0
     for step, total in _steps(house):
+        if step is Step.REWRAP and not rounds:
+            pace.sleep(_NOTICED_S)  # whoever still wraps by another version does so no more
         done = 0
         progress(step.value, 0, total)
         while True:
@@ -141,6 +143,23 @@ def rotate(house: House, asked: Asked, pace: Pace, progress: Progress = silent) 
                     "or start it anew, then go on with `retail-brain keys rotate`"
                 )
             pace.sleep(_NOTICED_S)
+
+
+def rewrap(house: House, pace: Pace, progress: Progress = silent) -> int:
+    """Wrap all data keys by the current version that some process with an older ring has wrapped since a rotation;
+    returns how many. Raises SealBroken, ConfigurationError, StoreUnavailable."""
+    with house.database.transaction() as tx:
+        total = _count(tx, house, Step.REWRAP, FIRST)
+    taken, done = Taken(0, FIRST), 0
+    while taken.at is not None:
+        began = pace.clock()
+        with house.database.transaction() as tx:
+            page = Page(key_versions(tx, house.ring), taken.at, pace.rows)
+            taken = WORK[Step.REWRAP](tx, house, page)
+        done += taken.rows
+        progress(Step.REWRAP.value, done, total)
+        pace.rest(taken.rows, began)
+    return done
 
 
 def _steps(house: House) -> Iterator[tuple[Step, int]]:

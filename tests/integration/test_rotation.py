@@ -24,9 +24,11 @@ from pipeline.erasure.receipt import checked
 from pipeline.errors import BadMessage, Conflict
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Identifier, IdentifierType
+from pipeline.normalize_stage import NormalizeStage
+from pipeline.privacy.keyring import key_ring
 from pipeline.rotation.pace import Pace
 from pipeline.rotation.retire import kept, retire
-from pipeline.rotation.rotate import rotate
+from pipeline.rotation.rotate import rewrap, rotate
 from pipeline.store.key_versions import Step
 from pipeline.stream.publish import Outgoing
 from pipeline.unmerge.asked import Asked
@@ -38,7 +40,7 @@ from tests.support.letters import Letterbox
 from tests.support.people import narrow
 from tests.support.pipeline import StagesOnPostgres, event
 from tests.support.reprocessing import Reprocessing
-from tests.support.rotating import ASKED, Rotator, faults, ring_file, ring_of, standing, stands_after
+from tests.support.rotating import ASKED, QUICK, Rotator, faults, ring_file, ring_of, standing, stands_after
 from tests.support.told import is_told
 
 RULES = replace(narrow(4, 2), split_limit=1_000, version="narrow")
@@ -266,6 +268,29 @@ def test_a_replay_is_not_activated_amid_a_rotation_nor_behind_it(
 def redis_of(stack: TestStack) -> Redis:
     opened: Redis = Redis.from_url(flushed_redis(stack.redis_url, 15))
     return opened
+
+
+def test_what_a_process_with_an_older_ring_does_is_right_and_wrapped_anew(
+    stages: StagesOnPostgres, rotator: Rotator, stack: TestStack
+) -> None:
+    customers(stages)
+    late = key_ring(ring_of(rotator.path).file)  # it is never read again
+    stages.normalize = NormalizeStage(
+        stages.settings, stages.database, stages.publisher, late, stages.codec, stages.rules
+    )
+    rotator.rotate()
+    stages.send(
+        event(20, MAIL | CARD), event(21, CARD | {"device_id": "d-1"})
+    )  # hashed and wrapped by version 1
+    assert home_of(stages, 1) == home_of(stages, 20) == home_of(stages, 21)
+    assert stages.rows(VERSIONS) == [([2], [1, 2], 0)]
+    redis = redis_of(stack)
+    with pytest.raises(Conflict, match="version 1 cannot be retired: 2 in data_key"):
+        retire(rotator.house, 1, ASKED, rotator.path, redis)
+    assert rewrap(rotator.house, QUICK) == 2
+    assert stages.rows(VERSIONS) == [([2], [2], 0)]
+    retire(rotator.house, 1, ASKED, rotator.path, redis)
+    redis.close()
 
 
 def test_a_record_that_nobody_can_open_is_not_in_the_way(stages: StagesOnPostgres, rotator: Rotator) -> None:
