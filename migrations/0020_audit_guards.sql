@@ -1,5 +1,5 @@
 -- What waits to be chained is added and taken out, and never changed; and the audit log is found by what it is asked for.
--- depends: 0018_erasure
+-- depends: 0019_rotation
 
 CREATE TRIGGER audit_unchained_immutable BEFORE UPDATE ON audit_unchained
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
