@@ -44,6 +44,11 @@ def file_event(row: RawRecord, region: str) -> FileEvent:
         "traits": traits,
         "payload": _payload(row),
     }
+    if row.consent:
+        event["consent"] = [
+            {"purpose": s.purpose, "state": s.state, "at": s.at.isoformat() if s.at else None}
+            for s in row.consent
+        ]
     if row.occurred_at is not None:
         event["occurred_at"] = row.occurred_at.isoformat()
     return FileEvent(row.line, row.record_id, event_id, event)

@@ -8,6 +8,7 @@ however often it is tried.
 from client.calls.audit import audit
 from client.calls.constraints import constraint, constraints, revoke
 from client.calls.customers import (
+    consent,
     events,
     history,
     identifiers,
@@ -65,6 +66,7 @@ __all__ = [
     "audit",
     "batch_body",
     "change_webhook",
+    "consent",
     "constraint",
     "constraints",
     "dead_letter",

@@ -17,8 +17,11 @@ from pgvector import SparseVector
 
 from consumers.cache import profile_id_of
 from consumers.loop import run
+from pipeline.configuration import load_policy
 from pipeline.customer.embedding import DIMENSIONS, MOST_ORDERS, embedding
+from pipeline.identity.consent import PERSONALISATION, PURPOSES, ConsentState, allows
 from pipeline.settings import Settings
+from pipeline.store.consent import held_by
 from pipeline.store.database import Database, Transaction
 
 _CHUNK = 200  # profiles a transaction
@@ -37,8 +40,9 @@ class Embeddings:
     name = "embeddings"
     topics = ("profiles.updates", "events.linked")
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, purposes: Mapping[str, ConsentState] = PURPOSES) -> None:
         self._database = database
+        self._purposes = purposes
 
     def read(self, topic: str, key: bytes | None, value: Mapping[str, object] | None) -> Changed | None:
         """See `Projection`. Events without items say nothing of interest."""
@@ -54,7 +58,7 @@ class Embeddings:
         for start in range(0, max(len(profiles), len(records)), _CHUNK):
             chunk = slice(start, start + _CHUNK)
             with self._turn() as tx:
-                _renew(tx, profiles[chunk], records[chunk])
+                _renew(tx, profiles[chunk], records[chunk], self._purposes)
         self.rest()
 
     def rest(self) -> None:
@@ -66,7 +70,7 @@ class Embeddings:
         with self._turn() as tx:
             due = {str(profile) for (profile,) in tx.rows("embeddings_due", (_CHUNK,))}
             if due:
-                _renew(tx, sorted(due), ())
+                _renew(tx, sorted(due), (), self._purposes)
         return bool(due)
 
     @contextmanager
@@ -77,11 +81,20 @@ class Embeddings:
             yield tx
 
 
-def _renew(tx: Transaction, profiles: Sequence[str], records: Sequence[str]) -> None:
-    """Compute the vectors of these profiles, and of those that hold these records, anew."""
+def _renew(
+    tx: Transaction, profiles: Sequence[str], records: Sequence[str], purposes: Mapping[str, ConsentState]
+) -> None:
+    """Compute the vectors of these profiles, and of those that hold these records, anew; none of whoever does not
+    consent to `personalisation`."""
     asked = {"profiles": list(profiles), "records": list(records), "most": MOST_ORDERS}
     rows = tx.rows("embeddings_bought", asked)
-    vectors = [embedding(dict(zip(features, orders, strict=True))) for _, features, orders in rows]
+    said = held_by(tx, [profile for profile, _, _ in rows])
+    vectors = [
+        embedding(dict(zip(features, orders, strict=True)))
+        if allows(PERSONALISATION, said.get(profile, {}), purposes)
+        else None
+        for profile, features, orders in rows
+    ]
     texts = [None if vector is None else _text(vector) for vector in vectors]
     tx.run("embeddings_write", {"profiles": [profile for profile, _, _ in rows], "embeddings": texts})
 
@@ -95,5 +108,6 @@ def _text(vector: NDArray[np.float32]) -> str:
 
 def main(settings: Settings) -> None:
     """Run the embeddings consumer until SIGTERM."""
+    policy = load_policy(settings)
     with Database(settings.postgres_dsn.get_secret_value(), "embeddings") as database:
-        run(settings, lambda _: Embeddings(database))
+        run(settings, lambda _: Embeddings(database, policy.purposes))

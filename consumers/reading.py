@@ -32,49 +32,59 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """For the surviving profile. `fallback`: nothing goes with its items yet, so this is what is popular."""
+    """For the surviving profile. `fallback`: nothing goes with its items yet, so this is what is popular; `withheld`:
+    it does not consent to any."""
 
     profile_id: UUID
     items: tuple[Suggestion, ...]
     fallback: bool
+    withheld: bool = False
 
 
-async def recommendations(redis: Redis, profile_id: UUID, limit: int = 10) -> Recommendations | None:
+async def recommendations(
+    redis: Redis, profile_id: UUID, limit: int = 10, unsaid: str = ""
+) -> Recommendations | None:
     """The best `limit` (at most 50) items for a profile, best first; merges are followed. None: no such profile.
 
-    Of popular items the score is the number of profiles that own them. Raises CacheUnavailable.
+    Of popular items the score is the number of profiles that own them. `unsaid` is what a profile withholds whose
+    state did not come yet (`consumers.recommendations.withheld`). Raises CacheUnavailable.
     """
     with translated():
-        survivor = await _survivor(redis, str(profile_id))
-        if survivor is None:
+        found = await _survivor(redis, str(profile_id), unsaid)
+        if found is None:
             return None
-        items = await _list(redis, survivor)
+        survivor, withheld = found
+        if "l" in withheld:
+            return Recommendations(UUID(survivor), (), fallback=False, withheld=True)
+        items = await _list(redis, survivor, unsaid)
         fallback = not items
         if fallback:
             items = await _popular(redis, survivor, limit)
     return Recommendations(UUID(survivor), items[: max(0, min(limit, LONGEST_LIST))], fallback)
 
 
-async def _survivor(redis: Redis, profile_id: str) -> str | None:
+async def _survivor(redis: Redis, profile_id: str, unsaid: str) -> tuple[str, str] | None:
+    """The profile that an id leads to, and what it withholds."""
     for _ in range(_MOST_HOPS):
         pipe = redis.pipeline(transaction=False)
-        pipe.hmget(f"rb:rec:state:{profile_id}", ["merged_into", "records", "pending"])
+        pipe.hmget(f"rb:rec:state:{profile_id}", ["merged_into", "records", "pending", "withheld"])
         pipe.exists(f"rb:profile:{profile_id}")
-        (merged_into, records, pending), cached = await pipe.execute()
+        (merged_into, records, pending, withheld), cached = await pipe.execute()
         if not merged_into:
-            return profile_id if cached or pending or records is not None else None
+            there = cached or pending or records is not None
+            return (profile_id, withheld or (unsaid if records is None else "")) if there else None
         profile_id = cast(str, merged_into)
     return None
 
 
-async def _list(redis: Redis, profile_id: str) -> tuple[Suggestion, ...]:
+async def _list(redis: Redis, profile_id: str, unsaid: str) -> tuple[Suggestion, ...]:
     pipe = redis.pipeline(transaction=False)
     pipe.get(f"rb:rec:{profile_id}")
     pipe.sismember("rb:rec:stale", profile_id)
     made, stale = await pipe.execute()
     if made is None or stale:
         recommend = redis.register_script(script_text("recommend"))
-        await recommend(args=[LONGEST_LIST, BREADTH, LIST_TTL_S, 0, profile_id])
+        await recommend(args=[LONGEST_LIST, BREADTH, LIST_TTL_S, unsaid, 0, profile_id])
         made = await cast(Awaitable[str | None], redis.get(f"rb:rec:{profile_id}")) or "[]"
     return tuple(
         Suggestion(item["sku"], float(item["score"]), item["because"]) for item in orjson.loads(made)

@@ -3,6 +3,8 @@
 The counts are a pure function of two facts, which items each record bought (`events.linked`) and which records each
 profile holds (`profiles.updates`). So they follow merges, splits and rollbacks exactly, and a replay from any offset
 changes nothing. consumers/lua/fold.lua says how; consumers/lua/recommend.lua makes the lists.
+
+Whoever does not consent to `personalisation` gets no list; whoever does not to `analytics` is not counted in others'.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from redis import Redis
 from consumers.cache import profile_id_of
 from consumers.loop import run
 from consumers.redis_port import script_text, translated
+from pipeline.configuration import load_policy
+from pipeline.identity.consent import ANALYTICS, PERSONALISATION, PURPOSES, ConsentState, allows
 from pipeline.settings import Settings
 from schemas.topics import topics
 
@@ -40,6 +44,7 @@ class Fact(TypedDict, total=False):
     r: str | list[str]
     s: list[str]
     m: str
+    w: str
 
 
 class RecommendationCounts:
@@ -48,7 +53,9 @@ class RecommendationCounts:
     name = "recommendations"
     topics = ("profiles.updates", "events.linked")
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, purposes: Mapping[str, ConsentState] = PURPOSES) -> None:
+        self._purposes = purposes
+        self._unsaid = withheld({}, purposes)
         self._fold = redis.register_script(script_text("fold"))
         self._recommend = redis.register_script(script_text("recommend"))
         self._rested = -math.inf
@@ -59,7 +66,7 @@ class RecommendationCounts:
     def read(self, topic: str, key: bytes | None, value: Mapping[str, object] | None) -> Fact | None:
         """See `Projection`. Events without items say nothing of interest."""
         if topic == "profiles.updates":
-            return _state(profile_id_of(key), value)
+            return self._state(profile_id_of(key), value)
         return None if value is None else _items(value)
 
     def apply(self, facts: Sequence[Fact]) -> None:
@@ -67,7 +74,7 @@ class RecommendationCounts:
         for start in range(0, len(facts), _CHUNK):
             chunk = orjson.dumps(facts[start : start + _CHUNK])
             with translated():
-                self._fold(args=[MOST_ITEMS, self._remember_s, chunk])
+                self._fold(args=[MOST_ITEMS, self._remember_s, self._unsaid, chunk])
 
     def rest(self) -> None:
         """See `Projection`: makes stale lists, for a twentieth of the time."""
@@ -82,15 +89,27 @@ class RecommendationCounts:
 
     def _make_lists(self) -> int:
         with translated():
-            return cast(int, self._recommend(args=[LONGEST_LIST, BREADTH, LIST_TTL_S, _LISTS_A_CALL]))
+            return cast(
+                int, self._recommend(args=[LONGEST_LIST, BREADTH, LIST_TTL_S, self._unsaid, _LISTS_A_CALL])
+            )
+
+    def _state(self, profile_id: str, value: Mapping[str, object] | None) -> Fact:
+        if value is None:
+            return Fact(k="gone", p=profile_id)
+        merged_into = cast(str | None, value["merged_into"])
+        records = [] if merged_into else cast(list[str], value["record_ids"])
+        fact = Fact(k="state", p=profile_id, v=cast(int, value["version"]), r=records, m=merged_into or "")
+        said = cast(Sequence[Mapping[str, str]], value["consent"])
+        states = {one["purpose"]: ConsentState(one["state"]) for one in said}
+        if kept_back := withheld(states, self._purposes) if said else self._unsaid:
+            fact["w"] = kept_back
+        return fact
 
 
-def _state(profile_id: str, value: Mapping[str, object] | None) -> Fact:
-    if value is None:
-        return Fact(k="gone", p=profile_id)
-    merged_into = cast(str | None, value["merged_into"])
-    records = [] if merged_into else cast(list[str], value["record_ids"])
-    return Fact(k="state", p=profile_id, v=cast(int, value["version"]), r=records, m=merged_into or "")
+def withheld(said: Mapping[str, ConsentState], purposes: Mapping[str, ConsentState]) -> str:
+    """What a profile does not consent to, as the scripts know it: `c` to be counted for others, `l` to a list."""
+    asked = {"c": ANALYTICS, "l": PERSONALISATION}
+    return "".join(letter for letter, purpose in asked.items() if not allows(purpose, said, purposes))
 
 
 def _items(value: Mapping[str, object]) -> Fact | None:
@@ -110,4 +129,5 @@ def _items(value: Mapping[str, object]) -> Fact | None:
 
 def main(settings: Settings) -> None:
     """Run the recommendations consumer until SIGTERM."""
-    run(settings, RecommendationCounts)
+    policy = load_policy(settings)
+    run(settings, lambda redis: RecommendationCounts(redis, policy.purposes))

@@ -3,7 +3,7 @@
     id, source     name the event: both sent again are the same event, whatever form the id has
     source         what `data.source` says, else the last part of its path: "/shops/7/pos" is the source pos
     type, time     event_type and occurred_at
-    data           {identifiers, traits, payload}, as in an event of ours
+    data           {identifiers, traits, payload, consent}, as in an event of ours
     correlationid  an extension of ours: correlation_id
 
 Other attributes are allowed, and left aside. https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
@@ -21,7 +21,7 @@ from pipeline.field_errors import FieldError, InvalidEvent, came
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
 _PREFIX = "ce-"
-_DATA = ("source", "identifiers", "traits", "payload")
+_DATA = ("source", "identifiers", "traits", "payload", "consent")
 _JSON = ("application/json", "text/json")
 
 
@@ -71,7 +71,9 @@ def _data(event: Mapping[str, object]) -> Mapping[str, object]:
         raise _invalid("data", "not JSON", "send data as a JSON object, datacontenttype application/json")
     data = event.get("data")
     if not isinstance(data, dict):
-        raise _invalid("data", f"got {came(data)}", "send an object of identifiers, traits and payload")
+        raise _invalid(
+            "data", f"got {came(data)}", "send an object of identifiers, traits, payload and consent"
+        )
     for name in data:
         if name not in _DATA:
             raise _invalid(

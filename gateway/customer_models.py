@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, JsonValue, PlainSerializer
 
-from gateway.models import Event, Page, Profile, View
+from gateway.models import Consent, Event, Page, Profile, View
 
 Item = TypeVar("Item")
 Money = Annotated[Decimal, PlainSerializer(float, return_type=float)]
@@ -437,6 +437,46 @@ class InCommon(View):
     name: str
     orders: int
     others_orders: int
+
+
+class StatedConsent(View):
+    """A purpose granted or withdrawn, by an event."""
+
+    purpose: str
+    state: Literal["granted", "withdrawn"]
+    at: datetime
+    source: str
+    event_id: UUID
+    record_id: UUID = Field(description="The identity record by way of which it was said.")
+
+
+class ConsentHistory(OfProfile):
+    """What a customer's data may be used for, and all that was said of it."""
+
+    model_config = shown(
+        **_OF,
+        consent=[
+            {"purpose": "marketing", "state": "granted", "at": "2026-01-31T09:30:00Z", "source": "web"},
+            {"purpose": "personalisation", "state": "granted", "at": None, "source": None},
+        ],
+        history=[
+            {
+                "purpose": "marketing",
+                "state": "granted",
+                "at": "2026-01-31T09:30:00Z",
+                "source": "web",
+                "event_id": "4f6d1f0e-63f5-4a86-9c86-1f1f0c0b7a11",
+                "record_id": _RECORD,
+            }
+        ],
+        truncated=False,
+    )
+
+    consent: list[Consent] = Field(
+        description="Of each purpose that the policy declares, or that anything was said of."
+    )
+    history: list[StatedConsent] = Field(description="The newest first, 1,000 at most.")
+    truncated: bool = Field(description="More was said than is told.")
 
 
 class SimilarProfile(View):

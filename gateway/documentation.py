@@ -184,7 +184,7 @@ _CLOUD_EVENT: Document = {
             "additionalProperties": False,
             "properties": {
                 "source": {"anyOf": [_event_field("source"), {"type": "null"}]},
-                **{name: _event_field(name) for name in ("identifiers", "traits", "payload")},
+                **{name: _event_field(name) for name in ("identifiers", "traits", "payload", "consent")},
             },
         },
     },

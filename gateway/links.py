@@ -20,6 +20,7 @@ _OF_PROFILE = {
     "summary": ("get_summary", "The customer in figures."),
     "timeline": ("get_timeline", "What happened to the customer."),
     "events": ("get_events", "Its events."),
+    "consent": ("get_consent", "What its data may be used for."),
     "identifiers": ("get_identifiers", "Its identifiers and their history."),
     "relationships": ("get_relationships", "Its household."),
     "similar": ("get_similar", "Who buys alike."),

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 
 from consumers.reading import live_insights, recommendations
+from consumers.recommendations import withheld
 from gateway.documentation import errors
 from gateway.models import LiveInsights, Recommendations
 from gateway.ports import ports_of
@@ -32,8 +33,10 @@ async def get_recommendations(
     request: Request, profile_id: UUID, limit: Annotated[int, Query(ge=1, le=50)] = 10
 ) -> Recommendations:
     """Best first; each item names what the customer owns that speaks for it. `fallback` where nothing goes with it
-    yet: what is popular. The id of a profile that was merged answers for the surviving one."""
-    found = await recommendations(ports_of(request).redis, profile_id, limit)
+    yet: what is popular. Nothing, and `withheld`, for a customer who does not consent to `personalisation`. The id of a
+    profile that was merged answers for the surviving one."""
+    ports = ports_of(request)
+    found = await recommendations(ports.redis, profile_id, limit, withheld({}, ports.policy.purposes))
     if found is None:
         raise NotFound("nothing is known of this profile yet")
     return Recommendations.model_validate(found)

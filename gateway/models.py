@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,7 +37,7 @@ class Page(View, Generic[Item]):
 
 
 class Warned(View):
-    """A value that was taken but is kept out of matching."""
+    """A value that was taken but left out: kept out of matching, or of no declared purpose."""
 
     field: str
     code: str = Field(description="A reason code.")
@@ -96,6 +96,15 @@ class GoldenValue(View):
     )
 
 
+class Consent(View):
+    """Whether a purpose is granted. `at` and `source` are null where nothing was said: the policy tells then."""
+
+    purpose: str
+    state: Literal["granted", "withdrawn"]
+    at: datetime | None
+    source: str | None
+
+
 class Profile(View):
     """One customer."""
 
@@ -111,6 +120,9 @@ class Profile(View):
     record_ids: list[UUID]
     identifiers: list[MaskedIdentifier]
     golden_record: dict[str, GoldenValue]
+    consent: list[Consent] = Field(
+        description="Of each purpose that the policy declares, or that anything was said of."
+    )
 
 
 class Order(View):
@@ -229,6 +241,9 @@ class Recommendations(View):
     profile_id: UUID
     items: list[Suggestion]
     fallback: bool = Field(description="Nothing goes with the customer's items yet: this is what is popular.")
+    withheld: bool = Field(
+        description="The customer does not consent to `personalisation`: there are no items."
+    )
 
 
 class Figures(View):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
-from gateway.models import GoldenValue, MaskedIdentifier, Profile
+from gateway.models import Consent, GoldenValue, MaskedIdentifier, Profile
 from gateway.opening import decided_by, hashed, opened_records, shown
 from gateway.ports import Ports
 from pipeline import metrics
 from pipeline.errors import NotFound
+from pipeline.identity.consent import ConsentState
+from pipeline.identity.policy import Policy
 from pipeline.log import get_logger
 
 MAX_HOPS = 100
@@ -29,6 +32,15 @@ class StateIdentifier(BaseModel):
     last_seen_at: datetime
 
 
+class StateConsent(BaseModel):
+    """The last word on a purpose."""
+
+    purpose: str
+    state: ConsentState
+    at: datetime
+    source: str
+
+
 class State(BaseModel):
     """profile_state of schemas/avro, as the cache keeps it and `read_profile` answers it."""
 
@@ -41,6 +53,7 @@ class State(BaseModel):
     record_ids: list[UUID]
     identifiers: list[StateIdentifier]
     golden_record: dict[str, UUID]
+    consent: list[StateConsent] = []
 
 
 async def _from_cache(ports: Ports, profile_id: UUID) -> State | None:
@@ -117,4 +130,15 @@ async def view(ports: Ports, profile_id: UUID, *, cached: bool, reveal: bool = F
         record_ids=state.record_ids,
         identifiers=identifiers,
         golden_record=golden,
+        consent=consent_shown(state.consent, ports.policy),
     )
+
+
+def consent_shown(stated: Sequence[StateConsent], policy: Policy) -> list[Consent]:
+    """What holds of each purpose, by what was said, or else by the policy."""
+    told = {
+        name: Consent(purpose=name, state=held, at=None, source=None)
+        for name, held in policy.purposes.items()
+    }
+    told |= {one.purpose: Consent.model_validate(one.model_dump()) for one in stated}
+    return [told[name] for name in sorted(told)]

@@ -15,7 +15,15 @@ from gateway.idempotency import key_of
 from gateway.models import Warned
 from gateway.ports import Ports, ports_of
 from gateway.rights import caller_of
-from gateway.values import Customer, issues_of, known_as, refusals, warnings, without_customer
+from gateway.values import (
+    Customer,
+    issues_of,
+    known_as,
+    refusals,
+    unknown_purposes,
+    warnings,
+    without_customer,
+)
 from pipeline import metrics
 from pipeline.codes import ErrorCode, ReasonCode
 from pipeline.events import event_id_text, event_uuid, parse_event, to_raw
@@ -109,7 +117,12 @@ class Taking:
         event_id = self._unnamed(value, index) if given is None else event_id_text(event.source, given)
         raw = to_raw(event, event_id, self.now, self.request_id, self.correlation_id)
         raw["identifiers"], raw["traits"] = customer.identifiers, customer.traits
-        return Taken(event_id, ports.codec.encode(RAW_TOPIC, raw), customer.notes)
+        notes = (
+            (*customer.notes, *warnings(unknown_purposes(event, ports.policy)))
+            if event.consent
+            else customer.notes
+        )
+        return Taken(event_id, ports.codec.encode(RAW_TOPIC, raw), notes)
 
     def _unnamed(self, value: object, index: int) -> str:
         """The id of an event that came without one; where the request is known by its key, the same each time that the

@@ -77,6 +77,12 @@ def issues_of(event: EventIn, policy: Policy, region: str, today: date) -> tuple
     )
 
 
+def unknown_purposes(event: EventIn, policy: Policy) -> tuple[Issue, ...]:
+    """What the event says of purposes that the policy does not declare."""
+    unknown = any(said.purpose not in policy.purposes for said in event.consent)
+    return (Issue("consent.purpose", ReasonCode.UNKNOWN_PURPOSE),) if unknown else ()
+
+
 def explained(reason: ReasonCode) -> str:
     """What a reason code says, as part of a sentence."""
     return EXPLANATIONS[reason].removesuffix(".")

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
+from pipeline.identity.consent import Statement, newest
 from pipeline.identity.ids import Id
 from pipeline.identity.settle import ProfileAfter
+from pipeline.store.consent import said_by_way_of
 from pipeline.store.database import Transaction
 from pipeline.store.identity_writer import Author, LoggedMerge
 from pipeline.store.review_writer import ReviewChange
@@ -33,6 +35,7 @@ class Announcer:
         """The new state of each changed profile. `change` overrides what is said to have happened."""
         identifiers: defaultdict[Id, list[dict[str, object]]] = defaultdict(list)
         rows = self._tx.rows("identifiers_of", (list(changed),)) if changed else []
+        said = said_by_way_of(self._tx, {r for p in changed.values() for r in p.records})
         for profile, kind, value_hash, version, first, last in rows:
             identifiers[profile].append(
                 {
@@ -45,11 +48,15 @@ class Announcer:
             )
         self._send(
             "profiles.updates",
-            [self._state(p, identifiers[p.profile_id], change) for p in changed.values()],
+            [self._state(p, identifiers[p.profile_id], _consent(p, said), change) for p in changed.values()],
         )
 
     def _state(
-        self, profile: ProfileAfter, identifiers: list[dict[str, object]], change: str | None
+        self,
+        profile: ProfileAfter,
+        identifiers: list[dict[str, object]],
+        consent: list[dict[str, object]],
+        change: str | None,
     ) -> dict[str, object]:
         happened = "linked" if profile.change == "golden" else profile.change
         names = {r: str(r) for r in sorted(profile.records)}
@@ -64,6 +71,7 @@ class Announcer:
             "record_ids": list(names.values()),
             "identifiers": identifiers,
             "golden_record": {a: names[r] for a, r in sorted(profile.golden.items())},
+            "consent": consent,
         }
 
     def gone(self, profiles: Sequence[Id]) -> None:
@@ -123,6 +131,14 @@ class Announcer:
     def linked(self, events: Sequence[Mapping[str, object]]) -> None:
         """Linked events, by profile."""
         self._send("events.linked", events)
+
+
+def _consent(profile: ProfileAfter, said: Mapping[Id, frozenset[Statement]]) -> list[dict[str, object]]:
+    """What holds of a profile, of all that was said by way of its records."""
+    if not said:
+        return []
+    holds = newest(s for r in profile.records & said.keys() for s in said[r])
+    return [statement._asdict() for statement in holds.values()]
 
 
 def versions_of(tx: Transaction, profiles: Iterable[Id]) -> dict[Id, int]:

@@ -23,6 +23,7 @@ class ReasonCode(StrEnum):
     UNKNOWN_FIELD = "unknown_field"
     INVALID_VALUE = "invalid_value"
     UNUSUAL_CHARACTERS = "unusual_characters"
+    UNKNOWN_PURPOSE = "unknown_purpose"
     # an event that names nobody is stored and not linked
     NO_IDENTITY = "no_identity"
     # matching
@@ -68,6 +69,8 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.TOO_LONG: "Longer than the field allows.",
     ReasonCode.UNKNOWN_FIELD: "No trait of this name is known; it is stored with the raw event only.",
     ReasonCode.INVALID_VALUE: "Not of the form the field has; it is stored with the raw event only.",
+    ReasonCode.UNKNOWN_PURPOSE: "The policy declares no purpose of that name, so that nothing is granted by it; "
+    "what was said is stored with the raw event only.",
     ReasonCode.NO_IDENTITY: "No usable identifier, and no name with a date of birth or a place: it tells nobody apart.",
     ReasonCode.EXACT_MATCH: "Shares an identifier with the profile.",
     ReasonCode.FUZZY_MATCH: "No shared identifier, but names, dates and addresses agree well enough.",

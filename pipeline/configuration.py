@@ -17,6 +17,7 @@ from nicknames import NickNamer
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipeline.errors import ConfigurationError
+from pipeline.identity.consent import PURPOSES, ConsentState
 from pipeline.identity.model import Criterion, IdentifierType, MatchKeyKind, Trait
 from pipeline.identity.policy import GROUPS, IdentifierPolicy, Policy
 from pipeline.identity.score import Model, NameStatistics, Rates, level_of
@@ -57,6 +58,8 @@ def _day(text: str) -> str:
 
 Domain = Annotated[str, _like(r"[^@\s]+\.[^@\s.]+", "a domain such as gmail.com")]
 
+
+Purpose = Annotated[str, _like(r"[A-Za-z0-9._-]{1,64}", "letters, digits, dots, dashes and underlines")]
 
 MODEL_NAME = "[a-z0-9][a-z0-9._-]{0,63}"
 """What a model may be called: its version begins so."""
@@ -117,6 +120,10 @@ class _HoldersFile(_File):
     others: Annotated[int, Field(ge=1, le=100)]
 
 
+class _PurposeFile(_File):
+    default: ConsentState
+
+
 class _PolicyFile(_File):
     auto_merge: Share
     review: Share
@@ -137,6 +144,9 @@ class _PolicyFile(_File):
     dotless_domains: list[Domain]
     dash_tag_domains: list[Domain] = []
     domain_aliases: dict[Domain, Domain]
+    purposes: dict[Purpose, _PurposeFile] = {
+        name: _PurposeFile(default=state) for name, state in PURPOSES.items()
+    }
 
 
 class NameTable(_File):
@@ -275,6 +285,7 @@ def _policy(file: _PolicyFile, auto: float, review: float, version: str) -> Poli
         survivorship=file.survivorship,
         source_trust_of=file.source_trust_of,
         domain_aliases=file.domain_aliases,
+        purposes={name: purpose.default for name, purpose in file.purposes.items()},
     )
 
 

@@ -16,6 +16,7 @@ from pipeline.settings import Settings
 MAX_TEXT = 1_024
 MAX_TRAITS = 100
 MAX_DEPTH = 32
+MAX_CONSENT = 50
 MAX_FUTURE = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,6 +49,27 @@ TRAITS = {
             "propertyNames": {"pattern": _NAME},
             "maxProperties": MAX_TRAITS,
             "additionalProperties": {"anyOf": [_TEXT, _NULL]},
+        },
+        _NULL,
+    ]
+}
+
+
+CONSENT = {
+    "anyOf": [
+        {
+            "type": "array",
+            "maxItems": MAX_CONSENT,
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["purpose", "state"],
+                "properties": {
+                    "purpose": {"type": "string", "pattern": _NAME},
+                    "state": {"enum": ["granted", "withdrawn"]},
+                    "at": {"anyOf": [{"type": "string", "format": "date-time"}, _NULL]},
+                },
+            },
         },
         _NULL,
     ]
@@ -109,6 +131,10 @@ def traits(value: object) -> object:
             {"count": len(value), "mend": f"send at most {MAX_TRAITS} traits; other facts go into payload"},
         )
     return _given(value)
+
+
+def consent(value: object) -> object:
+    return [] if value is None else value
 
 
 def as_list(value: object) -> object:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -15,7 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pipeline import event_fields as fields
 from pipeline.codes import ReasonCode
 from pipeline.event_fields import (
+    CONSENT,
     IDENTIFIERS,
+    MAX_CONSENT,
     MAX_DEPTH,
     MAX_FUTURE,
     MAX_TEXT,
@@ -57,6 +59,23 @@ TOO_MANY_FIELDS = FieldError(
 )
 
 
+Moment = Annotated[
+    datetime | None,
+    BeforeValidator(fields.occurred_at),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
+]
+
+
+class ConsentIn(BaseModel):
+    """What the customer said of one purpose, and when, if not when the event happened."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    purpose: Name
+    state: Literal["granted", "withdrawn"]
+    at: Moment = None
+
+
 class EventIn(BaseModel):
     """What a source tells about one customer at one moment. Made by `parse_event`."""
 
@@ -81,11 +100,9 @@ class EventIn(BaseModel):
     event_id: SourceId | None = Field(
         None, description="The sender's own id. Sent again, it is the same event."
     )
-    occurred_at: Annotated[
-        datetime | None,
-        BeforeValidator(fields.occurred_at),
-        WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
-    ] = Field(None, description="ISO 8601; UTC where it names no zone; not given means now.")
+    occurred_at: Moment = Field(
+        None, description="ISO 8601; UTC where it names no zone; not given means now."
+    )
     identifiers: Annotated[
         dict[IdentifierName, Annotated[list[Text], BeforeValidator(fields.as_list)]],
         BeforeValidator(fields.identifiers),
@@ -104,6 +121,16 @@ class EventIn(BaseModel):
         None,
         description="Anything else, at most 256 KiB of JSON: amount, currency, items, ... Channel, store, record_id "
         "and the order's items, their categories too, are stored in clear: name no customer in them.",
+    )
+    consent: Annotated[
+        list[ConsentIn],
+        BeforeValidator(fields.consent),
+        Field(max_length=MAX_CONSENT),
+        WithJsonSchema(CONSENT),
+    ] = Field(
+        default_factory=list,
+        description="Purposes (analytics, marketing, personalisation, ...) that the customer grants or withdraws; `at` "
+        "not given means when the event happened. A purpose that the policy does not declare is left out.",
     )
     request_id: TraceId | None = Field(None, description="The request that caused the event.")
     correlation_id: TraceId | None = Field(None, description="Ties together what belongs to one interaction.")
@@ -156,4 +183,5 @@ def to_raw(
         "identifiers": event.identifiers,
         "traits": event.traits,
         "payload": event.payload,
+        "consent": [said.model_dump() for said in event.consent],
     }

@@ -25,7 +25,7 @@ _TYPES = {type(None): "null", bool: "a boolean", int: "a number", float: "a numb
 _PROBLEMS = {
     "missing": "missing",
     "extra_forbidden": "unknown field",
-    "literal_error": "unknown identifier type",
+    "literal_error": "a name that is not known",
 }
 _MENDS = {
     "missing": "it is required",

@@ -10,17 +10,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 import orjson
 
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadInput, ConfigurationError
-from pipeline.mapping_file import Column, Field, Mapping_, read_mapping
+from pipeline.identity.consent import ConsentState
+from pipeline.mapping_file import Column, Consent, Field, Mapping_, Time, read_mapping
 
 __all__ = ["BadRow", "Mapping_", "RawRecord", "read_mapping", "rows"]
 
 Cell = str | tuple[str, ...]
+
+
+class Said(NamedTuple):
+    """A purpose that the row grants or withdraws; `at` None: when its event happened."""
+
+    purpose: str
+    state: ConsentState
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,7 @@ class RawRecord:
     identifiers: Mapping[str, tuple[str, ...]]
     traits: Mapping[str, str]
     payload: Mapping[str, str]
+    consent: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +149,11 @@ def _record(line: int, row: Mapping[str, Cell], mapping: Mapping_) -> RawRecord:
         record_id=record_id,
         source=_field(row, mapping.source) or "file",
         event_type=_field(row, mapping.event_type) or "record",
-        occurred_at=_time(row, mapping),
+        occurred_at=_time(row, mapping.event_time),
         identifiers=_identifiers(row, mapping.identifiers),
         traits=_traits(row, mapping.traits),
         payload={name: text for name, column in mapping.payload.items() if (text := _one(row, column))},
+        consent=tuple(_consent(row, mapping.consent)),
     )
 
 
@@ -155,9 +166,17 @@ def _field(row: Mapping[str, Cell], field: Field) -> str:
     return field.constant or (_one(row, field.column) if field.column else "")
 
 
-def _time(row: Mapping[str, Cell], mapping: Mapping_) -> datetime | None:
-    """The event's time, UTC where it names no zone; None where the row gives none."""
-    spec = mapping.event_time
+def _consent(row: Mapping[str, Cell], wanted: Mapping[str, Consent]) -> Iterator[Said]:
+    for purpose, spec in wanted.items():
+        text = _one(row, spec.column).casefold()
+        for state, words in ((ConsentState.GRANTED, spec.granted), (ConsentState.WITHDRAWN, spec.withdrawn)):
+            if text in {word.casefold() for word in words}:
+                yield Said(purpose, state, _time(row, spec.at))
+                break
+
+
+def _time(row: Mapping[str, Cell], spec: Time | None) -> datetime | None:
+    """A time of the row, UTC where it names no zone; None where the row gives none."""
     text = _one(row, spec.column) if spec else ""
     if not spec or not text:
         return None
@@ -166,7 +185,7 @@ def _time(row: Mapping[str, Cell], mapping: Mapping_) -> datetime | None:
         found = datetime.strptime(text, spec.format) if spec.format else datetime.fromisoformat(text)  # noqa: DTZ007
     except ValueError as exc:
         form = spec.format or "ISO 8601, or name its format"
-        raise BadInput(spec.column, f"the event time is not of the form {form}") from exc
+        raise BadInput(spec.column, f"the time is not of the form {form}") from exc
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -87,6 +87,21 @@ class Time(_Part):
         return {"column": value} if isinstance(value, str) else value
 
 
+class Consent(_Part):
+    """The column that says whether a purpose is granted: which of its values mean so, and which that it is withdrawn. A
+    value that is neither says nothing. `at`: the column of when it was said, as the event time is."""
+
+    column: str
+    granted: tuple[str, ...] = ("granted", "yes", "y", "true", "1")
+    withdrawn: tuple[str, ...] = ("withdrawn", "no", "n", "false", "0")
+    at: Time | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"column": value} if isinstance(value, str) else value
+
+
 def _as_list(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
@@ -104,6 +119,7 @@ class Mapping_(_Part):  # noqa: N801  # `Mapping` is the standard library's
     identifiers: dict[str, Columns] = Given(default_factory=dict)
     traits: dict[str, Columns] = Given(default_factory=dict)
     payload: dict[str, str] = Given(default_factory=dict)
+    consent: dict[str, Consent] = Given(default_factory=dict)
     delimiter: str = Given("", max_length=1)
     encoding: str = "utf-8-sig"
     region: str = Given("", pattern="^([A-Z]{2})?$")
@@ -113,7 +129,9 @@ class Mapping_(_Part):  # noqa: N801  # `Mapping` is the standard library's
         parts = (*self.identifiers.values(), *self.traits.values())
         named = {name for columns in parts for column in columns for name in column.columns}
         single = {self.record_id, self.source.column, self.event_type.column, *self.payload.values()}
-        return frozenset((named | single | ({self.event_time.column} if self.event_time else set())) - {""})
+        said = {c.column for c in self.consent.values()}
+        times = {t.column for t in (self.event_time, *(c.at for c in self.consent.values())) if t}
+        return frozenset((named | single | said | times) - {""})
 
     @model_validator(mode="after")
     def _canonical(self) -> Mapping_:

@@ -5,6 +5,7 @@ Knows no database: it asks an `IdentityStore`. The order of locks is the global 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from types import MappingProxyType
 from pipeline.blocks import WornKey, blocks_of
 from pipeline.errors import TransactionConflict
 from pipeline.identity.compare import Side, compare, side
+from pipeline.identity.consent import Statement, newest
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, Edge, Identifier, IdentityRecord, MatchKey, RecordActivity
 from pipeline.identity.policy import Policy
@@ -29,12 +31,13 @@ NOBODY_GONE: Mapping[int, int] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What a batch says of one record: activity and products folded over its events. `record` only where it is new."""
+    """What a batch says of one record: activity, products and consent over its events. `record` only if it is new."""
 
     activity: RecordActivity
     products: frozenset[int]
     keys: tuple[MatchKey, ...] = ()
     record: IdentityRecord | None = None
+    consent: frozenset[Statement] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def gather(
     pairs = {*blocks.pairs, *again, *(store.open_pairs(grown) if grown else ())} - judged.dropped
     edges, compared, faded = _compare(pairs, new, known, blocks.lost, store, model, policy)
     dropped = judged.dropped | (faded & judged.rescored)
-    scope = lock(new.keys(), edges, seen, judged, also, store, policy)
+    scope = lock(new.keys(), edges, _heard(seen, known), judged, also, store, policy)
     if grown and not (pairs | dropped).issuperset(store.open_pairs(grown)):
         raise TransactionConflict("evidence came for a record whose purchases grew")
     if questioned and judge(blocks, store, policy) != judged:
@@ -116,8 +119,8 @@ def gather(
             "a record bought more, or came to share an identifier, while it was compared"
         )
     standing_known = store.known({r: a.activity for r, a in known.items()})
-    if any(k.reorders and k.profile_id not in scope.loaded for k in standing_known.values()):
-        raise TransactionConflict("a profile came to be contested before its lock was had")
+    if any(k.reorders and k.profile_id not in scope.loaded for k in _heard(standing_known, known).values()):
+        raise TransactionConflict("a profile came to be contested, or another's, before its lock was had")
     context = _Context(new, known, edges, dropped, judged, blocks.lost, also)
     neighbourhood, refreshed = _load(scope, context, store, model, policy)
     via = {**blocks.pairs, **judged.via}
@@ -133,6 +136,12 @@ def gather(
         compared=len(pairs) + len(refreshed),
         candidates=pairs,
     )
+
+
+def _heard(seen: Mapping[Id, Known], arrivals: Mapping[Id, Arrival]) -> Mapping[Id, Known]:
+    """Whoever grants or withdraws something may be another profile by it, as who is seen in another order."""
+    said = [r for r, a in arrivals.items() if a.consent and r in seen]
+    return {**seen, **{r: replace(seen[r], reorders=True) for r in said}} if said else seen
 
 
 def _marked(record: IdentityRecord, lost: Mapping[Identifier, float]) -> IdentityRecord:
@@ -245,8 +254,26 @@ def _load(
         constraints=constraints,
         dirty=frozenset(dirty),
         doubts=judged.reasons,
+        restated=_restated(known, records, store),
     )
     return neighbourhood, refreshed
+
+
+def _restated(
+    known: Mapping[Id, Arrival], records: Mapping[Id, StoredRecord], store: IdentityStore
+) -> frozenset[Id]:
+    """The profiles of which something else holds by what was said by way of stored records."""
+    homes = {r: records[r].profile_id for r, a in known.items() if a.consent and r in records}
+    if not homes:
+        return frozenset()
+    theirs = {r: s.profile_id for r, s in records.items() if s.profile_id in homes.values()}
+    before: defaultdict[Id | None, set[Statement]] = defaultdict(set)
+    for r, said in store.consent(theirs).items():
+        before[theirs[r]] |= said
+    now = {p: set(before[p]) for p in homes.values()}
+    for r, profile in homes.items():
+        now[profile] |= known[r].consent
+    return frozenset(p for p, said in now.items() if p is not None and newest(said) != newest(before[p]))
 
 
 def _refreshed(

@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
 from pipeline.identity.blocking import match_keys
+from pipeline.identity.consent import ConsentState, Statement
 from pipeline.identity.hashing import value_hash
 from pipeline.identity.ids import Id
 from pipeline.identity.model import CanonicalRecord, RecordActivity
@@ -27,6 +28,9 @@ _TOPIC, _IDENTIFIERS = "events.normalized", "record.identifiers"
 _KEPT = (_IDENTIFIERS,)  # most records are known, and nobody asks for their identifiers
 
 
+_NOTHING_SAID: frozenset[Statement] = frozenset()
+
+
 class Event(NamedTuple):
     """A decoded normalized event. A tuple, since one is made an event and a dataclass takes three times as long."""
 
@@ -38,6 +42,7 @@ class Event(NamedTuple):
     accepted_at: datetime
     products: frozenset[int]
     fields: Mapping[str, object]
+    consent: frozenset[Statement] = _NOTHING_SAID
 
 
 def decode_event(codec: Codec, message: Message) -> Event:
@@ -49,19 +54,30 @@ def decode_event(codec: Codec, message: Message) -> Event:
     record = cast(Mapping[str, object] | None, fields["record"])
     order = cast(Mapping[str, object] | None, fields["order"])
     items = cast(Sequence[Mapping[str, object]], order["items"]) if order else ()
+    source = cast(str, fields["source"])
+    said = cast(Sequence[Mapping[str, object]], fields["consent"])
     try:
         return Event(
             event_id=Id.parse(cast(str, fields["event_id"])),
             raw_id=Id.parse(cast(str, fields["raw_id"])),
             record_id=Id.parse(cast(str, record["record_id"])) if record else None,
-            source=cast(str, fields["source"]),
+            source=source,
             occurred_at=cast(datetime, fields["occurred_at"]),
             accepted_at=accepted_at,
             products=frozenset(product_number(cast(str, item["sku"])) for item in items),
             fields=fields,
+            consent=frozenset(_statement(one, source) for one in said) if said else _NOTHING_SAID,
         )
     except ValueError as exc:
-        raise BadMessage(ReasonCode.SCHEMA_VIOLATION, "event_id, raw_id and record_id must be UUIDs") from exc
+        raise BadMessage(
+            ReasonCode.SCHEMA_VIOLATION,
+            "event_id, raw_id and record_id must be UUIDs, consent granted or withdrawn",
+        ) from exc
+
+
+def _statement(said: Mapping[str, object], source: str) -> Statement:
+    state = ConsentState(cast(str, said["state"]))
+    return Statement(cast(str, said["purpose"]), state, cast(datetime, said["at"]), source)
 
 
 @lru_cache(maxsize=65_536)
@@ -98,4 +114,8 @@ def arrival_of(events: Sequence[Event]) -> Arrival:
         last_seen=max(e.occurred_at for e in events),
         sources=tuple(sorted({e.source for e in events})),
     )
-    return Arrival(activity, frozenset().union(*(e.products for e in events)))
+    return Arrival(
+        activity,
+        frozenset().union(*(e.products for e in events)),
+        consent=frozenset().union(*(e.consent for e in events)),
+    )

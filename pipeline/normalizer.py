@@ -48,6 +48,7 @@ class Normalizer:
         self._limits = Limits.of(settings)
         self._settings = settings
         self._policy = policy
+        self._purposes = policy.purposes
         self._hasher = self._hashing()
 
     def _hashing(self) -> RecordHasher:
@@ -119,6 +120,12 @@ class Normalizer:
                 "match_keys": hashed.match_keys,
                 "sealed_record": sealed_record,
             }
+        issues = _notes(hashed.issues, facts.issues)
+        consent = [s for s in event.consent if s.purpose in self._purposes] if event.consent else ()
+        if len(consent) < len(
+            event.consent
+        ):  # a purpose that nobody declared may be any text: it is not named
+            issues = [*issues, f"consent.purpose:{ReasonCode.UNKNOWN_PURPOSE}"]
         value = self._codec.encode(
             NORMALIZED,
             {
@@ -131,11 +138,12 @@ class Normalizer:
                 "request_id": event.request_id,
                 "correlation_id": event.correlation_id,
                 "record": record,
-                "issues": _notes(hashed.issues, facts.issues),
+                "issues": issues,
                 "channel": facts.channel or event.source,
                 "store": facts.store,
                 "order": _order(facts.order),
                 "source_record_id": facts.record_id,
+                "consent": [{"purpose": s.purpose, "state": s.state, "at": s.at} for s in consent],
             },
         )
         return Outgoing(NORMALIZED, hashed.key or event.event_id, value)

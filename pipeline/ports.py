@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from pipeline.holders import HOLDER_BYTES
+from pipeline.identity.consent import Statement
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, Edge, IdentityRecord, MatchKey, RecordActivity
 from pipeline.identity.settle import ProfileRow
@@ -116,6 +117,9 @@ class IdentityStore(Protocol):
 
     def standing(self, records: Collection[Id]) -> dict[Id, Standing]:
         """Where these records stand now."""
+
+    def consent(self, records: Collection[Id]) -> Mapping[Id, frozenset[Statement]]:
+        """The last word on each purpose by way of each of these records; of others nothing was said."""
 
     def evidence(self, records: Collection[Id]) -> list[Evidence]:
         """All stored evidence with an end in these records."""

@@ -10,7 +10,9 @@ from zlib import crc32
 
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadMessage
+from pipeline.event_fields import MAX_CONSENT
 from pipeline.events import MAX_FUTURE, MAX_TEXT, MAX_TRAITS, Limits, event_uuid
+from pipeline.identity.consent import ConsentState, Statement
 from pipeline.identity.ids import Id
 from pipeline.stream.batch import Message
 from schemas.codec import RAW_TOPIC, Codec
@@ -45,6 +47,7 @@ class RawEvent(NamedTuple):
     identifiers: Encoded
     traits: Encoded
     payload: str | None
+    consent: tuple[Statement, ...] = ()
 
     def __repr__(self) -> str:
         """Without what may be personal."""
@@ -98,6 +101,7 @@ def raw_event(message: Message, fields: Mapping[str, object], limits: Limits, no
         cast(Encoded, fields["identifiers"]),
         cast(Encoded, fields["traits"]),
         _payload(fields, limits),
+        _consent(fields, source, occurred_at, now) if fields["consent"] else (),
     )
 
 
@@ -144,6 +148,27 @@ def _traits(traits: Mapping[str, str]) -> Mapping[str, str]:
     if any(len(value) > MAX_TEXT for value in traits.values()):
         raise BadMessage(ReasonCode.TOO_LONG, f"traits: send at most {MAX_TEXT} characters a value")
     return traits
+
+
+def _consent(
+    fields: Mapping[str, object], source: str, occurred_at: datetime, now: datetime
+) -> tuple[Statement, ...]:
+    """What was said of each purpose, known or not."""
+    given = cast(Sequence[Mapping[str, object]], fields["consent"])
+    if len(given) > MAX_CONSENT:
+        raise BadMessage(ReasonCode.SCHEMA_VIOLATION, f"consent: {len(given)}; send at most {MAX_CONSENT}")
+    return tuple(_statement(said, source, occurred_at, now) for said in given)
+
+
+def _statement(said: Mapping[str, object], source: str, occurred_at: datetime, now: datetime) -> Statement:
+    at = cast(datetime | None, said["at"]) or occurred_at
+    in_time("consent.at", at, _EARLIEST_OCCURRED, now)
+    purpose, state = cast(str, said["purpose"]), cast(str, said["state"])
+    if state not in (*ConsentState,):
+        raise BadMessage(ReasonCode.SCHEMA_VIOLATION, "consent.state: send granted or withdrawn")
+    if not _NAME.fullmatch(purpose):
+        raise BadMessage(ReasonCode.SCHEMA_VIOLATION, f"consent.purpose: send text matching {_NAME.pattern}")
+    return Statement(purpose, ConsentState(state), at, source)
 
 
 def _payload(fields: Mapping[str, object], limits: Limits) -> str | None:

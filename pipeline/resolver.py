@@ -31,6 +31,7 @@ from pipeline.outcome import EVENT_TYPES, NOBODY, Outcome, count, event_row, lin
 from pipeline.ports import Known
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import open_sealed
+from pipeline.store.consent import state
 from pipeline.store.database import Transaction
 from pipeline.store.identity_store import OverfullKeys, PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter, LoggedMerge
@@ -108,6 +109,7 @@ class Resolver:
             writer.activity(known, {r: a.products for r, a in arrivals.items() if a.products})
             writer.evidence(found)
             writer.worn(found)
+            state(tx, ((e.record_id, e.event_id, s) for e in fresh if e.consent for s in e.consent))
             rows, messages = _events(fresh, homes, versions, outcomes)
             announcer.linked(messages)
             announcer.merges(logged, versions)
@@ -184,7 +186,8 @@ class Resolver:
             a = new[r]
             if self.versions.filling is not None:
                 hashed[r] = replace(hashed[r], also=self._rehashed(record, self.versions.filling))
-            opened[r] = Arrival(a.activity, a.products, hashed[r].keys, record.having_bought(a.products))
+            bought = record.having_bought(a.products)
+            opened[r] = replace(a, keys=hashed[r].keys, record=bought)
         return opened
 
     def _rehashed(self, record: IdentityRecord, version: int) -> Rehashed:

@@ -48,7 +48,9 @@ TRAITS = (
     Mark("employer", "Jqvendor Holdingq"),
 )
 PAYLOAD = Mark("payload.note", "ring Zyxmarka at the reqqar door", ("reqqar",))
-MARKS = (*IDENTIFIERS, *TRAITS, PAYLOAD)
+PURPOSE = Mark("consent.purpose", "Uqpurpose.Zyxmarkina")
+"""Of a purpose that nobody declared: any text may stand there."""
+MARKS = (*IDENTIFIERS, *TRAITS, PAYLOAD, PURPOSE)
 SHORTEST = 6
 """A shorter form would be found by chance among hundreds of megabytes."""
 

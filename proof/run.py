@@ -13,7 +13,7 @@ from bench.house import House
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.stream.kafka import producer, producer_config
-from proof.marks import IDENTIFIERS, PAYLOAD, TRAITS
+from proof.marks import IDENTIFIERS, PAYLOAD, PURPOSE, TRAITS
 from proof.places import RAW
 
 _PATIENCE_S = 60.0
@@ -30,6 +30,7 @@ def marked(number: int) -> Event:
         "event_id": f"marked-{number}",
         "identifiers": some,
         "traits": {m.field: m.sent for m in TRAITS if number % 3 or m.field != "address"},
+        "consent": [{"purpose": name, "state": "granted"} for name in ("marketing", PURPOSE.sent)],
         "payload": {
             "note": PAYLOAD.sent,
             "amount": 12.5,

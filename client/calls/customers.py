@@ -11,6 +11,7 @@ import orjson
 from client.call import Call
 from client.calls.making import Ident, get, ident
 from gateway.customer_models import (
+    ConsentHistory,
     EventsPage,
     Identifiers,
     PastProfile,
@@ -66,6 +67,11 @@ def history(profile_id: Ident, as_of: datetime, *, reveal: bool = False) -> Call
     """A customer as it stood at a moment, which needs a time zone."""
     path = f"/v1/profiles/{ident(profile_id)}/history"
     return get(path, PastProfile, as_of=as_of.isoformat(), reveal=reveal)
+
+
+def consent(profile_id: Ident) -> Call[ConsentHistory]:
+    """What a customer's data may be used for, and all that was said of it."""
+    return get(f"/v1/profiles/{ident(profile_id)}/consent", ConsentHistory)
 
 
 def relationships(profile_id: Ident) -> Call[Relationships]:

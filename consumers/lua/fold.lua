@@ -3,19 +3,21 @@
 --
 --   rb:rec:items:{record}    SET  what the record bought
 --   rb:rec:holders:{record}  SET  profiles that hold it (one; two or none while a move is on its way)
---   rb:rec:state:{profile}   HASH version, records, merged_into; pending: records linked by a newer version
---   rb:rec:owned:{profile}   SET  the items counted for the profile
---   rb:rec:popular           ZSET item -> profiles that own it
---   rb:rec:co:{item}         ZSET other item -> profiles that own both
+--   rb:rec:state:{profile}   HASH version, records, merged_into; pending: records linked by a newer version; withheld: what
+--                            it does not consent to, letters of c (to be counted for others) and l (to a list)
+--   rb:rec:owned:{profile}   SET  the items counted for the profile, or that its list rests on at least
+--   rb:rec:popular           ZSET item -> profiles that own it and are counted
+--   rb:rec:co:{item}         ZSET other item -> profiles that own both and are counted
 --   rb:rec:{profile}         its list, made from the counts by recommend.lua; rb:rec:stale SET lists that are behind
 --
--- ARGV: most items counted a profile; seconds an erased profile is remembered; JSON list of facts, each one of
+-- ARGV: most items counted a profile; seconds an erased profile is remembered; what a profile withholds whose state did not come
+-- yet; JSON list of facts, each one of
 --   {k='items', p=profile, v=version, r=record, s=[sku, ...]}
---   {k='state', p=profile, v=version, r=[record, ...], m=merged_into or ''}
+--   {k='state', p=profile, v=version, r=[record, ...], m=merged_into or '', w=withheld or nil}
 --   {k='gone',  p=profile}
-local MOST, REMEMBER, FACTS = tonumber(ARGV[1]), tonumber(ARGV[2]), cjson.decode(ARGV[3])
+local MOST, REMEMBER, UNSAID, FACTS = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cjson.decode(ARGV[4])
 local ERASED = 9007199254740991
-local touched, order, stale, listless, deltas = {}, {}, {}, {}, {}
+local touched, order, stale, listless, deltas, kept_back = {}, {}, {}, {}, {}, {}
 
 local function touch(profile)
     if not touched[profile] then
@@ -29,6 +31,14 @@ local function state(profile)
     local records = {}
     for record in string.gmatch(found[2] or '', '%S+') do records[record] = true end
     return tonumber(found[1]) or 0, records, found[3] and cjson.decode(found[3]) or {}
+end
+
+local function withholds(profile, what)
+    if not kept_back[profile] then
+        local found = redis.call('HMGET', 'rb:rec:state:' .. profile, 'version', 'withheld')
+        kept_back[profile] = found[2] or (found[1] and '' or UNSAID)
+    end
+    return string.find(kept_back[profile], what, 1, true) ~= nil
 end
 
 local function keep_pending(profile, pending)
@@ -65,6 +75,32 @@ local function count(item, others, first, by)
     end
 end
 
+-- These items, beside others that stay, come to count or no longer do.
+local function recount(items, kept, by)
+    for i, item in ipairs(items) do
+        bump('rb:rec:popular', item, by)
+        count(item, kept, 1, by)
+        count(item, items, i + 1, by)
+    end
+end
+
+-- The profile's list is behind; or it has none.
+local function list(profile, owns)
+    local has = owns and not withholds(profile, 'l') or nil
+    stale[profile], listless[profile] = has, not has or nil
+end
+
+-- What is counted before and after, by what the profile consents to.
+local function withhold(profile, now)
+    local counted = not withholds(profile, 'c')
+    if kept_back[profile] == now then return end
+    local owned = redis.call('SMEMBERS', 'rb:rec:owned:' .. profile)
+    kept_back[profile] = now
+    local counts = not withholds(profile, 'c')
+    if counted ~= counts then recount(owned, {}, counts and 1 or -1) end
+    list(profile, next(owned))
+end
+
 -- Bring the counts from what the profile owned to what it owns now.
 local function change(profile, owned, owns)
     local key, before, now = 'rb:rec:owned:' .. profile, {}, {}
@@ -81,17 +117,11 @@ local function change(profile, owned, owns)
     if #added + #removed == 0 then return end
     if #removed > 0 then redis.call('SREM', key, unpack(removed)) end -- no more than MOST
     if #added > 0 then redis.call('SADD', key, unpack(added)) end
-    for i, item in ipairs(removed) do
-        bump('rb:rec:popular', item, -1)
-        count(item, kept, 1, -1)
-        count(item, removed, i + 1, -1)
+    if not withholds(profile, 'c') then
+        recount(removed, kept, -1)
+        recount(added, kept, 1)
     end
-    for i, item in ipairs(added) do
-        bump('rb:rec:popular', item, 1)
-        count(item, kept, 1, 1)
-        count(item, added, i + 1, 1)
-    end
-    stale[profile], listless[profile] = next(now) and true, not next(now) or nil
+    list(profile, next(now))
 end
 
 -- Items came on top. The smallest hashes of all its items are among those of what it owned and what came.
@@ -175,14 +205,20 @@ end
 function fold.state(fact)
     local version, records, pending = state(fact.p)
     if fact.v <= version then return end
-    local now, waited = {}, next(pending)
+    local now, waited, kept = {}, next(pending), fact.w or ''
     for _, record in ipairs(fact.r) do now[record] = true end
     for record, since in pairs(pending) do
         records[record] = true
         if since > fact.v then now[record] = true else pending[record] = nil end
     end
+    withhold(fact.p, kept)
     redis.call('HSET', 'rb:rec:state:' .. fact.p, 'version', fact.v, 'records', table.concat(fact.r, ' '),
         'merged_into', fact.m)
+    if kept ~= '' then
+        redis.call('HSET', 'rb:rec:state:' .. fact.p, 'withheld', kept)
+    else
+        redis.call('HDEL', 'rb:rec:state:' .. fact.p, 'withheld')
+    end
     if waited then keep_pending(fact.p, pending) end
     for record in pairs(records) do
         if not now[record] then
@@ -207,6 +243,7 @@ function fold.gone(fact)
             redis.call('UNLINK', 'rb:rec:items:' .. record)
         end
     end
+    withholds(fact.p, 'c') -- by what it was counted
     -- remembered as long as an old event may come again and name it
     redis.call('DEL', 'rb:rec:state:' .. fact.p)
     redis.call('HSET', 'rb:rec:state:' .. fact.p, 'version', string.format('%.0f', ERASED))

@@ -2,10 +2,12 @@
 -- cosine similarity, co(i, j) / sqrt(n(i) n(j)) (Sarwar et al., WWW 2001; Linden, Smith, York, IEEE Internet
 -- Computing 2003), summed over the items owned. Owned items are left out; ties go by name, so a list is a function
 -- of the counts alone.
--- ARGV: longest list; neighbours looked at an item; seconds a list lives; how many stale lists to take on; profiles.
+-- A profile that withholds its consent to a list has none.
+-- ARGV: longest list; neighbours looked at an item; seconds a list lives; what a profile withholds whose state did not come yet;
+-- how many stale lists to take on; profiles.
 -- Returns the number of lists made.
-local LONGEST, BREADTH, TTL, TAKE = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local profiles = {unpack(ARGV, 5)}
+local LONGEST, BREADTH, TTL, UNSAID, TAKE = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
+local profiles = {unpack(ARGV, 6)}
 if TAKE > 0 then
     for _, profile in ipairs(redis.call('SPOP', 'rb:rec:stale', TAKE)) do profiles[#profiles + 1] = profile end
 end
@@ -41,7 +43,12 @@ local function candidates(owned)
     return found, score, because
 end
 
-for _, profile in ipairs(profiles) do
+local function is_withheld(profile)
+    local found = redis.call('HMGET', 'rb:rec:state:' .. profile, 'version', 'withheld')
+    return string.find(found[2] or (found[1] and '' or UNSAID), 'l', 1, true)
+end
+
+local function make(profile)
     local owned = redis.call('SMEMBERS', 'rb:rec:owned:' .. profile)
     table.sort(owned) -- sums of floats depend on their order
     local found, score, because = candidates(owned)
@@ -51,6 +58,10 @@ for _, profile in ipairs(profiles) do
         list[i] = {sku = sku, score = math.floor(score[sku] * 1e6 + 0.5) / 1e6, because = because[sku]}
     end
     redis.call('SET', 'rb:rec:' .. profile, #list > 0 and cjson.encode(list) or '[]', 'EX', TTL)
+end
+
+for _, profile in ipairs(profiles) do
+    if is_withheld(profile) then redis.call('UNLINK', 'rb:rec:' .. profile) else make(profile) end
     redis.call('SREM', 'rb:rec:stale', profile)
 end
 return #profiles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,11 +53,17 @@ def _json(value: bytes) -> Content:
 
 def _http_shape(fields: Mapping[str, object]) -> Fields:
     """A decoded raw_event.avsc as the HTTP route takes it; what is absent is left out."""
-    shape: Fields = {name: value for name, value in fields.items() if value not in (None, "", {})}
+    shape: Fields = {name: value for name, value in fields.items() if value not in (None, "", {}, [])}
     for name in ("occurred_at", "accepted_at"):
-        if isinstance(at := shape.get(name), datetime):
-            shape[name] = at.isoformat()
+        if name in shape:
+            shape[name] = _text(shape[name])
+    if said := cast(Sequence[Mapping[str, object]], shape.get("consent", ())):
+        shape["consent"] = [{name: _text(value) for name, value in one.items() if value} for one in said]
     if isinstance(payload := shape.get("payload"), str):
         with suppress(orjson.JSONDecodeError):  # then it is shown, and refused, as the text it is
             shape["payload"] = orjson.loads(payload)
     return shape
+
+
+def _text(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value

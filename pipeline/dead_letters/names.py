@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pipeline.events import EventIn
+from pipeline.events import ConsentIn, EventIn
 from pipeline.identity.model import IdentifierType
 from pipeline.identity.normalize import TRAIT_NAMES
 
@@ -14,9 +14,17 @@ PAYLOAD_NAMES = (
 )  # fmt: skip
 MADE_UP = "?"
 _NAMES = frozenset(
-    (*EventIn.model_fields, "event", "accepted_at", *IdentifierType, *TRAIT_NAMES, *PAYLOAD_NAMES)
+    (
+        *EventIn.model_fields,
+        *ConsentIn.model_fields,
+        "event",
+        "accepted_at",
+        *IdentifierType,
+        *TRAIT_NAMES,
+        *PAYLOAD_NAMES,
+    )
 )
-_IN_A_LIST = re.compile(rf"identifiers\.({'|'.join(IdentifierType)})|payload\.items")
+_IN_A_LIST = re.compile(rf"identifiers\.({'|'.join(IdentifierType)})|payload\.items|consent")
 _INDEX = re.compile(r"[0-9]{1,4}")  # too short to be anybody's number
 
 

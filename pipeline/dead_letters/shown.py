@@ -40,6 +40,11 @@ _OPEN_OF_PAYLOAD: Mapping[str, re.Pattern[str]] = {
     "price": _NUMBER,
     "quantity": _NUMBER,
 }
+_OPEN_OF_CONSENT: Mapping[str, re.Pattern[str]] = {
+    "purpose": _NAME,
+    "state": re.compile("granted|withdrawn"),
+    "at": _TIME,
+}
 _FORMS = ("phone", "email", "whatsapp")
 _WORD = re.compile(r"[^\W_]+")
 _MOST, _LOOK_BYTES = 50, 300
@@ -50,6 +55,7 @@ _KNOWN = frozenset(
         "identifiers",
         "traits",
         "payload",
+        "consent",
         "items",
         "phone",
         "email",
@@ -82,7 +88,8 @@ def look(value: bytes) -> str:
 def _of_event(name: str, value: object) -> object:
     if isinstance(value, str) and name in _OPEN and _OPEN[name].fullmatch(value):
         return value
-    return _hidden(value, name, _OPEN_OF_PAYLOAD if name == "payload" else {}, MAX_DEPTH)
+    within = {"payload": _OPEN_OF_PAYLOAD, "consent": _OPEN_OF_CONSENT}
+    return _hidden(value, name, within.get(name, {}), MAX_DEPTH)
 
 
 def _hidden(value: object, name: str, open_: Mapping[str, re.Pattern[str]], depth: int) -> object:

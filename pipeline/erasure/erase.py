@@ -173,7 +173,7 @@ def _destroy(act: Act, person: _Person, ring: KeyRing, erasure_id: Id) -> _Gone:
     filed = tx.run("erase_match_keys", {**records, "keys": keys})
     if sealed := person.records - person.contents.keys():
         filed += tx.run("erase_match_keys_of_sealed", {"records": sorted(sealed)})
-    stored, own_keys, identifiers, products, evidence = tx.row("erase_records", records) or (0, 0, 0, 0, 0)
+    stored, own_keys, identifiers, products, said, evidence = tx.row("erase_records", records) or (0,) * 6
     tx.run("forget_wear", {"keys": keys})
     tx.run("keep_wear", {"keys": keys})
     tx.run("forget_rekeyed", {"keys": keys})
@@ -191,6 +191,7 @@ def _destroy(act: Act, person: _Person, ring: KeyRing, erasure_id: Id) -> _Gone:
         "identifier hashes": identifiers,
         "match keys": filed,
         "purchases": products,
+        "consent": said,
         "evidence": evidence,
         "constraints": constraints,
         "merge log entries": len(cut),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline.identity.consent import PURPOSES, ConsentState
 from pipeline.identity.model import Criterion, IdentifierType, MatchKeyKind, Trait
 from pipeline.identity.twins import HoldersCompared
 
@@ -53,7 +54,8 @@ class Policy:
     `neighbourhood_limit`: two customers of more than one record each, who together have more, are not merged without a
     steward. `split_limit`: a customer of more records, whose merges no longer hold, is not split without one.
     `holders_compared`: with whom each of many who share an identifier is compared (pipeline/identity/twins.py).
-    `survivorship` and `source_trust_of` name attributes or groups (`GROUPS`), the former `default` as well.
+    `survivorship` and `source_trust_of` name attributes or groups (`GROUPS`), the former `default` as well. `purposes`
+    are what customers can grant and withdraw, each with what holds while nothing was said.
     """
 
     version: str
@@ -76,6 +78,7 @@ class Policy:
     dash_tag_domains: frozenset[str] = frozenset()
     survivorship: Mapping[str, tuple[Criterion, ...]] = field(default_factory=dict)
     source_trust_of: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    purposes: Mapping[str, ConsentState] = field(default_factory=lambda: PURPOSES)
 
     @property
     def load_limit(self) -> int:

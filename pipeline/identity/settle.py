@@ -66,7 +66,8 @@ class Neighbourhood:
 
     `records` are every record of `profiles` and the new ones; `edges` all evidence with an end in `records`;
     `outside` the profile of each other record that is an edge's end or that a constraint names beside one of these;
-    `dirty` the records with new evidence; `doubts` those whose evidence fell because a limit was crossed, and why.
+    `dirty` the records with new evidence; `doubts` those whose evidence fell because a limit was crossed, and why;
+    `restated` the profiles that come to grant or withdraw something.
     """
 
     profiles: Mapping[Id, ProfileRow]
@@ -76,6 +77,7 @@ class Neighbourhood:
     constraints: tuple[Constraint, ...]
     dirty: frozenset[Id]
     doubts: Mapping[Id, ReasonCode] = field(default_factory=dict)
+    restated: frozenset[Id] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +288,7 @@ def _profiles_after(
     policy: Policy,
     now: datetime,
 ) -> dict[Id, ProfileAfter]:
-    """Every profile whose records or golden values changed."""
+    """Every profile whose records, golden values or consent changed."""
     changes: defaultdict[Id, _Change] = defaultdict(_Change)
 
     def note(profile: Id, kind: str) -> None:
@@ -318,7 +320,8 @@ def _profiles_after(
             [(standing.records[r].record, standing.records[r].activity) for r in sorted(members[profile])],
             policy,
         )
-        if profile not in changes and (row is None or row.is_merged or row.golden == golden.winners):
+        same = profile not in changes and profile not in standing.restated
+        if same and (row is None or row.is_merged or row.golden == golden.winners):
             continue
         change = changes[profile]
         after[profile] = ProfileAfter(

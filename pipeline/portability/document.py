@@ -201,6 +201,7 @@ def _as_sent(
 
 
 _SECTIONS = (
+    ("consent", "person_consent", ("purpose", "state", "at", "source", "event_id", "record_id")),
     (
         "decisions",
         "person_decisions",

@@ -17,8 +17,8 @@ from pipeline.unmerge.outcome import name_of
 @dataclass(frozen=True, slots=True)
 class Counts:
     """How many customers there are and would be; how many of today's would go into others, be split or exchange events,
-    be new, be gone, keep their events but change in their records or golden values, and stay as they are. How many
-    events would come to another customer, come to name somebody, and name nobody any more."""
+    be new, be gone, keep their events but change in their records, golden values or consent, and stay as they are. How
+    many events would come to another customer, come to name somebody, and name nobody any more."""
 
     customers: int
     customers_then: int
@@ -119,7 +119,7 @@ def difference(tx: Transaction) -> Difference:
     parts = [Part(*row) for row in tx.rows("replay_parts")]
     found = succession(parts, lambda profiles: _births(tx, profiles), new_id)
     moved = _note(tx, found)
-    altered = {p: is_new for p, is_new, *_ in tx.rows("replay_changed")}
+    altered: dict[Id, bool] = dict(tx.rows("replay_changed"))
     told = {p for change in found.changes for p in (*change.before, *change.after)}
     renewed = tuple(sorted(altered.keys() - told))
     withheld = frozenset(p for (p,) in tx.rows("replay_withheld", (sorted(found.gone),)))

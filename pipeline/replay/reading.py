@@ -18,6 +18,7 @@ from pipeline.normalizer import NORMALIZED, Normalizer, Prepared
 from pipeline.privacy.seal import open_sealed
 from pipeline.raw_event import RawEvent, raw_context
 from pipeline.replay.logic import Begun, Logic
+from pipeline.store.consent import said_by
 from pipeline.store.database import Transaction
 from pipeline.store.identity_store import open_record
 from pipeline.stream.batch import Message
@@ -94,7 +95,10 @@ class Reader:
         carried = [s for s in stored if not self._is_due(s)] + [s for s, _ in refused]
         messages = [(self._normalizer.normalized(p, b"").value or b"", p.hashed.serialized) for p in good]
         messages += self._carried(tx, carried)
-        events = [self._event(value) for value, _ in messages]
+        # what was said stays said, whether today's policy knows the purpose or not, and the raw event opens or not
+        said = said_by(tx, [s.event_id for s in stored])
+        decoded = (self._event(value) for value, _ in messages)
+        events = [e._replace(consent=e.consent | said.get(e.event_id, frozenset())) for e in decoded]
         plain = {e.raw_id: content for e, (_, content) in zip(events, messages, strict=True)}
         order = {s.event_id: n for n, s in enumerate(stored)}
         return Page(tuple(sorted(events, key=lambda e: order[e.event_id])), plain, tuple(kept))

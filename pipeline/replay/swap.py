@@ -35,6 +35,8 @@ _ROWS = (
     "swap_lost_evidence",
     "swap_evidence",
     "swap_event_index",
+    "swap_consent",
+    "swap_new_consent",
     "swap_constraints",
 )
 """What follows from events, behind the profiles; one statement a table and way."""

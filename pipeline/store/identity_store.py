@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from pipeline.codes import ReasonCode
 from pipeline.identity.blocking import identifier_key
+from pipeline.identity.consent import Statement
 from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     Comparison,
@@ -24,6 +25,7 @@ from pipeline.match_keys import unpack_match_keys
 from pipeline.ports import Evidence, Grounds, Held, Known, Standing
 from pipeline.privacy.keyring import KeyRing
 from pipeline.privacy.seal import open_sealed
+from pipeline.store.consent import said_by_way_of
 from pipeline.store.database import Transaction
 from pipeline.store.key_versions import KeyVersions, key_versions
 
@@ -239,6 +241,9 @@ class PostgresIdentityStore:
             record: Standing(profile, RecordActivity(first, last, tuple(sources)))
             for record, profile, first, last, sources in self._tx.rows("standing_records", (list(records),))
         }
+
+    def consent(self, records: Collection[Id]) -> Mapping[Id, frozenset[Statement]]:
+        return said_by_way_of(self._tx, records)
 
     def evidence(self, records: Collection[Id]) -> list[Evidence]:
         return [

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from pipeline.holders import Holder, pack
 from pipeline.identity.candidates import kinds_of
+from pipeline.identity.consent import Statement, newest
 from pipeline.identity.ids import Id
 from pipeline.identity.model import (
     Comparison,
@@ -45,6 +46,7 @@ class MemoryIdentityStore:
         self._keys: defaultdict[int, bytearray] = defaultdict(bytearray)
         self._worn: dict[int, tuple[int, float]] = {}
         self._via: dict[tuple[Id, Id], tuple[MatchKey, ...]] = {}
+        self._consent: dict[Id, frozenset[Statement]] = {}
         self._edges: dict[tuple[Id, Id], Edge] = {}
         self._edges_of: defaultdict[Id, set[tuple[Id, Id]]] = defaultdict(set)
 
@@ -142,6 +144,9 @@ class MemoryIdentityStore:
     def standing(self, records: Collection[Id]) -> dict[Id, Standing]:
         return {r: Standing(self._home(r), self.records[r].activity) for r in records if r in self.records}
 
+    def consent(self, records: Collection[Id]) -> dict[Id, frozenset[Statement]]:
+        return {r: frozenset(newest(self._consent[r]).values()) for r in records if r in self._consent}
+
     def evidence(self, records: Collection[Id]) -> list[Evidence]:
         pairs = {pair for r in records for pair in self._edges_of[r]}
         return [
@@ -160,6 +165,9 @@ class MemoryIdentityStore:
         known: Mapping[Id, Arrival],
     ) -> None:
         """Store what a batch changed."""
+        for r, arrival in (*known.items(), *new.items()):
+            if said := arrival.consent | self._consent.get(r, frozenset()):
+                self._consent[r] = said
         for r, arrival in known.items():
             stored = self.records[r]
             self.records[r] = replace(

@@ -11,6 +11,7 @@ from typing import Protocol
 import pytest
 
 from pipeline.holders import unpack
+from pipeline.identity.consent import ConsentState, Statement
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, ConstraintKind, Identifier, IdentifierType, RecordActivity
 from pipeline.identity.policy import Policy
@@ -21,6 +22,7 @@ from pipeline.ids import new_id
 from pipeline.inprocess import resolve_batch
 from pipeline.matching import gather
 from pipeline.ports import IdentityStore, Known
+from pipeline.store.consent import state
 from pipeline.store.database import Database
 from pipeline.store.identity_store import OverfullKeys, PostgresIdentityStore, RecordCache
 from pipeline.store.identity_writer import Author, HashedContent, IdentityWriter
@@ -88,6 +90,7 @@ class OnPostgres:
         writer.activity(known, {r: a.products for r, a in arrivals.items()})
         writer.evidence(found)
         writer.worn(found)
+        state(self._tx, [(r, new_id(), s) for r, a in arrivals.items() for s in a.consent])
         ReviewWriter(self._tx, author).write(settlement)
 
     def forbid(self, one: Person, other: Person) -> None:
@@ -334,3 +337,24 @@ def test_a_profile_too_large_to_split_is_held_until_its_evidence_holds_again(fil
     filled.arrive(person({"cookie_id": "c-1", "device_id": ["d-0", "d-1"]}), rules=rules)
     assert set(homes(filled, anna, *bare)) == {home}
     assert not filled.ask().lock_profiles([home])[home].held
+
+
+def saying(one: Person, *said: tuple[str, ConsentState, int]) -> Person:
+    statements = (Statement(p, state, START + timedelta(hours=hours), "web") for p, state, hours in said)
+    return replace(one, arrival=replace(one.arrival, consent=frozenset(statements)))
+
+
+def test_the_last_word_on_each_purpose_is_told_by_record(filled: Filled) -> None:
+    granted, withdrawn = ConsentState.GRANTED, ConsentState.WITHDRAWN
+    anna, ben = person({"email": "anna@x.org"}), person({"email": "ben@x.org"})
+    filled.arrive(saying(anna, ("marketing", granted, 1), ("analytics", withdrawn, 1)), ben)
+    filled.arrive(saying(anna, ("marketing", withdrawn, 2)))
+    filled.arrive(saying(anna, ("analytics", granted, 1), ("marketing", granted, 0)))
+    found = filled.ask().consent([anna.record_id, ben.record_id])
+    assert found.keys() == {anna.record_id}
+    assert {(s.purpose, s.state, s.at) for s in found[anna.record_id]} == {
+        ("marketing", withdrawn, START + timedelta(hours=2)),
+        ("analytics", withdrawn, START + timedelta(hours=1)),
+    }
+    profile = next(iter(filled.ask().known({anna.record_id: anna.arrival.activity}).values()))
+    assert profile.version == 2, "the third said nothing that holds"

@@ -69,6 +69,7 @@ PARTS = (
     "/summary",
     "/timeline",
     "/identifiers",
+    "/consent",
     "/history",
     "/relationships",
     "/similar",

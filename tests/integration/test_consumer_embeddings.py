@@ -14,6 +14,7 @@ from redis import Redis
 from consumers.embeddings import Changed, Embeddings
 from faults.embeddings import expected
 from pipeline.customer.embedding import MOST_ORDERS, embedding
+from pipeline.identity.consent import ConsentState
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.stream.publish import KafkaPublisher
@@ -107,6 +108,30 @@ def test_it_follows_merges_rollbacks_and_splits(house_of: Following) -> None:
     assert home_of(stages, 4) != both
     house_of.follow()
     assert house_of.right()[str(both)] != before[str(both)]
+
+
+def says(number: int, state: str) -> EventIn:
+    return event(number, MAIL, consent=[{"purpose": "personalisation", "state": state}])
+
+
+def test_who_does_not_consent_to_personalisation_has_no_vector(house_of: Following) -> None:
+    stages = house_of.stages
+    stages.send(buys(1, MAIL, "tea-1"), buys(2, PHONE, "tea-1"))
+    house_of.follow()
+    anna, bo = str(home_of(stages, 1)), str(home_of(stages, 2))
+    assert house_of.right().keys() == {anna, bo}
+    stages.send(says(3, "withdrawn"))
+    house_of.follow()
+    assert dict(stages.rows(HELD)).keys() == {bo}
+    stages.send(buys(4, MAIL, "tea-2"))
+    house_of.follow()
+    assert dict(stages.rows(HELD)).keys() == {bo}
+    stages.send(says(5, "granted"))
+    house_of.follow()
+    assert house_of.right().keys() == {anna, bo}
+    unasked = Embeddings(stages.database, {"personalisation": ConsentState.WITHDRAWN})
+    unasked.apply(house_of.told)
+    assert dict(stages.rows(HELD)).keys() == {anna}, "where the policy wants to be asked first"
 
 
 def test_whatever_comes_again_in_any_order_changes_no_row(house_of: Following) -> None:

@@ -15,10 +15,21 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from consumers.reading import Recommendations, recommendations
-from consumers.recommendations import MOST_ITEMS, Fact, RecommendationCounts
+from consumers.recommendations import MOST_ITEMS, Fact, RecommendationCounts, withheld
+from pipeline.identity.consent import ConsentState
 from pipeline.settings import Settings
 from tests.servers import TestStack, flushed_redis
-from tests.support.linked import Told, expected_counts, expected_items, history, linked, publish, state, uid
+from tests.support.linked import (
+    START,
+    Told,
+    expected_counts,
+    expected_items,
+    history,
+    linked,
+    publish,
+    state,
+    uid,
+)
 from tests.support.redis_facts import counts_in, owned_in
 from tests.support.worker import Worker, eventually
 
@@ -185,11 +196,11 @@ def test_lists_nobody_asked_for_are_made_at_leisure_and_never_while_folding(redi
     assert redis.scard("rb:rec:stale") == max(0, waiting - 100)
 
 
-async def read(redis: Redis, profile: str, limit: int = 10) -> Recommendations | None:
+async def read(redis: Redis, profile: str, limit: int = 10, unsaid: str = "") -> Recommendations | None:
     settings = redis.connection_pool.connection_kwargs
     url = f"redis://{settings['host']}:{settings['port']}/{settings['db']}"
     async with AsyncRedis.from_url(url, decode_responses=True) as client:
-        return await recommendations(client, UUID(uid(profile)), limit)
+        return await recommendations(client, UUID(uid(profile)), limit, unsaid)
 
 
 async def test_lists_name_what_goes_with_what_is_owned_and_why(redis: Redis) -> None:
@@ -270,3 +281,102 @@ def test_the_process_killed_and_its_positions_set_back_ends_in_the_same_counts(h
             eventually(lambda: redis.exists("rb:rec:stale") == 0)
             assert worker.stop() == 0
         check(redis, told)
+
+
+def baskets(*held: Sequence[str]) -> list[Told]:
+    told = []
+    for i, basket in enumerate(held):
+        told.append(Told("profiles.updates", f"p{i}", state(f"p{i}", 1, [f"r{i}"])))
+        told.append(Told("events.linked", f"p{i}", linked(f"p{i}", 1, f"r{i}", basket)))
+    return told
+
+
+async def test_who_withdraws_personalisation_has_no_list_until_it_is_granted_again(redis: Redis) -> None:
+    fold(redis, baskets(["a", "b"], ["a"]))
+    listed = f"rb:rec:{uid('p1')}"
+    assert redis.exists(listed)
+    fold(redis, [Told("profiles.updates", "p1", state("p1", 2, ["r1"], personalisation="withdrawn"))])
+    assert not redis.exists(listed)
+    assert await read(redis, "p1") == Recommendations(UUID(uid("p1")), (), fallback=False, withheld=True)
+    fold(redis, [Told("events.linked", "p1", linked("p1", 2, "r1", ["c"]))])
+    redis.sadd("rb:rec:stale", uid("p1"))
+    RecommendationCounts(redis).rest()
+    assert not redis.exists(listed)
+    assert not redis.sismember("rb:rec:stale", uid("p1"))
+    assert counts_in(redis)[0]["c"] == 1, "it is counted still"
+    fold(redis, [Told("profiles.updates", "p1", state("p1", 3, ["r1"], personalisation="granted"))])
+    found = await read(redis, "p1")
+    assert found is not None
+    assert [s.sku for s in found.items] == ["b"]
+
+
+async def test_who_withdraws_analytics_is_counted_for_nobody_and_has_a_list_still(redis: Redis) -> None:
+    told = baskets(["a", "b"], ["a"], ["a", "b", "c"])
+    fold(redis, told)
+    before = counts_in(redis)
+    back = [Told("profiles.updates", "p2", state("p2", 2, ["r2"], analytics="withdrawn"))]
+    fold(redis, back)
+    assert counts_in(redis) == expected_counts({uid("p0"): {"a", "b"}, uid("p1"): {"a"}})
+    fold(redis, [Told("events.linked", "p2", linked("p2", 2, "r2", ["d"]))])
+    assert "d" not in counts_in(redis)[0]
+    assert owned_in(redis)[uid("p2")] == {"a", "b", "c", "d"}
+    found = await read(redis, "p2")
+    assert found is not None
+    assert not found.withheld
+    fold(redis, told + back)  # whatever comes again
+    assert counts_in(redis) == expected_counts({uid("p0"): {"a", "b"}, uid("p1"): {"a"}})
+    fold(redis, [Told("profiles.updates", "p2", state("p2", 3, ["r2"], analytics="granted"))])
+    popular, _ = counts_in(redis)
+    assert popular - before[0] == {"d": 1}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_counts_are_those_of_who_consents_in_any_order_of_reading(redis: Redis, seed: int) -> None:
+    told = history(seed, 300)
+    chance = random.Random(seed)
+    changed = []
+    for message in told:
+        value = message.value
+        if message.topic == "profiles.updates" and value is not None and chance.random() < 0.5:
+            word = {
+                "purpose": "analytics",
+                "state": chance.choice(["granted", "withdrawn"]),
+                "at": START,
+                "source": "w",
+            }
+            value = {**value, "consent": [word]}
+        changed.append(Told(message.topic, message.profile, value))
+    last = {m.profile: m.value for m in changed if m.topic == "profiles.updates"}
+    silent = {
+        uid(p)
+        for p, value in last.items()
+        if value and any(c["state"] == "withdrawn" for c in value["consent"])  # type: ignore[attr-defined]
+    }
+    counted = {p: items for p, items in expected_items(changed).items() if p not in silent}
+    assert silent & expected_items(changed).keys()
+    fold(redis, interleave(changed, seed))
+    fold(redis, changed[len(changed) // 2 :], batch=11)
+    assert counts_in(redis) == expected_counts(counted)
+
+
+async def test_what_holds_while_nothing_was_said_is_the_policys(redis: Redis) -> None:
+    unasked = {"analytics": ConsentState.WITHDRAWN, "personalisation": ConsentState.WITHDRAWN}
+    projection = RecommendationCounts(redis, unasked)
+    early = [Told("events.linked", "p0", linked("p0", 1, "r0", ["a", "b"]))]
+    projection.apply(facts(early, projection))
+    assert counts_in(redis) == expected_counts({}), "before its state is known, too"
+    assert await read(redis, "p0", unsaid=withheld({}, unasked)) == Recommendations(
+        UUID(uid("p0")), (), fallback=False, withheld=True
+    )
+    said = state("p0", 1, ["r0"], analytics="granted")
+    projection.apply(facts([Told("profiles.updates", "p0", said)], projection))
+    assert counts_in(redis) == expected_counts({uid("p0"): {"a", "b"}})
+    projection.rest()
+    assert not redis.exists(f"rb:rec:{uid('p0')}")
+
+
+def test_an_erased_profile_that_was_not_counted_leaves_the_counts_alone(redis: Redis) -> None:
+    fold(redis, baskets(["a", "b"], ["a", "b"]))
+    fold(redis, [Told("profiles.updates", "p1", state("p1", 2, ["r1"], analytics="withdrawn"))])
+    fold(redis, [Told("profiles.updates", "p1", None)])
+    assert counts_in(redis) == expected_counts({uid("p0"): {"a", "b"}})

@@ -55,6 +55,7 @@ WHAT_STANDS = {
     "shared identifiers": "SELECT * FROM shared_identifier ORDER BY 1, 2",
     "identifiers": "SELECT * FROM record_identifier ORDER BY 1, 2, 3",
     "products": "SELECT * FROM record_product ORDER BY 1, 2",
+    "consent": "SELECT * FROM consent ORDER BY event_id, purpose, at, state",
     "events": """SELECT event_id, record_id, channel, order_amount, items, source,
         ARRAY(SELECT r FROM unnest(reasons) r WHERE r LIKE '%%:%%') FROM event ORDER BY 1""",
     "index": "SELECT event_id, record_id FROM event_index ORDER BY 1",

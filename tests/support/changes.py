@@ -36,6 +36,7 @@ def state(profile_id: str, version: int, **more: object) -> dict[str, object]:
         "record_ids": [str(new_id())],
         "identifiers": [],
         "golden_record": {},
+        "consent": [],
         **more,
     }
 

@@ -26,9 +26,9 @@ def uid(name: str) -> str:
 
 
 def state(
-    profile: str, version: int, records: Iterable[str], merged_into: str | None = None
+    profile: str, version: int, records: Iterable[str], merged_into: str | None = None, **consent: str
 ) -> dict[str, object]:
-    """A ProfileState."""
+    """A ProfileState; `consent` by purpose."""
     return {
         "profile_id": uid(profile),
         "version": version,
@@ -40,6 +40,10 @@ def state(
         "record_ids": sorted(uid(r) for r in records),
         "identifiers": [],
         "golden_record": {},
+        "consent": [
+            {"purpose": purpose, "state": said, "at": START, "source": "web"}
+            for purpose, said in consent.items()
+        ],
     }
 
 

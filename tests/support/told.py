@@ -33,7 +33,10 @@ def is_told(stages: StagesOnPostgres) -> None:
                   ARRAY(SELECT record_id::text FROM identity_record r JOIN data_key ON owner_id = record_id
                         WHERE r.profile_id = p.profile_id ORDER BY 1),
                   ARRAY(SELECT type || ' ' || encode(value_hash, 'hex') FROM profile_identifier i
-                        WHERE i.profile_id = p.profile_id ORDER BY 1)
+                        WHERE i.profile_id = p.profile_id ORDER BY 1),
+                  coalesce((SELECT jsonb_agg(jsonb_build_array(purpose, state, extract(epoch FROM at)::float8, source)
+                                             ORDER BY purpose)
+                            FROM profile_consent c WHERE c.profile_id = p.profile_id), '[]')
            FROM customer_profile p ORDER BY 1"""
     )
     known = told(stages)
@@ -49,6 +52,7 @@ def is_told(stages: StagesOnPostgres) -> None:
             s["golden_record"],
             sorted(opens.intersection(s["record_ids"])),  # type: ignore[call-overload]
             sorted(f"{i['type']} {i['value_hash']}" for i in s["identifiers"]),  # type: ignore[attr-defined]
+            [[c["purpose"], c["state"], c["at"].timestamp(), c["source"]] for c in s["consent"]],  # type: ignore[attr-defined]
         )
         for profile, s in sorted(known.items())
     ] == stands

@@ -13,6 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from cli.file_events import file_event
 from cli.resolve import resolve
 from pipeline.codes import ReasonCode
 from pipeline.errors import BadInput, ConfigurationError
@@ -192,3 +193,37 @@ def test_the_command_writes_one_line_a_record(tmp_path: Path) -> None:
     assert (summary["rows"], summary["profiles"], summary["bad_rows"]) == (6, 4, 0)
     with out.open(newline="") as written:
         assert [row["record_id"] for row in csv.DictReader(written)] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_columns_that_say_what_is_consented_to(tmp_path: Path) -> None:
+    given = """
+record_id: id
+event_time: seen
+identifiers: {email: mail}
+consent:
+  marketing: {column: optin, granted: [J], withdrawn: [N], at: asked}
+  analytics: stats
+"""
+    file = tmp_path / "records.csv"
+    file.write_text(
+        "id,mail,seen,optin,asked,stats\n"
+        "1,a@x.org,2026-01-02,j,2025-03-04,TRUE\n"
+        "2,b@x.org,2026-01-02,N,,no\n"
+        "3,c@x.org,2026-01-02,,2025-03-04,maybe\n"
+    )
+    first, second, third = rows(file, mapping(tmp_path, given))
+    assert first.consent == (
+        ("marketing", "granted", datetime(2025, 3, 4, tzinfo=UTC)),
+        ("analytics", "granted", None),
+    )
+    assert second.consent == (("marketing", "withdrawn", None), ("analytics", "withdrawn", None))
+    assert third.consent == ()
+    assert file_event(first, "").event["consent"] == [
+        {"purpose": "marketing", "state": "granted", "at": "2025-03-04T00:00:00+00:00"},
+        {"purpose": "analytics", "state": "granted", "at": None},
+    ]
+    assert "consent" not in file_event(third, "").event
+    missing = tmp_path / "missing.csv"
+    missing.write_text("id,mail,seen,asked,stats\n1,a@x.org,,,\n")
+    with pytest.raises(ConfigurationError, match="lacks: optin"):
+        list(rows(missing, mapping(tmp_path, given)))

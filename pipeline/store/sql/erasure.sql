@@ -31,7 +31,7 @@ WITH gone AS (
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM keys), (SELECT raw_id FROM raws ORDER BY raw_id DESC LIMIT 1)
 
 -- name: erase_records
--- Identity records with their keys, hashes, purchases and evidence.
+-- Identity records with their keys, hashes, purchases, consent and evidence.
 WITH records AS (
     DELETE FROM identity_record WHERE record_id = ANY(%(records)s::uuid[]) RETURNING record_id
 ), keys AS (
@@ -40,6 +40,8 @@ WITH records AS (
     DELETE FROM record_identifier WHERE record_id = ANY(%(records)s::uuid[]) RETURNING 1
 ), products AS (
     DELETE FROM record_product WHERE record_id = ANY(%(records)s::uuid[]) RETURNING 1
+), said AS (
+    DELETE FROM consent WHERE record_id = ANY(%(records)s::uuid[]) RETURNING 1
 ), shared AS (
     DELETE FROM shared_identifier WHERE record_id = ANY(%(records)s::uuid[]) RETURNING 1
 ), low AS (
@@ -48,7 +50,8 @@ WITH records AS (
     DELETE FROM identity_evidence WHERE high = ANY(%(records)s::uuid[]) AND low <> ALL(%(records)s::uuid[]) RETURNING 1
 )
 SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM keys), (SELECT count(*) FROM identifiers),
-       (SELECT count(*) FROM products), (SELECT count(*) FROM low) + (SELECT count(*) FROM high)
+       (SELECT count(*) FROM products), (SELECT count(*) FROM said),
+       (SELECT count(*) FROM low) + (SELECT count(*) FROM high)
 
 -- name: erase_match_keys
 DELETE FROM match_key WHERE key = ANY(%(keys)s::bigint[]) AND record_id = ANY(%(records)s::uuid[])

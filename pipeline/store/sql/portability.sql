@@ -16,6 +16,11 @@ LEFT JOIN customer_raw_event w ON w.raw_id = e.raw_id
 LEFT JOIN data_key k ON k.owner_id = e.raw_id
 WHERE r.profile_id = %(profile)s ORDER BY e.occurred_at, e.event_id
 
+-- name: person_consent
+-- What the person granted and withdrew, all of it, the oldest first.
+SELECT purpose, state, at, source, event_id, record_id FROM consent WHERE record_id = ANY(%(records)s::uuid[])
+ORDER BY at, purpose, event_id
+
 -- name: person_decisions
 -- Merges, splits and rollbacks of any id that leads to the person.
 SELECT merge_log_id, kind, source_profile, target_profile, cardinality(records), confidence_score, actor, reason, decided_at,

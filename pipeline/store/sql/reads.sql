@@ -21,7 +21,10 @@ SELECT p.profile_id, p.version, p.created_at, p.updated_at, p.golden AS golden_r
                    'hash_key_version', i.hash_key_version,
                    'first_seen_at', i.first_seen, 'last_seen_at', i.last_seen)
                ORDER BY i.type, i.first_seen, i.value_hash), '[]')
-        FROM profile_identifier i WHERE i.profile_id = p.profile_id) AS identifiers
+        FROM profile_identifier i WHERE i.profile_id = p.profile_id) AS identifiers,
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('purpose', c.purpose, 'state', c.state, 'at', c.at, 'source', c.source)
+               ORDER BY c.purpose), '[]')
+        FROM profile_consent c WHERE c.profile_id = p.profile_id) AS consent
 FROM chain JOIN customer_profile p USING (profile_id)
 WHERE chain.merged_into IS NULL
 

@@ -8,9 +8,11 @@ DO $$
 DECLARE
     path text := current_setting('search_path');
     identifiers text;
+    consents text;
 BEGIN
     PERFORM set_config('search_path', 'public', true);
     identifiers := pg_get_viewdef('profile_identifier'::regclass);
+    consents := pg_get_viewdef('profile_consent'::regclass);
     PERFORM set_config('search_path', path, true);
     CREATE TABLE data_key (LIKE public.data_key INCLUDING ALL);
     CREATE TABLE event_index (LIKE public.event_index INCLUDING ALL);
@@ -22,12 +24,14 @@ BEGIN
     CREATE TABLE shared_identifier (LIKE public.shared_identifier INCLUDING ALL);
     CREATE TABLE record_identifier (LIKE public.record_identifier INCLUDING ALL);
     CREATE TABLE record_product (LIKE public.record_product INCLUDING ALL);
+    CREATE TABLE consent (LIKE public.consent INCLUDING ALL);
     CREATE TABLE identity_evidence (LIKE public.identity_evidence INCLUDING ALL);
     CREATE TABLE identity_constraint (LIKE public.identity_constraint INCLUDING ALL);
     CREATE TABLE identity_merge_log (LIKE public.identity_merge_log INCLUDING ALL);
     CREATE TABLE review_queue (LIKE public.review_queue INCLUDING ALL);
     CREATE TABLE outbox (LIKE public.outbox INCLUDING ALL);
     EXECUTE 'CREATE VIEW profile_identifier AS ' || identifiers;
+    EXECUTE 'CREATE VIEW profile_consent AS ' || consents;
 END $$;
 CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER discard BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION discard();
@@ -251,8 +255,16 @@ JOIN replay_heir h ON h.shadow_profile = a.shadow_profile AND h.profile_id = d.t
 GROUP BY d.merge_log_id
 
 -- name: replay_changed
--- Customers that differ from the live one of their id: in their records, in their golden values; new ones differ in all.
-SELECT h.profile_id, l.profile_id IS NULL, mine.records IS DISTINCT FROM theirs.records, s.golden IS DISTINCT FROM l.golden
+-- Customers that differ from the live one of their id: in their records, in their golden values, in what they consent to; new ones
+-- differ in all.
+WITH said AS (
+    SELECT profile_id, jsonb_agg(jsonb_build_array(purpose, state, at, source) ORDER BY purpose) AS consent
+    FROM profile_consent GROUP BY profile_id
+), live_said AS (
+    SELECT profile_id, jsonb_agg(jsonb_build_array(purpose, state, at, source) ORDER BY purpose) AS consent
+    FROM public.profile_consent GROUP BY profile_id
+)
+SELECT h.profile_id, l.profile_id IS NULL
 FROM replay_heir h
 JOIN customer_profile s ON s.profile_id = h.shadow_profile
 JOIN (SELECT profile_id, array_agg(record_id ORDER BY record_id) AS records FROM identity_record GROUP BY profile_id) mine
@@ -261,7 +273,10 @@ LEFT JOIN public.customer_profile l ON l.profile_id = h.profile_id
 LEFT JOIN (SELECT profile_id, array_agg(record_id ORDER BY record_id) AS records FROM public.identity_record r
            WHERE NOT EXISTS (SELECT FROM replay_undecided u WHERE u.record_id = r.record_id) GROUP BY profile_id) theirs
     ON theirs.profile_id = h.profile_id
+LEFT JOIN said ON said.profile_id = h.shadow_profile
+LEFT JOIN live_said ON live_said.profile_id = h.profile_id
 WHERE l.profile_id IS NULL OR mine.records IS DISTINCT FROM theirs.records OR s.golden IS DISTINCT FROM l.golden
+   OR said.consent IS DISTINCT FROM live_said.consent
 ORDER BY h.profile_id
 
 -- name: replay_counts

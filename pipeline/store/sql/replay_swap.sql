@@ -197,6 +197,16 @@ SET weight = excluded.weight, confidence = excluded.confidence, levels = exclude
 UPDATE public.event_index l SET record_id = s.record_id
 FROM event_index s WHERE s.event_id = l.event_id AND s.record_id IS DISTINCT FROM l.record_id
 
+-- name: swap_consent
+-- What was said goes with its events.
+UPDATE public.consent l SET record_id = s.record_id
+FROM event_index s WHERE s.event_id = l.event_id AND s.record_id IS DISTINCT FROM l.record_id
+
+-- name: swap_new_consent
+-- Of purposes that were declared since.
+INSERT INTO public.consent (record_id, event_id, purpose, state, at, source)
+SELECT s.record_id, s.event_id, s.purpose, s.state, s.at, s.source FROM consent s ON CONFLICT DO NOTHING
+
 -- name: find_swapped_events
 -- Events that say something else by now. When they were linked stays as it was.
 INSERT INTO replay_event (event_id, raw_id, record_id, occurred_at, accepted_at, committed_at, source, event_type, channel,

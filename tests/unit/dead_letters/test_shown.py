@@ -99,6 +99,26 @@ def test_avro_is_shown_as_it_would_be_sent(codec: Codec) -> None:
     assert broken.fields["payload"] == "nope"
 
 
+def test_consent_is_shown_as_it_would_be_sent(codec: Codec) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    raw = {"event_id": "", "source": "pos", "event_type": "x", "identifiers": {"crm_id": ["17"]}}
+    said = [{"purpose": "marketing", "state": "granted", "at": at}, {"purpose": "x", "state": "withdrawn"}]
+    content = read_content(codec, RAW_TOPIC, codec.encode(RAW_TOPIC, {**raw, "consent": said}))
+    assert content.fields is not None
+    expected = [
+        {"purpose": "marketing", "state": "granted", "at": at.isoformat()},
+        {"purpose": "x", "state": "withdrawn"},
+    ]
+    assert content.fields["consent"] == expected
+    seen = shown(RAW_TOPIC, content)
+    assert seen is not None
+    assert seen["consent"] == expected
+    odd = Content(
+        "json", 1, {"consent": [{"purpose": "jane@x.org", "state": "jane", "at": "jane", "jane": 1}]}
+    )
+    assert "jane" not in str(shown(RAW_TOPIC, odd))
+
+
 @pytest.mark.parametrize(
     ("value", "form", "problem"),
     [

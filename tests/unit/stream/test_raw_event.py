@@ -38,6 +38,7 @@ def event(**changes: object) -> RawEvent:
         "identifiers": {},
         "traits": {},
         "payload": None,
+        "consent": [],
     }
     fields |= changes
     for name in CUSTOMER:
@@ -118,3 +119,32 @@ def test_what_an_event_holds_is_not_shown() -> None:
         identifiers={"email": ["jane@x.io"]}, traits={"first_name": "jane"}, payload='{"a": "jane"}'
     )
     assert "jane" not in repr(found) + repr(found.identifiers) + repr(found.traits)
+
+
+def said(**changes: object) -> list[dict[str, object]]:
+    return [{"purpose": "marketing", "state": "granted", "at": None, **changes}]
+
+
+def test_what_is_said_without_a_time_was_said_when_the_event_happened() -> None:
+    at = NOW - timedelta(days=2)
+    (statement,) = event(consent=said(), occurred_at=at).consent
+    assert statement == ("marketing", "granted", at, "pos")
+    assert event(consent=said(at=NOW)).consent[0].at == NOW
+
+
+@pytest.mark.parametrize(
+    ("consent", "field"),
+    [
+        (said() * 51, "consent"),
+        (said(state="unknown"), "consent.state"),
+        (said(purpose="jane@postbox.io"), "consent.purpose"),
+        (said(at=NOW + timedelta(days=3)), "consent.at"),
+    ],
+)
+def test_consent_out_of_bounds_names_the_field_and_not_the_value(
+    consent: list[dict[str, object]], field: str
+) -> None:
+    with pytest.raises(BadMessage) as caught:
+        event(consent=consent)
+    assert caught.value.detail.startswith(f"{field}: ")
+    assert "jane" not in caught.value.detail
