@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from cli import api_keys, audit, constraints, dlq, erase, keys, merge, review, servers, stage, webhooks
+from cli import (
+    api_keys,
+    audit,
+    constraints,
+    dlq,
+    erase,
+    keys,
+    merge,
+    retention,
+    review,
+    servers,
+    stage,
+    webhooks,
+)
 from cli.demo import demo
 from cli.explain import explain
 from cli.export import export
@@ -64,6 +77,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(erase.app, name="erase")
 app.add_typer(keys.app, name="keys")
 app.add_typer(merge.app, name="merge")
+app.add_typer(retention.app, name="retention")
 app.add_typer(review.app, name="review")
 app.add_typer(stage.app, name="stage")
 app.add_typer(webhooks.app, name="webhooks")

@@ -191,6 +191,9 @@ class Settings(BaseSettings):
     auto_merge_threshold: float = Field(0.80, gt=0, lt=1, description="From here records are one.")
     review_threshold: float = Field(0.45, gt=0, lt=1, description="From here a steward is asked.")
     policy_file: Path | None = Field(None, description="Identifier policies; unset: shipped.")
+    retention_file: Path | None = Field(
+        None, description="How long events, their bodies and customers are kept; unset: for ever."
+    )
     model_file: Path | None = Field(None, description="Match weights; unset: shipped.")
     record_cache_size: int = Field(
         30_000,

@@ -48,6 +48,7 @@ class Action(StrEnum):
     KEYS_ROTATION_BEGUN = "keys.rotation_begun"
     KEYS_ROTATION_ENDED = "keys.rotation_ended"
     KEYS_RETIRED = "keys.retired"
+    RETENTION_ENFORCED = "retention.enforced"
     MIGRATION_APPLIED = "migration.applied"
     AUDIT_BROKEN = "audit.broken"
 
@@ -95,6 +96,8 @@ MEANINGS: Mapping[Action, str] = {
     Action.KEYS_ROTATION_BEGUN: "A rotation of the key ring was begun: from one version, to another.",
     Action.KEYS_ROTATION_ENDED: "A rotation of the key ring came to its end: nothing is left of the one version.",
     Action.KEYS_RETIRED: "A version of the key ring was given up.",
+    Action.RETENTION_ENFORCED: "What was due by the rules of retention went, as planned. `details`: how much of "
+    "what, and the months.",
     Action.MIGRATION_APPLIED: "The database's schema was brought up to date by a migration.",
     Action.AUDIT_BROKEN: "Who chains the log found that it did not end signed, or lacked a head that had been signed. "
     "`details`: where it ended, and that head.",

@@ -18,6 +18,7 @@ Kind = Literal[
     "migration",
     "model",
     "policy",
+    "retention",
     "review",
     "shadow",
     "stage",

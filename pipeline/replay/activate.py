@@ -106,8 +106,8 @@ def _is_ready(tx: Transaction, shadow: Shadow) -> None:
     tx.run("plan_for_few_rows")
     if forgotten:
         raise Conflict(
-            f"{forgotten} events of shadow {shadow.schema} are of people who were forgotten since: remove it "
-            "(`replay --drop`) and build anew"
+            f"{forgotten} events of shadow {shadow.schema} are of people who were forgotten since, or were kept long "
+            "enough: remove it (`replay --drop`) and build anew"
         )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from pipeline.store.database import Database
 
+_LASTING = timedelta(days=28)  # nothing younger than 30 days is due (pipeline/retention/rules.py)
+
 
 class Months:
-    """Remembers which months of a table exist, so that the database is asked once a month and session."""
+    """Remembers which months of a table exist, so that the database is asked once a month and session. Of months that
+    ended long ago it asks each time: retention may have dropped them."""
 
     def __init__(self, table: str) -> None:
         self._table = table
@@ -26,5 +29,6 @@ class Months:
             with database.transaction() as tx:
                 for month in missing:
                     tx.run("ensure_month", (self._table, month))
-            self._known.update(missing)
+            lasting = (datetime.now(UTC) - _LASTING).date().replace(day=1)
+            self._known.update(month for month in missing if month >= lasting)
         self._session = database.session

@@ -31,8 +31,16 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "GET /v1/profiles": ("query", *IDENTIFIERS),
     "POST /v1/profiles:search": ("cursor", "identifiers", "person"),
     # and the source of a CloudEvent is the last part of its URI, unless its data names one
-    "POST /v1/events": ("identifiers", "traits", "occurred_at", "source"),
-    "PATCH /v1/dead-letters/{dead_letter_id}": ("set", "unset", "event", "identifiers", "traits", "source"),
+    "POST /v1/events": ("identifiers", "traits", "occurred_at", "source", "consent"),
+    "PATCH /v1/dead-letters/{dead_letter_id}": (
+        "set",
+        "unset",
+        "event",
+        "identifiers",
+        "traits",
+        "source",
+        "consent",
+    ),
     # one parameter bounds another
     "GET /v1/insights/live": ("last",),
     "GET /v1/reviews": ("unassigned", "min_score"),
