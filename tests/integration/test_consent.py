@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,12 +21,13 @@ from pipeline.portability.document import Exporting, person_export
 from pipeline.store.consent import said_by_way_of
 from pipeline.unmerge.asked import Asked
 from tests.integration.test_answers import RULES, home_of
+from tests.integration.test_concurrency import WORKERS, work
 from tests.integration.test_unmerge import MAIL, PHONE, merges, record
 from tests.support.gateway import gateway_over
 from tests.support.people import ring
 from tests.support.pipeline import EventIn, StagesOnPostgres, event
 from tests.support.reprocessing import Reprocessing, sound_stages
-from tests.support.told import told
+from tests.support.told import is_told, told
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 ALSO = {"device_id": "d-1234567"}
@@ -171,6 +173,28 @@ def test_what_holds_is_that_of_all_that_was_said_whatever_order_it_came_in(
             r for (r,) in stages.rows("SELECT record_id FROM identity_record WHERE profile_id = %s", profile)
         ]
         assert newest(s for r in records for s in by_record.get(r, ())) == newest(everything)
+
+
+def test_of_what_several_workers_hear_at_once_the_newest_word_is_told(
+    stages: StagesOnPostgres, database: str
+) -> None:
+    chance = Random(5)
+    said = [
+        says(
+            n,
+            chance.choice(WHO),
+            ("marketing", chance.choice(["granted", "withdrawn"])),
+            at=f"2025-01-01T{chance.randrange(24):02d}:{chance.randrange(60):02d}:00Z",
+        )
+        for n in range(240)
+    ]
+    normalized = stages.normalized(*said)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        running = [pool.submit(work, database, stages, n, normalized[n::WORKERS]) for n in range(WORKERS)]
+        for r in running:
+            r.result()
+    assert stages.rows("SELECT count(*) FROM consent") == [(240,)]
+    is_told(stages)  # without gaps, and the last of it is what holds
 
 
 def test_what_was_said_is_never_changed(stages: StagesOnPostgres) -> None:

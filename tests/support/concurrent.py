@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from pipeline.errors import TransactionConflict
+from pipeline.identity.consent import Statement
 from pipeline.identity.ids import Id
 from pipeline.identity.model import Constraint, IdentityRecord, RecordActivity
 from pipeline.identity.policy import Policy
@@ -66,6 +67,9 @@ class InTransaction:
             *((("record", r),) for r in seen), *((("profile", k.profile_id),) for k in found.values())
         )
         return found
+
+    def consent(self, records: Collection[Id]) -> Mapping[Id, frozenset[Statement]]:
+        return self._read("record", records).consent(records) if records else {}
 
     def new_products(self, products: Mapping[Id, frozenset[int]]) -> frozenset[Id]:
         return self._read("record", products).new_products(products) if products else frozenset()
