@@ -17,6 +17,7 @@ from pipeline.retention import enforce as enforcing
 from pipeline.retention.enforce import Report, enforce
 from pipeline.retention.plan import Due, Plan, plan
 from pipeline.retention.rules import Rules
+from pipeline.settings import settings
 from pipeline.store.months import Months
 from pipeline.unmerge.asked import Asked
 from tests.integration.test_answers import RULES, home_of
@@ -240,6 +241,15 @@ def test_a_month_that_ended_long_ago_is_made_sure_of_each_time(stages: StagesOnP
     assert "event_202001" in partitions(stages)
 
 
+@pytest.fixture
+def fresh_settings() -> Iterator[None]:
+    """The environment is read once a process: here anew, and by what comes afterwards as well."""
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_settings")
 def test_from_the_command_line(
     stages: StagesOnPostgres, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
