@@ -18,14 +18,15 @@ CREATE TABLE rekeyed (                              -- of a rotation: what match
 
 ALTER TABLE identity_record DROP COLUMN hash_key_version;  -- all are hashed alike, but for what a rotation makes ready
 
--- The identifiers by which records are found, without those that a rotation makes ready or removes.
+-- The identifiers by which records are found, without those that a rotation makes ready or removes. The planner takes what is
+-- distinct from something for nearly all rows, as it is.
 CREATE VIEW current_identifier AS
 SELECT record_id, type, value_hash, hash_key_version FROM record_identifier
-WHERE hash_key_version = coalesce((SELECT looked_up FROM key_rotation), hash_key_version);
+WHERE hash_key_version IS DISTINCT FROM (SELECT other FROM key_rotation);
 
 CREATE OR REPLACE VIEW profile_identifier AS
 SELECT r.profile_id, i.type, i.value_hash, max(i.hash_key_version) AS hash_key_version,
        min(r.first_seen) AS first_seen, max(r.last_seen) AS last_seen
 FROM record_identifier i JOIN identity_record r USING (record_id)
-WHERE i.hash_key_version = coalesce((SELECT looked_up FROM key_rotation), i.hash_key_version)
+WHERE i.hash_key_version IS DISTINCT FROM (SELECT other FROM key_rotation)
 GROUP BY r.profile_id, i.type, i.value_hash;
