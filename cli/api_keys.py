@@ -122,8 +122,9 @@ def _say(issued: Issued, as_json: bool) -> None:
 def _run(act: Callable[[Transaction], Answer]) -> Answer:
     from infra.addresses import effective_settings
     from pipeline.store.database import Database
+    from pipeline.store.roles import Role, as_role
 
-    dsn = effective_settings().postgres_dsn.get_secret_value()
+    dsn = as_role(effective_settings(), Role.KEYS)
     with Database(dsn, "cli") as database, database.transaction() as tx:
         return act(tx)
 

@@ -178,8 +178,9 @@ def _settings() -> Settings:
 
 def _database(settings: Settings) -> Database:
     from pipeline.store.database import Database
+    from pipeline.store.roles import Role, as_role
 
-    return Database(settings.postgres_dsn.get_secret_value(), "cli")
+    return Database(as_role(settings, Role.AUDITOR), "cli")
 
 
 def _keys(settings: Settings) -> dict[int, bytes]:

@@ -48,9 +48,10 @@ def list_(
     from pipeline.explain.report import as_data
     from pipeline.store.constraints import Wanted, read_constraints
     from pipeline.store.database import Database
+    from pipeline.store.roles import Role, as_role
 
     wanted = Wanted(profile, kind, actor, review, revoked)
-    dsn = effective_settings().postgres_dsn.get_secret_value()
+    dsn = as_role(effective_settings(), Role.ANALYST)
     with Database(dsn, "cli") as database, database.transaction() as tx:
         found = read_constraints(tx, wanted, limit + 1)
     if as_json:
@@ -71,8 +72,9 @@ def show(constraint_id: ConstraintId, as_json: AsJson = False) -> None:
     from pipeline.identity.ids import Id
     from pipeline.store.constraints import read_constraint
     from pipeline.store.database import Database
+    from pipeline.store.roles import Role, as_role
 
-    dsn = effective_settings().postgres_dsn.get_secret_value()
+    dsn = as_role(effective_settings(), Role.ANALYST)
     with Database(dsn, "cli") as database, database.transaction() as tx:
         found = read_constraint(tx, Id(constraint_id.bytes))
     typer.echo(orjson.dumps(as_data(found)).decode() if as_json else shown(found), nl=as_json)

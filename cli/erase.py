@@ -44,12 +44,13 @@ def person(
     from cli.steward import stewardship
     from pipeline.erasure.erase import erase_person
     from pipeline.identity.ids import Id
+    from pipeline.store.roles import Role
     from pipeline.unmerge.asked import Asked
 
     asked = Asked(actor, reason, datetime.now(UTC), dry_run, plan)
     if receipt is not None and not dry_run:
         receipt.touch()  # what cannot be written is told before anything is destroyed
-    with stewardship() as by:
+    with stewardship(Role.ERASER) as by:
         done = erase_person(by, Id(profile_id.bytes), asked)
     if receipt is not None and done.receipt is not None:
         receipt.write_bytes(done.receipt)
@@ -77,8 +78,9 @@ def verify(
     else:
         from cli.steward import stewardship
         from pipeline.erasure.again import standing
+        from pipeline.store.roles import Role
 
-        with stewardship() as by:
+        with stewardship(Role.ERASER) as by:
             found = checked(document, by.ring.receipt_keys())
             left = standing(by.database, found.receipt)
     _tell_checked(found.receipt, left, public_key is None, as_json)
@@ -90,8 +92,9 @@ def log() -> None:
     """Print every receipt, with the ids of the events that went, for `erase again`: keep them apart from backups."""
     from cli.steward import stewardship
     from pipeline.erasure.again import log_line
+    from pipeline.store.roles import Role
 
-    with stewardship() as by, by.database.transaction() as tx:
+    with stewardship(Role.ERASER) as by, by.database.transaction() as tx:
         for document, events in tx.stream("read_erasures"):
             sys.stdout.write(log_line(bytes(document), events).decode() + "\n")
 
@@ -114,8 +117,9 @@ def again(
 
     from cli.steward import stewardship
     from pipeline.erasure.again import erase_again
+    from pipeline.store.roles import Role
 
-    with stewardship() as by, receipts.open("rb") as lines:
+    with stewardship(Role.ERASER) as by, receipts.open("rb") as lines:
         done = erase_again(by, lines, actor, datetime.now(UTC))
     if as_json:
         told = {

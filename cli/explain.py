@@ -42,9 +42,10 @@ def explain(
     from pipeline.privacy.mask import masked
     from pipeline.store.audit import write_audit
     from pipeline.store.database import Database
+    from pipeline.store.roles import Role, as_role
 
     settings = effective_settings()
-    with Database(settings.postgres_dsn.get_secret_value(), "explain") as database:
+    with Database(as_role(settings, Role.ANALYST), "explain") as database:
         explainer = Explainer(database, load_key_ring(settings), revealed if reveal else masked)
         report = (
             explainer.profile(Id(one.bytes))

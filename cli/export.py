@@ -36,10 +36,11 @@ def export(
     from pipeline.audit.entry import AuditEntry
     from pipeline.store.audit import write_audit
     from pipeline.store.database import Database
+    from pipeline.store.roles import Role, as_role
 
     settings = effective_settings()
     count, to_stdout = 0, out == STDOUT
-    with Database(settings.postgres_dsn.get_secret_value(), "export") as database, written(out) as file:
+    with Database(as_role(settings, Role.ANALYST), "export") as database, written(out) as file:
         told = {"sources": source} if source else {}
         with database.transaction() as tx:
             now = datetime.now(UTC)

@@ -30,10 +30,11 @@ def export_person(
     from pipeline.privacy.keyring import load_key_ring
     from pipeline.store.audit import write_audit
     from pipeline.store.database import Database
+    from pipeline.store.roles import Role, as_role
     from schemas.codec import load_codec
 
     settings = effective_settings()
-    dsn, asked = settings.postgres_dsn.get_secret_value(), Id(profile_id.bytes)
+    dsn, asked = as_role(settings, Role.ANALYST), Id(profile_id.bytes)
     with Database(dsn, "export-person") as database:
         now = datetime.now(UTC)
         by = Exporting(

@@ -19,6 +19,7 @@ from pipeline.identity.ids import Id
 from pipeline.mapping import Mapping_, rows
 from pipeline.settings import Settings
 from pipeline.store.database import Database
+from pipeline.store.roles import Role, as_role
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Ingestion:
             self._send(client, None)
         else:
             letters = DeadLetters(settings)
-            with Database(settings.postgres_dsn.get_secret_value(), "ingest") as database:
+            with Database(as_role(settings, Role.ANALYST), "ingest") as database:
                 self._send(client, database)
                 self._await_commit(database, letters)
                 found = outcome(database, list(self._ids))

@@ -78,9 +78,10 @@ def list_(
     from pipeline.store.database import Database
     from pipeline.store.reviews import Skipped as Aside
     from pipeline.store.reviews import Wanted, read_reviews
+    from pipeline.store.roles import Role, as_role
 
     wanted = Wanted(status, kind, assigned_to, unassigned, profile_id=profile, skipped=Aside(skipped))
-    dsn = effective_settings().postgres_dsn.get_secret_value()
+    dsn = as_role(effective_settings(), Role.ANALYST)
     with Database(dsn, "cli") as database, database.transaction() as tx:
         found = read_reviews(tx, wanted, datetime.now(UTC), limit)
     if as_json:
@@ -103,9 +104,10 @@ def show(review_id: ReviewId, as_json: AsJson = False) -> None:
     from pipeline.privacy.keyring import load_key_ring
     from pipeline.store.database import Database
     from pipeline.store.reviews import read_review
+    from pipeline.store.roles import Role, as_role
 
     settings = effective_settings()
-    with Database(settings.postgres_dsn.get_secret_value(), "cli") as database:
+    with Database(as_role(settings, Role.ANALYST), "cli") as database:
         with database.transaction() as tx:
             review = read_review(tx, Id(review_id.bytes))
         explained = Explainer(database, load_key_ring(settings)).review(review)

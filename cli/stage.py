@@ -30,8 +30,9 @@ def resume(
     from pipeline.explain.report import as_data
     from pipeline.store.database import Database
     from pipeline.store.pauses import resume_stage
+    from pipeline.store.roles import Role, as_role
 
-    dsn = effective_settings().postgres_dsn.get_secret_value()
+    dsn = as_role(effective_settings(), Role.OPERATOR)
     with Database(dsn, "cli") as database, database.transaction() as tx:
         ended = resume_stage(tx, name, actor, reason, datetime.now(UTC))
     if as_json:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline.seen import Seen
     from pipeline.steward import Stewardship
+    from pipeline.store.roles import Role
 
 
 def seen(etag: str | None) -> Seen:
@@ -17,16 +18,18 @@ def seen(etag: str | None) -> Seen:
 
 
 @contextmanager
-def stewardship() -> Iterator[Stewardship]:
-    """By the settings of the environment, on a connection of its own. Raises ConfigurationError."""
+def stewardship(role: Role | None = None) -> Iterator[Stewardship]:
+    """By the settings of the environment, on a connection of its own, which takes that role; a steward's where none is
+    given. Raises ConfigurationError."""
     from infra.addresses import effective_settings
     from pipeline.configuration import load_model, load_policy
     from pipeline.privacy.keyring import load_key_ring
     from pipeline.steward import Stewardship
     from pipeline.store.database import Database
+    from pipeline.store.roles import Role, as_role
     from schemas.codec import load_codec
 
     settings = effective_settings()
     ring, codec = load_key_ring(settings), load_codec(settings)
-    with Database(settings.postgres_dsn.get_secret_value(), "cli") as database:
+    with Database(as_role(settings, role or Role.STEWARD), "cli") as database:
         yield Stewardship(database, ring, codec, load_model(settings), load_policy(settings))

@@ -51,6 +51,7 @@ def train(
     from pipeline.mapping import BadRow, read_mapping, rows
     from pipeline.privacy.keyring import load_key_ring
     from pipeline.store.database import Database
+    from pipeline.store.roles import Role, as_role
     from pipeline.training import training
     from pipeline.training.files import write
     from pipeline.training.report import numbers
@@ -84,7 +85,7 @@ def train(
                 progress=progress,
             )
         else:
-            database = stack.enter_context(Database(settings.postgres_dsn.get_secret_value(), "train"))
+            database = stack.enter_context(Database(as_role(settings, Role.ANALYST), "train"))
             material = training.from_store(database, load_key_ring(settings), progress)
         found = training.train(material, model, policy, seed, name, progress)
     written = write(found, out, now)

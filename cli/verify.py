@@ -27,12 +27,13 @@ def verify(
     from pipeline.configuration import load_model, load_policy
     from pipeline.privacy.keyring import load_key_ring
     from pipeline.store.database import Database
+    from pipeline.store.roles import Role, as_role
     from pipeline.verify.verification import verify as verified
 
     settings = effective_settings()
     started = perf_counter()
     with (
-        Database(settings.postgres_dsn.get_secret_value(), "verify") as database,
+        Database(as_role(settings, Role.ANALYST), "verify") as database,
         steps("records", "evidence", "compare", "cluster", quiet=as_json) as progress,
     ):
         found = verified(

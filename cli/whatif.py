@@ -45,6 +45,7 @@ def whatif(
     from pipeline.privacy.keyring import load_key_ring
     from pipeline.privacy.mask import masked
     from pipeline.store.database import Database
+    from pipeline.store.roles import Role, as_role
     from pipeline.whatif.outcome import data, what_if
     from pipeline.whatif.source import from_file as file_source
     from pipeline.whatif.source import from_store
@@ -73,7 +74,7 @@ def whatif(
                 progress,
             )
         else:
-            database = stack.enter_context(Database(settings.postgres_dsn.get_secret_value(), "whatif"))
+            database = stack.enter_context(Database(as_role(settings, Role.ANALYST), "whatif"))
             source = from_store(database, load_key_ring(settings), progress)
         outcome = what_if(source, active, other, masked, examples, progress)
     if report is not None:

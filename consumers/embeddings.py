@@ -23,6 +23,7 @@ from pipeline.identity.consent import PERSONALISATION, PURPOSES, ConsentState, a
 from pipeline.settings import Settings
 from pipeline.store.consent import held_by
 from pipeline.store.database import Database, Transaction
+from pipeline.store.roles import Role, as_role
 
 _CHUNK = 200  # profiles a transaction
 
@@ -109,5 +110,5 @@ def _text(vector: NDArray[np.float32]) -> str:
 def main(settings: Settings) -> None:
     """Run the embeddings consumer until SIGTERM."""
     policy = load_policy(settings)
-    with Database(settings.postgres_dsn.get_secret_value(), "embeddings") as database:
+    with Database(as_role(settings, Role.EMBEDDINGS), "embeddings") as database:
         run(settings, lambda _: Embeddings(database, policy.purposes))

@@ -20,6 +20,7 @@ from pipeline.errors import CacheUnavailable, PipelineStalled
 from pipeline.identity.ids import Id
 from pipeline.settings import Settings
 from pipeline.store.database import Database
+from pipeline.store.roles import Role, as_role
 
 Progress = Callable[[str, int, int], None]
 """Called with (step, done, total)."""
@@ -62,7 +63,7 @@ class Demo:
         self._client = client
         self._progress = progress
         self._ids = event_ids()
-        self._database = Database(settings.postgres_dsn.get_secret_value(), "demo")
+        self._database = Database(as_role(settings, Role.ANALYST), "demo")
 
     def run(self, *, with_story: bool = True) -> Told:
         """Send, wait, measure, tell; the story undoes one merge.

@@ -20,6 +20,7 @@ from psycopg.rows import TupleRow
 from pipeline.audit.entry import AuditEntry
 from pipeline.store.audit import as_json
 from pipeline.store.database import sql, translated
+from pipeline.store.roles import with_options
 
 _UNUSED_S = 0.01
 """Whether a connection that was not used for so long is still there is asked first. What was sent and not answered may
@@ -33,7 +34,7 @@ class AuditWriter:
     """One connection, opened when first needed and anew after it broke. One call at a time."""
 
     def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+        self._dsn = with_options(dsn, _OPTIONS)
         self._connection: AsyncConnection[TupleRow] | None = None
         self._used_at = 0.0
 
@@ -68,7 +69,6 @@ class AuditWriter:
                 application_name="gateway-audit",
                 connect_timeout=2,
                 prepare_threshold=1,
-                options=_OPTIONS,
             )
         return self._connection
 

@@ -61,6 +61,7 @@ from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
 from pipeline.store.reviews import StoredReview
+from pipeline.store.roles import Role, as_role
 from pipeline.store.steward_actions import Occasion
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.bulk import Chosen, rollback_many
@@ -80,7 +81,7 @@ class _Steward:
     """Each act on a connection of its own."""
 
     def __init__(self, settings: Settings, ring: KeyRing, codec: Codec, model: Model, policy: Policy) -> None:
-        self._dsn = settings.postgres_dsn.get_secret_value()
+        self._settings = settings
         self._ring = ring
         self._codec = codec
         self._policy = policy
@@ -110,7 +111,7 @@ class _Steward:
 
     def erase(self, profile: Id, asked: Asked) -> Erased:
         """Forget a customer."""
-        with self._acting() as by:
+        with self._acting(Role.ERASER) as by:
             return erase_person(by, profile, asked)
 
     def revoke(self, constraint_id: Id, asked: Asked, seen: Seen) -> Revoked:
@@ -156,8 +157,8 @@ class _Steward:
             return skip_review(by, review_id, until, actor, reason, now, seen=seen, occasion=occasion)
 
     @contextlib.contextmanager
-    def _acting(self) -> Iterator[Stewardship]:
-        with Database(self._dsn, "gateway-steward") as database:
+    def _acting(self, role: Role = Role.STEWARD) -> Iterator[Stewardship]:
+        with Database(as_role(self._settings, role), "gateway-steward") as database:
             yield Stewardship(database, self._ring, self._codec, self._model, self._policy)
 
 
@@ -165,7 +166,7 @@ class _Explain:
     """On a thread and a connection of its own: one at a time, so that they take no more than their share."""
 
     def __init__(self, settings: Settings, ring: KeyRing) -> None:
-        self._database = Database(settings.postgres_dsn.get_secret_value(), "gateway-explain")
+        self._database = Database(as_role(settings, Role.GATEWAY), "gateway-explain")
         self._explainer = Explainer(self._database, ring)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="explain")
 
@@ -198,7 +199,7 @@ def _keys(settings: Settings, store: Store, uses: KeyUses) -> ApiKeys:
 
 
 def _keep_uses(settings: Settings, used: Mapping[str, datetime]) -> None:
-    dsn = settings.postgres_dsn.get_secret_value()
+    dsn = as_role(settings, Role.GATEWAY)
     with Database(dsn, "gateway-keys") as database, database.transaction() as tx:
         note_used(tx, used)
 
@@ -208,7 +209,7 @@ class Exports:
     reader takes."""
 
     def __init__(self, settings: Settings, ring: KeyRing, codec: Codec, policy: Policy) -> None:
-        self._dsn = settings.postgres_dsn.get_secret_value()
+        self._dsn = as_role(settings, Role.GATEWAY)
         self._with = ring, codec, policy
         self._free = threading.BoundedSemaphore(MOST_EXPORTS)
 
@@ -224,7 +225,7 @@ class Exports:
 
 
 def _reader(settings: Settings, ring: KeyRing, model: Model, policy: Policy) -> CustomerReader:
-    database = Database(settings.postgres_dsn.get_secret_value(), "gateway-reader")
+    database = Database(as_role(settings, Role.GATEWAY), "gateway-reader")
     return CustomerReader(database, ring, model, policy)
 
 
@@ -246,9 +247,10 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
     ring, codec, policy = load_key_ring(settings), load_codec(settings), load_policy(settings)
     model = load_model(settings)
     redis = redis_of(settings)
-    store = Store(settings.postgres_dsn.get_secret_value())
+    dsn = as_role(settings, Role.GATEWAY)
+    store = Store(dsn)
     # of its own: no caller keeps their key from being read by queries that take every connection
-    key_store = Store(settings.postgres_dsn.get_secret_value(), "gateway-keys", connections=1)
+    key_store = Store(dsn, "gateway-keys", connections=1)
     uses = KeyUses(partial(_keep_uses, settings), _clock)
     return Ports(
         settings=settings,
@@ -272,7 +274,7 @@ def make_ports(settings: Settings, sender: Sender) -> Ports:
         explain=_Explain(settings, ring),
         export=Exports(settings, ring, codec, policy),
         readers=Readers(partial(_reader, settings, ring, model, policy)),
-        audit=AuditLog(AuditWriter(settings.postgres_dsn.get_secret_value())),
+        audit=AuditLog(AuditWriter(as_role(settings, Role.AUDIT))),
         desk=partial(desk, settings, ring, codec, "gateway-desk"),
         webhooks=partial(webhook_desk, settings, ring, "gateway-webhooks"),
         clock=_clock,

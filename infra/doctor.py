@@ -16,6 +16,7 @@ from infra.embedded import jars
 from infra.embedded.stack import Stack
 from infra.migrate import pending
 from infra.paused import RESUME, paused_stages
+from infra.rights import roles_lacking
 from infra.rotation import ROTATE, rotation_told
 from infra.supervisor import Supervisor
 from infra.topics import missing_topics, topic_differences
@@ -110,6 +111,20 @@ def postgres(settings: Settings) -> Iterator[Finding]:
     yield schema
 
 
+def postgres_roles(settings: Settings) -> Iterator[Finding]:
+    """Whether our login may take every role; in production, each process has a login that need not."""
+    if not settings.postgres_roles:
+        yield Finding("database roles", False, "off", "set RB_POSTGRES_ROLES=true", blocks=False)
+        return
+    try:
+        lacking = roles_lacking(settings)
+    except RetailBrainError:
+        return  # said already
+    mend = f"as an administrator of Postgres, run: {' '.join(lacking)} Then retail-brain migrate"
+    found = f"{len(lacking)} statements to be run" if lacking else "all there"
+    yield Finding("database roles", not lacking, found, mend, blocks=False)
+
+
 def _schema(dsn: str) -> Finding:
     """Raises StoreUnavailable."""
     try:
@@ -198,6 +213,7 @@ LOOKS: tuple[Look, ...] = (
     _disk,
     _servers,
     postgres,
+    postgres_roles,
     kafka,
     redis_server,
     _secrets,

@@ -14,16 +14,22 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import MigrationList, default_migration_table
 
+from infra.rights import bring_rights
 from pipeline.audit.actions import Action
 from pipeline.errors import ConfigurationError
+from pipeline.log import get_logger
 from pipeline.store.database import Database, translated
 
 LOCK = 0x7262_6D69  # "rbmi"
+LACKING = (
+    "database roles are lacking: run this as an administrator of Postgres, then `retail-brain migrate` again"
+)
 
 
 def migrate(dsn: str) -> tuple[str, ...]:
-    """Apply what is missing; returns the names of the migrations applied now.
+    """Apply what is missing, and give database roles their rights; returns the names of the migrations applied now.
 
+    Where our login may not make roles, what an administrator has to run is logged; `doctor` says it until it is done.
     Two at once are harmless: the second waits for the first. Raises StoreUnavailable, ConfigurationError.
     """
     with translated(), _alone(dsn), _backend(dsn) as backend:
@@ -37,13 +43,16 @@ def migrate(dsn: str) -> tuple[str, ...]:
             raise ConfigurationError(
                 f"a migration of {', '.join(names)} does not fit this database: {exc}"
             ) from exc
-        _tell(dsn)
+        with Database(dsn, "migrate") as database:
+            _tell(database)
+            if lacking := bring_rights(database):
+                get_logger().warning(LACKING, run=" ".join(lacking))
         return names
 
 
-def _tell(dsn: str) -> None:
+def _tell(database: Database) -> None:
     """Of every migration that was applied, the audit log has an entry: were this kept from it, the next call would."""
-    with Database(dsn, "migrate") as database, database.transaction() as tx:
+    with database.transaction() as tx:
         tx.run("insert_missing_migrations", {"actor": "migrate", "action": Action.MIGRATION_APPLIED})
 
 

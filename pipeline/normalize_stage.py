@@ -26,6 +26,7 @@ from pipeline.settings import Settings
 from pipeline.store.data_keys import own_data_keys
 from pipeline.store.database import Database, Transaction
 from pipeline.store.months import Months
+from pipeline.store.roles import Role, as_role
 from pipeline.stream.batch import Advance, Batch, Message
 from pipeline.stream.deadletter import DeadLetters, reason_of
 from pipeline.stream.loop import run
@@ -142,7 +143,7 @@ def main(settings: Settings) -> None:
     metrics.serve(settings)
     stop = stop_on_signals()
     publisher = KafkaPublisher(settings, STAGE, stop.is_set)
-    with Database(settings.postgres_dsn.get_secret_value(), STAGE) as database:
+    with Database(as_role(settings, Role.NORMALIZE), STAGE) as database:
         stage = NormalizeStage(
             settings,
             database,

@@ -22,6 +22,9 @@ from pipeline.changes.wanted import Wanted
 from pipeline.codes import EXPLANATIONS
 from pipeline.explain.example import excerpt
 from pipeline.settings import Settings
+from pipeline.store.rights import RIGHTS
+from pipeline.store.roles import MEANINGS as ROLES
+from pipeline.store.roles import Role
 from pipeline.verify.fault import MEANINGS
 
 ROOT = Path(__file__).parent.parent
@@ -88,6 +91,26 @@ def breaches_table() -> str:
     return "\n".join(rows)
 
 
+def roles_table() -> str:
+    """Every database role and what it is for."""
+    rows = ["| role | what for |", "|---|---|"]
+    rows += [f"| `{role.value}` | {text} |" for role, text in ROLES.items()]
+    return "\n".join(rows)
+
+
+def rights_table() -> str:
+    """By table, view or function what each role may do there."""
+    rows = ["| where | who may what |", "|---|---|"]
+    given: dict[str, list[str]] = {}
+    for role in Role:
+        for name, what in RIGHTS[role].tables.items():
+            given.setdefault(name, []).append(f"`{role.value}` {what}")
+        for name in RIGHTS[role].functions:
+            given.setdefault(f"{name}()", []).append(f"`{role.value}`")
+    rows += [f"| `{name}` | {'; '.join(given[name])} |" for name in sorted(given)]
+    return "\n".join(rows)
+
+
 def explained() -> str:
     """An explanation as stewards read it."""
     return f"```\n{excerpt()}\n```"
@@ -102,6 +125,8 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "faults": faults_table,
         "audit actions": actions_table,
         "audit breaches": breaches_table,
+        "database roles": roles_table,
+        "database rights": rights_table,
     },
 }
 

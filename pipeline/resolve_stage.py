@@ -21,6 +21,7 @@ from pipeline.store.activations import Standing, keep_out
 from pipeline.store.configurations import InForce
 from pipeline.store.database import Database
 from pipeline.store.months import Months
+from pipeline.store.roles import Role, as_role
 from pipeline.stream.batch import Advance, Batch, Message
 from pipeline.stream.deadletter import DeadLetters
 from pipeline.stream.loop import run
@@ -109,7 +110,7 @@ def main(settings: Settings) -> None:
     metrics.serve(settings)
     stop = stop_on_signals()
     policy = load_policy(settings)
-    with Database(settings.postgres_dsn.get_secret_value(), STAGE) as database:
+    with Database(as_role(settings, Role.RESOLVE), STAGE) as database:
         stage = ResolveStage(
             settings, database, load_key_ring(settings), load_codec(settings), load_model(settings), policy
         )

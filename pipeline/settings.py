@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     postgres_dsn: SecretStr = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432/retail_brain"), description="Postgres DSN."
     )
+    postgres_roles: bool = Field(
+        True,
+        description="Whether each connection takes the database role of what it is for (docs/security.md).",
+    )
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey URL.")
     topic_prefix: str = Field(
         "",

@@ -18,6 +18,7 @@ from pipeline.log import configure, get_logger
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.settings import Settings
 from pipeline.store.database import Database
+from pipeline.store.roles import Role, as_role
 from pipeline.stream.backoff import Backoff
 from pipeline.stream.process import stop_on_signals
 from schemas.codec import Codec, load_codec
@@ -33,7 +34,7 @@ class Claim:
     """Whether this process is the one that delivers, for as long as its session with Postgres lasts."""
 
     def __init__(self, settings: Settings) -> None:
-        self._database = Database(settings.postgres_dsn.get_secret_value(), "webhooks-claim")
+        self._database = Database(as_role(settings, Role.WEBHOOKS), "webhooks-claim")
         self._prefix = settings.topic_prefix
         self._claimed: object | None = None
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from pipeline.changes.reader import Reader, opened
 from pipeline.settings import Settings
 from pipeline.store.database import Database, Transaction
+from pipeline.store.roles import Role, as_role
 
 _CONNECTIONS = 4
 _LOOK_UPS = 32
@@ -22,7 +23,7 @@ class Threads:
     """Of the process; `close` it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._dsn = settings.postgres_dsn.get_secret_value()
+        self._dsn = as_role(settings, Role.WEBHOOKS)
         self._own = threading.local()
         self._databases: list[Database] = []
         self._store = ThreadPoolExecutor(_CONNECTIONS, "store", self._connect)

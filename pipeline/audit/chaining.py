@@ -28,6 +28,7 @@ from pipeline.privacy.keyring import KeyRing
 from pipeline.settings import Settings
 from pipeline.store.audit import as_json, document, last_head
 from pipeline.store.database import Database, Transaction
+from pipeline.store.roles import Role, as_role
 from pipeline.stream.backoff import Backoff
 
 STAGE = "audit"
@@ -188,6 +189,6 @@ def chaining(settings: Settings, ring: KeyRing, stop: threading.Event) -> Iterat
 
 def _run(settings: Settings, ring: KeyRing, stop: threading.Event) -> None:
     get_logger().info("audit chain starts")
-    with Database(settings.postgres_dsn.get_secret_value(), STAGE) as database:
+    with Database(as_role(settings, Role.RELAY), STAGE) as database:
         known = KeptHead(settings).read(ring.audit_keys())
         run(Chainer(database, ring, head=known), settings, stop)

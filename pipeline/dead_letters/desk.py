@@ -40,6 +40,7 @@ from pipeline.store.dead_letters import (
     read_messages,
 )
 from pipeline.store.dead_letters import Action as LetterAction
+from pipeline.store.roles import Role, as_role
 from pipeline.stream.deadletter import sealed_context
 from pipeline.stream.outbox import ToSeal, write_sealed_outbox
 from schemas.codec import RAW_TOPIC, Codec
@@ -255,5 +256,5 @@ class Desk:
 @contextmanager
 def desk(settings: Settings, ring: KeyRing, codec: Codec, application: str) -> Iterator[Desk]:
     """A desk on a connection of its own."""
-    with Database(settings.postgres_dsn.get_secret_value(), application) as database:
+    with Database(as_role(settings, Role.OPERATOR), application) as database:
         yield Desk(database, ring, codec, settings)

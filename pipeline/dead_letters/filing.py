@@ -18,6 +18,7 @@ from pipeline.privacy.keyring import KeyRing
 from pipeline.settings import Settings
 from pipeline.store.data_keys import own_data_keys
 from pipeline.store.database import Database, Transaction
+from pipeline.store.roles import Role, as_role
 from pipeline.stream.batch import Advance, Batch, Message
 from pipeline.stream.deadletter import TOPIC, dead_letter_id, letter
 from pipeline.stream.loop import run
@@ -143,5 +144,5 @@ def filing(settings: Settings, ring: KeyRing, codec: Codec, stop: threading.Even
 
 def _run(settings: Settings, ring: KeyRing, codec: Codec, stop: threading.Event) -> None:
     get_logger().info("letters stage starts")
-    with Database(settings.postgres_dsn.get_secret_value(), STAGE) as database:
+    with Database(as_role(settings, Role.RELAY), STAGE) as database:
         run(LettersStage(settings, database, ring, codec), settings, stop)

@@ -19,6 +19,7 @@ from psycopg.types.json import set_json_loads
 from pipeline.errors import ConfigurationError, StoreUnavailable, TransactionConflict
 from pipeline.store.arrays import ArrayDumper
 from pipeline.store.ids import adapt_ids
+from pipeline.store.roles import with_options
 
 set_json_loads(orjson.loads)
 # Our queries look up arrays of keys by their indexes. Left to itself, the planner at times reads and hashes a whole
@@ -73,8 +74,8 @@ class Database:
     """
 
     def __init__(self, dsn: str, application: str, schema: str | None = None) -> None:
-        self._dsn = dsn
-        self._options = _PLANNER if schema is None else f"{_PLANNER} -c search_path={schema},public"
+        options = _PLANNER if schema is None else f"{_PLANNER} -c search_path={schema},public"
+        self._dsn = with_options(dsn, options)
         self._application = application
         self._connection: psycopg.Connection[TupleRow] | None = None
 
@@ -92,7 +93,6 @@ class Database:
                     application_name=self._application,
                     connect_timeout=5,
                     prepare_threshold=1,
-                    options=self._options,
                 )
             self._connection.adapters.register_dumper(list, ArrayDumper)
             adapt_ids(self._connection)

@@ -25,6 +25,7 @@ from pipeline.errors import (
 from pipeline.log import get_logger
 from pipeline.settings import Settings
 from pipeline.store.database import Database
+from pipeline.store.roles import as_role, role_of
 from pipeline.stream.backoff import Backoff
 from pipeline.stream.batch import Advance, Batch, Handler, Message, Place, Preparing, Refusing, Settling
 from pipeline.stream.guard import DeadLetterGuard
@@ -48,7 +49,7 @@ def run(handler: Handler, settings: Settings, stop: threading.Event) -> None:
 
     def stored(_: Consumer, places: Sequence[Place]) -> Mapping[Place, int]:
         # on a connection of its own: partitions may come while the handler is amid a transaction
-        dsn = settings.postgres_dsn.get_secret_value()
+        dsn = as_role(settings, role_of(handler.stage))
         with Database(dsn, f"{handler.stage}-positions") as database, database.transaction() as tx:
             return load_positions(tx, handler.stage, places)
 

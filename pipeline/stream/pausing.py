@@ -11,6 +11,7 @@ from pipeline.log import get_logger
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.pauses import open_pauses, pause_stage
+from pipeline.store.roles import as_role, role_of
 
 _LOOK_S = 5.0
 
@@ -36,7 +37,7 @@ class StoredPauses:
 
     def __init__(self, stage: str, settings: Settings) -> None:
         self._stage = stage
-        self._dsn = settings.postgres_dsn.get_secret_value()
+        self._dsn = as_role(settings, role_of(stage))
         self._seen: str | None = None
         self._looked = float("-inf")
 

@@ -23,6 +23,7 @@ from pipeline.log import configure, get_logger
 from pipeline.privacy.keyring import KeyRing, load_key_ring
 from pipeline.settings import Settings
 from pipeline.store.database import Database, Transaction
+from pipeline.store.roles import Role, as_role
 from pipeline.stream.backoff import Backoff
 from pipeline.stream.deadletter import REPLAY_HEADER
 from pipeline.stream.outbox import open_payload
@@ -144,7 +145,7 @@ def main(settings: Settings) -> None:
     stop = stop_on_signals()
     ring = load_key_ring(settings)
     publisher = KafkaPublisher(settings, STAGE, stop.is_set)
-    with Database(settings.postgres_dsn.get_secret_value(), STAGE) as database:
+    with Database(as_role(settings, Role.RELAY), STAGE) as database:
         get_logger().info("relay starts")
         try:
             with filing(settings, ring, load_codec(settings), stop), chaining(settings, ring, stop):

@@ -23,6 +23,7 @@ from pipeline.settings import Settings
 from pipeline.store.audit import write_audit
 from pipeline.store.data_keys import own_data_keys
 from pipeline.store.database import Database, Transaction
+from pipeline.store.roles import Role, as_role
 from pipeline.store.webhooks import (
     Webhook,
     missing,
@@ -240,5 +241,5 @@ class WebhookDesk:
 @contextmanager
 def webhook_desk(settings: Settings, ring: KeyRing, application: str) -> Iterator[WebhookDesk]:
     """A desk on a connection of its own."""
-    with Database(settings.postgres_dsn.get_secret_value(), application) as database:
+    with Database(as_role(settings, Role.OPERATOR), application) as database:
         yield WebhookDesk(database, ring, settings)

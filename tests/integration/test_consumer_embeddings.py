@@ -17,6 +17,7 @@ from pipeline.customer.embedding import MOST_ORDERS, embedding
 from pipeline.identity.consent import ConsentState
 from pipeline.settings import Settings
 from pipeline.store.database import Database
+from pipeline.store.roles import Role, as_role
 from pipeline.stream.publish import KafkaPublisher
 from pipeline.stream.relay import Relay
 from tests.integration.test_answers import RULES, home_of
@@ -36,7 +37,7 @@ class Following:
 
     def __init__(self, dsn: str) -> None:
         self.stages = StagesOnPostgres(dsn, rules=RULES)
-        self.consumer = Embeddings(Database(dsn, "embeddings"))
+        self.consumer = Embeddings(Database(as_role(self.stages.settings, Role.EMBEDDINGS), "embeddings"))
         self.told: list[Changed] = []
         self._read = 0
 

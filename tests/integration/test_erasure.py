@@ -31,6 +31,7 @@ from pipeline.identity.ids import Id
 from pipeline.ids import new_id
 from pipeline.joining import join_profiles
 from pipeline.store.audit import write_audit
+from pipeline.store.roles import Role
 from pipeline.stream.publish import Outgoing
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.rollback import rollback_merge
@@ -65,7 +66,7 @@ def erase(
 ) -> Erased:
     asked = Asked("officer", "she asked for it", NOW, rehearse, plan)
     act = erase_person if rehearse or plan else forget_now
-    return act(stages.stewardship(), profile, asked)
+    return act(stages.stewardship(Role.ERASER), profile, asked)
 
 
 def records_of(stages: StagesOnPostgres, profile: Id) -> list[Id]:
@@ -270,7 +271,7 @@ def test_the_receipt_is_signed_and_names_nobody(stages: StagesOnPostgres) -> Non
 
 def steward(stages: StagesOnPostgres, chance: Random, standing: list[Id], act: int) -> None:
     """Take a record out, join two, or undo a merge; what cannot be done is left."""
-    asked, by = Asked("ann", "I know them", NOW), stages.stewardship()
+    asked, by = Asked("ann", "I know them", NOW), stages.stewardship(Role.ERASER)
     with suppress(Conflict, NotFound, BadInput):
         if act == 0:
             profile = chance.choice(standing)
@@ -373,13 +374,13 @@ def test_a_restored_backup_is_made_to_forget_again(stages: StagesOnPostgres) -> 
     ]
     for wrong in changed:
         with pytest.raises(BadInput, match="line 2"):
-            erase_again(stages.stewardship(), [line, wrong], "officer", NOW)
+            erase_again(stages.stewardship(Role.ERASER), [line, wrong], "officer", NOW)
     assert stages.profiles() == {frozenset({"001", "002"}), frozenset({"004"})}
-    done = erase_again(stages.stewardship(), [line, b"\n"], "officer", NOW)
+    done = erase_again(stages.stewardship(Role.ERASER), [line, b"\n"], "officer", NOW)
     assert (done.erasures, done.forgotten, done.unclear) == (1, 1, ())
     stages.send(*sent)
     assert stages.profiles() == {frozenset({"004"})}
-    assert erase_again(stages.stewardship(), [line], "officer", NOW).forgotten == 0
+    assert erase_again(stages.stewardship(Role.ERASER), [line], "officer", NOW).forgotten == 0
     with stages.database.transaction() as tx:
         kept = receipt_of(tx, Id(receipt.profiles[0].bytes))
     assert kept is not None
@@ -393,7 +394,7 @@ def test_who_stood_together_with_others_in_a_backup_is_told(stages: StagesOnPost
     without_the_erasure(stages)
     stages.send(event(1, MAIL), event(3, MAIL | PHONE))
     together = home_of(stages, 1)
-    done = erase_again(stages.stewardship(), [line], "officer", NOW)
+    done = erase_again(stages.stewardship(Role.ERASER), [line], "officer", NOW)
     assert (done.forgotten, done.unclear) == (0, (together,))
     assert home_of(stages, 1) == together
 

@@ -16,6 +16,7 @@ from pipeline.ids import new_id
 from pipeline.revoking import revoke_constraint
 from pipeline.store.constraints import StoredConstraint, Wanted, read_constraint, read_constraints
 from pipeline.store.reviews import StoredReview, read_review
+from pipeline.store.roles import Role
 from pipeline.unmerge.asked import Asked
 from pipeline.unmerge.outcome import Destination
 from pipeline.unmerge.taking_out import take_out
@@ -124,7 +125,11 @@ def test_an_answer_that_was_taken_back_is_not_given_again(stages: StagesOnPostgr
 def test_an_answer_about_people_who_were_forgotten_names_nothing_to_revoke(stages: StagesOnPostgres) -> None:
     review = doubt(stages)
     stages.answer(review, Answer.REJECTED)
-    forget_now(stages.stewardship(), home_of(stages, 1), Asked("ann", "she asked for it", datetime.now(UTC)))
+    forget_now(
+        stages.stewardship(Role.ERASER),
+        home_of(stages, 1),
+        Asked("ann", "she asked for it", datetime.now(UTC)),
+    )
     assert words(stages, revoked=None) == []
     with pytest.raises(Conflict, match=r"was rejected before, by somebody on [\d-]+: that stands$"):
         stages.answer(review, Answer.APPROVED)
@@ -138,7 +143,9 @@ def test_a_revoked_constraint_outlasts_a_person_it_named_who_was_forgotten(
     join(stages, *profiles)
     assert record_count(words(stages)[0]) == 4
     done = stages.revoke(word(stages))
-    forget_now(stages.stewardship(), profiles[2], Asked("ann", "she asked for it", datetime.now(UTC)))
+    forget_now(
+        stages.stewardship(Role.ERASER), profiles[2], Asked("ann", "she asked for it", datetime.now(UTC))
+    )
     (left,) = words(stages, revoked=True)
     assert left.constraint_id == done.constraint_ids[0]
     assert record_count(left) == 3

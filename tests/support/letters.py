@@ -13,7 +13,9 @@ from pipeline.dead_letters.filing import LettersStage
 from pipeline.errors import BadMessage
 from pipeline.identity.ids import Id
 from pipeline.privacy.keyring import KeyRing
+from pipeline.store.database import Database
 from pipeline.store.dead_letters import Choice, StoredLetter
+from pipeline.store.roles import Role, as_role
 from pipeline.stream.batch import Message
 from pipeline.stream.deadletter import TOPIC
 from pipeline.stream.publish import MemoryPublisher, Outgoing
@@ -32,10 +34,13 @@ class Letterbox:
         held = self.stages.keys
         settings, self.database = self.stages.settings, self.stages.database
         self.codec = self.stages.codec
-        self.desk = Desk(self.database, held, self.codec, settings)
-        self.letters = LettersStage(settings, self.database, held, self.codec)
+        self._operating, self._relaying = (
+            Database(as_role(settings, r), "test") for r in (Role.OPERATOR, Role.RELAY)
+        )
+        self.desk = Desk(self._operating, held, self.codec, settings)
+        self.letters = LettersStage(settings, self._relaying, held, self.codec)
         self.publisher = MemoryPublisher()
-        self.relay = Relay(settings, self.database, self.publisher, threading.Event(), held)
+        self.relay = Relay(settings, self._relaying, self.publisher, threading.Event(), held)
         self._offsets: dict[str, int] = {}
 
     def send(self, *values: bytes | None) -> None:
@@ -119,3 +124,5 @@ class Letterbox:
     def close(self) -> None:
         """Close the connection."""
         self.stages.close()
+        self._operating.close()
+        self._relaying.close()

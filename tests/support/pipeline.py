@@ -18,6 +18,7 @@ from pipeline.revoking import Revoked, revoke_constraint
 from pipeline.settings import Settings
 from pipeline.steward import Stewardship
 from pipeline.store.database import Database
+from pipeline.store.roles import Role, as_role
 from pipeline.stream.batch import Batch, Message, batch_of
 from pipeline.stream.positions import load_positions
 from pipeline.stream.publish import MemoryPublisher
@@ -28,10 +29,12 @@ from schemas.codec import load_codec
 from tests.support.people import model, policy, ring
 
 EventIn = Mapping[str, object]
+_ROLES = (Role.NORMALIZE, Role.RESOLVE, Role.STEWARD, Role.ERASER)
 
 
 class StagesOnPostgres:
-    """`send` events of the HTTP shape and look at what stands afterwards."""
+    """`send` events of the HTTP shape and look at what stands afterwards: as the owner, where the stages may only what
+    they may."""
 
     def __init__(
         self,
@@ -43,13 +46,11 @@ class StagesOnPostgres:
         self.settings = settings or Settings.model_validate({"postgres_dsn": dsn})
         self.keys = keys or ring()
         self.database = Database(dsn, "test")
+        self._acting = {role: Database(as_role(self.settings, role), "test") for role in _ROLES}
         self.codec = load_codec(self.settings)
         self.publisher = MemoryPublisher()
         self.rules = rules or policy()
-        self.normalize = NormalizeStage(
-            self.settings, self.database, self.publisher, self.keys, self.codec, self.rules
-        )
-        self.resolve = self.worker(self.database)
+        self.deploy(self.rules)
         self._offsets = {"events.raw": 0, "events.normalized": 0}
 
     def worker(self, database: Database) -> ResolveStage:
@@ -59,10 +60,11 @@ class StagesOnPostgres:
     def deploy(self, rules: Policy) -> None:
         """Both stages by other rules, as processes that were started anew."""
         self.rules = rules
+        normalize, resolve = self._acting[Role.NORMALIZE], self._acting[Role.RESOLVE]
         self.normalize = NormalizeStage(
-            self.settings, self.database, self.publisher, self.keys, self.codec, rules
+            self.settings, normalize, self.publisher, self.keys, self.codec, rules
         )
-        self.resolve = self.worker(self.database)
+        self.resolve = self.worker(resolve)
 
     def send(self, *events: EventIn, batch: int = 1000) -> None:
         """Send events through both stages, `batch` at a time."""
@@ -135,9 +137,9 @@ class StagesOnPostgres:
         asked = Asked("steward", reason, datetime.now(UTC), rehearse)
         return revoke_constraint(self.stewardship(), constraint_id, asked)
 
-    def stewardship(self) -> Stewardship:
-        """What acts on a steward's word, by the rules of now."""
-        return Stewardship(self.database, self.keys, self.codec, model(), self.rules)
+    def stewardship(self, role: Role = Role.STEWARD) -> Stewardship:
+        """What acts on a steward's word, by the rules of now: under his role, unless another is named."""
+        return Stewardship(self._acting[role], self.keys, self.codec, model(), self.rules)
 
     def review(self, kind: str = "merge") -> Id:
         """The one review of its kind that waits."""
@@ -148,8 +150,9 @@ class StagesOnPostgres:
         return review
 
     def close(self) -> None:
-        """Close the connection."""
-        self.database.close()
+        """Close the connections."""
+        for database in (self.database, *self._acting.values()):
+            database.close()
 
 
 def event(number: int, identifiers: Mapping[str, object] | None = None, **more: object) -> EventIn:

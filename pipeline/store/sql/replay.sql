@@ -32,6 +32,11 @@ BEGIN
     CREATE TABLE outbox (LIKE public.outbox INCLUDING ALL);
     EXECUTE 'CREATE VIEW profile_identifier AS ' || identifiers;
     EXECUTE 'CREATE VIEW profile_consent AS ' || consents;
+    IF to_regrole('rb_eraser') IS NOT NULL THEN  -- who is forgotten meanwhile is forgotten here as well
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO rb_eraser', current_schema());
+        GRANT SELECT, DELETE ON data_key TO rb_eraser;
+        GRANT SELECT ON event_index TO rb_eraser;
+    END IF;
 END $$;
 CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER discard BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION discard();

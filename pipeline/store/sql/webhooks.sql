@@ -98,7 +98,7 @@ SELECT webhook_id, revision FROM webhook WHERE enabled
 -- name: webhook_secrets
 -- What is needed to deliver to one.
 SELECT w.url, w.types, w.sealed_secret, w.sealed_previous, w.previous_until, k.wrapped, k.key_version
-FROM webhook w JOIN data_key k ON k.owner_id = w.webhook_id
+FROM webhook w JOIN webhook_key k ON k.owner_id = w.webhook_id
 WHERE w.webhook_id = %(webhook)s
 
 -- name: failing_deliveries
