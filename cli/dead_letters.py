@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
-from pipeline.errors import BrokerUnavailable
 from pipeline.settings import Settings
+from pipeline.stream.kafka import Admin
 from schemas.topics import topics
 
 _TOPIC = "events.dead-letter"
@@ -19,7 +19,7 @@ class DeadLetters:
     def __init__(self, settings: Settings) -> None:
         name = settings.topic(_TOPIC)
         self._partitions = [TopicPartition(name, p) for p in range(topics()[_TOPIC].partitions)]
-        self._admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+        self._admin = Admin(settings)
         self._before = self._end()
 
     def new(self) -> int:
@@ -30,7 +30,7 @@ class DeadLetters:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         wanted = dict.fromkeys(self._partitions, latest)
         try:
-            found = self._admin.list_offsets(wanted, request_timeout=_TIMEOUT_S)
+            found = self._admin.client.list_offsets(wanted, request_timeout=_TIMEOUT_S)
             return sum(int(future.result().offset) for future in found.values())
         except KafkaException as exc:
-            raise BrokerUnavailable(f"the ends of {_TOPIC}: {exc.args[0].str()}") from exc
+            raise self._admin.unavailable(exc.args[0]) from exc

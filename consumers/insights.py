@@ -26,12 +26,12 @@ from typing import cast
 
 import faust
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from faust.streams import Stream
 from faust.types import TP, EventT, StreamT
 from redis.asyncio import Redis
 
 from consumers.bundles import BundleConsumer, Record, use_bundles
+from consumers.credentials import credentials
 from consumers.letters import Letters
 from consumers.live import LiveWindows
 from consumers.pane_table import PaneTable
@@ -45,6 +45,7 @@ from pipeline.settings import Settings
 from pipeline.stream.backoff import Backoff
 from pipeline.stream.batch import Message
 from pipeline.stream.deadletter import reason_of
+from pipeline.stream.kafka import Admin
 from pipeline.stream.process import stop_on_signals
 from pipeline.stream.publish import KafkaPublisher
 from schemas.codec import Codec, load_codec
@@ -238,6 +239,7 @@ def faust_app(settings: Settings) -> faust.App:
     app = faust.App(
         settings.topic(STAGE),
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap.split(",")],
+        broker_credentials=credentials(settings),
         store="memory://",
         datadir=settings.home / STAGE,
         web_enabled=False,
@@ -267,16 +269,16 @@ def _message(record: Record) -> Message:
 async def _partitions(settings: Settings, stopping: asyncio.Event) -> int | None:
     """How many partitions the source has; waits for broker and topic. None where we are stopped before."""
     backoff, topic = Backoff(settings), settings.topic(TOPIC)
-    client = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    admin = Admin(settings)
     while not stopping.is_set():
         try:
-            found = await asyncio.to_thread(client.list_topics, topic, timeout=5.0)
+            found = await asyncio.to_thread(admin.client.list_topics, topic, timeout=5.0)
             error = found.topics[topic].error
             if error is None:
                 return len(found.topics[topic].partitions)
             cause = error.str()
         except KafkaException as exc:
-            cause = str(exc)
+            cause = str(admin.unavailable(exc.args[0]))
         get_logger().warning("waiting for Kafka", stage=STAGE, topic=topic, cause=cause)
         await asyncio.wait([asyncio.ensure_future(stopping.wait())], timeout=backoff.next())
     return None

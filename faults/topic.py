@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.errors import BrokerUnavailable
 from pipeline.settings import Settings
+from pipeline.stream.kafka import client_config
 
 _PATIENCE_S = 30.0
 
@@ -52,7 +53,7 @@ def _client(settings: Settings) -> Consumer:
     """A client of its own: how the pipeline reads is part of what is being checked."""
     return Consumer(
         {
-            "bootstrap.servers": settings.kafka_bootstrap,
+            **client_config(settings, "checker"),
             "group.id": settings.topic("faults"),  # needed, and never joined: partitions are assigned
             "enable.auto.commit": False,
             "enable.partition.eof": True,

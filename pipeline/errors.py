@@ -3,6 +3,7 @@
 RetailBrainError
 ├── RetryLater             the same call may succeed later: a server is away, a transaction lost a race
 │   ├── BrokerUnavailable
+│   │   └── BrokerRefuses    it does not let us in, or we do not trust it; names the settings to mend
 │   ├── StoreUnavailable
 │   ├── AuditUnavailable     the audit log cannot be written: what it would tell of does not take place
 │   ├── CacheUnavailable
@@ -46,6 +47,10 @@ class RetryLater(RetailBrainError):
 
 class BrokerUnavailable(RetryLater):
     """Kafka did not acknowledge."""
+
+
+class BrokerRefuses(BrokerUnavailable):
+    """Kafka does not let us in, or does not prove to be the one we trust; the text names the settings to mend."""
 
 
 class StoreUnavailable(RetryLater):

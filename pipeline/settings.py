@@ -47,6 +47,22 @@ class Settings(BaseSettings):
         "consumer",
         description="Group protocol: consumer (KIP-848; classic where the broker lacks it) or classic.",
     )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT",
+        description="Whether Kafka is spoken to encrypted (SSL), and whether clients log in (SASL).",
+    )
+    kafka_ssl_ca: Path | None = Field(
+        None, description="PEM file of the authorities that sign Kafka's certificates; unset: the system's."
+    )
+    kafka_ssl_certificate: Path | None = Field(
+        None, description="PEM file of our certificate, where Kafka asks for one."
+    )
+    kafka_ssl_key: Path | None = Field(None, description="PEM file of its key.")
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How clients log in to Kafka."
+    )
+    kafka_sasl_username: str = Field("", description="The name they log in with.")
+    kafka_sasl_password: SecretStr = Field(SecretStr(""), description="And the password.")
     postgres_dsn: SecretStr = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432/retail_brain"), description="Postgres DSN."
     )

@@ -15,6 +15,7 @@ from redis import Redis
 
 from pipeline.settings import Settings
 from pipeline.store.database import Database
+from pipeline.stream.kafka import client_config
 from schemas.topics import topics
 
 RAW = "events.raw"
@@ -28,7 +29,7 @@ def of_topics(settings: Settings) -> Read:
     """Keys, values and headers of every message of all topics, internal ones included, but of events.raw."""
     reader = Consumer(
         {
-            "bootstrap.servers": settings.kafka_bootstrap,
+            **client_config(settings, "checker"),
             "group.id": "privacy-proof",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",

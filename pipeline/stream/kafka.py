@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from pipeline.errors import BrokerUnavailable, StageStopped
+from pipeline.errors import BrokerRefuses, BrokerUnavailable, StageStopped
 from pipeline.log import get_logger
 from pipeline.settings import Settings
+from pipeline.stream.security import security_config
 
 Config = dict[str, str | int | float | bool]
 
 _QUIET_S = 10.0
+_MENDS: Mapping[int, str] = {
+    KafkaError._SSL: "set RB_KAFKA_SSL_CA to the authority that signed the broker's certificate, and "
+    "RB_KAFKA_BOOTSTRAP to a name that stands in it",
+    KafkaError._AUTHENTICATION: "set RB_KAFKA_SASL_MECHANISM, RB_KAFKA_SASL_USERNAME and RB_KAFKA_SASL_PASSWORD as "
+    "the broker knows them",
+}
+"""Errors that come of how we and the broker prove who we are, and what mends each."""
 
 
-def _common(settings: Settings, client: str) -> Config:
-    return {
+def client_config(settings: Settings, client: str) -> Config:
+    """What every client is told: where the broker is, and by what it lets us in. Raises ConfigurationError."""
+    return security_config(settings) | {
         "bootstrap.servers": settings.kafka_bootstrap,
         "client.id": f"retail-brain-{client}",
         "socket.keepalive.enable": True,
@@ -32,7 +42,7 @@ def producer_config(settings: Settings, client: str = "producer") -> Config:
 
     A message that is not acknowledged within `produce_timeout_ms` fails.
     """
-    return _common(settings, client) | {
+    return client_config(settings, client) | {
         "enable.idempotence": True,
         "acks": "all",
         "compression.type": "lz4",
@@ -48,7 +58,7 @@ def consumer_config(settings: Settings, group: str) -> Config:
 
     The client commits no offsets by itself. At most 16 MiB are fetched ahead.
     """
-    config = _common(settings, group) | {
+    config = client_config(settings, group) | {
         "group.id": settings.topic(group),
         "group.protocol": settings.kafka_group_protocol,
         "enable.auto.commit": False,
@@ -70,7 +80,7 @@ def reader_config(settings: Settings, client: str) -> Config:
 
     It is told where a partition ends, and that an offset is not in the log rather than begin elsewhere.
     """
-    return _common(settings, client) | {
+    return client_config(settings, client) | {
         "group.id": settings.topic(client),  # the client wants one; it neither joins nor commits
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -108,11 +118,33 @@ def consumer(config: Config, on_commit: OnCommit = lambda error, places: None) -
     return Consumer({**config, "error_cb": _ErrorLog(), "on_commit": on_commit}, logger=_library_log())
 
 
+class Admin:
+    """A client that looks at the broker and makes topics, and knows why the broker does not let it in."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises ConfigurationError."""
+        self._refusal: KafkaError | None = None
+        config = client_config(settings, "admin") | {"log_level": 0}
+        # callbacks are taken, and not declared
+        self.client = AdminClient({**config, "error_cb": self._told}, logger=_library_log())  # type: ignore[dict-item]
+
+    def _told(self, error: KafkaError) -> None:
+        if error.code() in _MENDS:
+            self._refusal = error
+
+    def unavailable(self, error: KafkaError) -> BrokerUnavailable:
+        """The error of a call as ours; where the broker refuses us, or we trust it not, that, with the mend."""
+        self.client.poll(0)  # the reason is told apart from what the call failed of
+        return unavailable(self._refusal or error)
+
+
 def unavailable(error: KafkaError | None) -> BrokerUnavailable:
-    """The client's error as ours."""
-    return BrokerUnavailable(
-        "no acknowledgement in time" if error is None else f"{error.name()}: {error.str()}"
-    )
+    """The client's error as ours: BrokerRefuses, with the mend, where it is the broker's, or ours of the broker."""
+    if error is None:
+        return BrokerUnavailable("no acknowledgement in time")
+    mend = _MENDS.get(error.code())
+    told = f"{error.name()}: {error.str()}"
+    return BrokerUnavailable(told) if mend is None else BrokerRefuses(f"{told}; {mend}")
 
 
 class _Seldom:
@@ -146,7 +178,9 @@ class _ErrorLog:
 
     def __call__(self, error: KafkaError) -> None:
         if self._seldom.due(error.name()):
-            get_logger().warning("kafka client", error=error.name(), detail=error.str())
+            get_logger().warning(
+                "kafka client", error=error.name(), detail=error.str(), mend=_MENDS.get(error.code())
+            )
 
 
 def is_fatal(error: KafkaError) -> bool:
