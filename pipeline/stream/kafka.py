@@ -24,6 +24,8 @@ _MENDS: Mapping[int, str] = {
     "the broker knows them",
 }
 """Errors that come of how we and the broker prove who we are, and what mends each."""
+_WANTS_CERTIFICATE = "certificate required"
+"""What a broker ends a connection with that wants to see a certificate (RFC 8446, 6.2); it has no code of its own."""
 
 
 def client_config(settings: Settings, client: str) -> Config:
@@ -118,6 +120,12 @@ def consumer(config: Config, on_commit: OnCommit = lambda error, places: None) -
     return Consumer({**config, "error_cb": _ErrorLog(), "on_commit": on_commit}, logger=_library_log())
 
 
+def _mend(error: KafkaError) -> str | None:
+    if _WANTS_CERTIFICATE in error.str():
+        return "set RB_KAFKA_SSL_CERTIFICATE and RB_KAFKA_SSL_KEY to a certificate that the broker trusts"
+    return _MENDS.get(error.code())
+
+
 class Admin:
     """A client that looks at the broker and makes topics, and knows why the broker does not let it in."""
 
@@ -129,7 +137,7 @@ class Admin:
         self.client = AdminClient({**config, "error_cb": self._told}, logger=_library_log())  # type: ignore[dict-item]
 
     def _told(self, error: KafkaError) -> None:
-        if error.code() in _MENDS:
+        if _mend(error) is not None:
             self._refusal = error
 
     def unavailable(self, error: KafkaError) -> BrokerUnavailable:
@@ -142,7 +150,7 @@ def unavailable(error: KafkaError | None) -> BrokerUnavailable:
     """The client's error as ours: BrokerRefuses, with the mend, where it is the broker's, or ours of the broker."""
     if error is None:
         return BrokerUnavailable("no acknowledgement in time")
-    mend = _MENDS.get(error.code())
+    mend = _mend(error)
     told = f"{error.name()}: {error.str()}"
     return BrokerUnavailable(told) if mend is None else BrokerRefuses(f"{told}; {mend}")
 
@@ -178,9 +186,7 @@ class _ErrorLog:
 
     def __call__(self, error: KafkaError) -> None:
         if self._seldom.due(error.name()):
-            get_logger().warning(
-                "kafka client", error=error.name(), detail=error.str(), mend=_MENDS.get(error.code())
-            )
+            get_logger().warning("kafka client", error=error.name(), detail=error.str(), mend=_mend(error))
 
 
 def is_fatal(error: KafkaError) -> bool:

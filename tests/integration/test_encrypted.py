@@ -122,7 +122,7 @@ def test_who_shows_a_certificate_needs_no_password(
         "kafka_ssl_key": mine.key,
     }
     assert missing_topics(changed(secured, **shown)) == ()
-    with pytest.raises(BrokerRefuses, match="RB_KAFKA_SSL_CA"):
+    with pytest.raises(BrokerRefuses, match="RB_KAFKA_SSL_CERTIFICATE"):
         missing_topics(changed(secured, **shown | {"kafka_ssl_certificate": None, "kafka_ssl_key": None}), 10)
 
 
