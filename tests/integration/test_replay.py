@@ -529,6 +529,7 @@ def test_every_table_is_the_shadows_or_read_of_the_live_house(
         "activation",
         "api_key",
         "webhook",
+        "webhook_key",
         "webhook_delivery",
         "steward_action",
         "audit_entry",  # what a shadow comes to is no decision before it is activated
