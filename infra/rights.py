@@ -13,6 +13,7 @@ from typing import LiteralString
 from psycopg import errors as pg
 from psycopg import sql as composed
 
+from pipeline.errors import RightsLacking
 from pipeline.settings import Settings
 from pipeline.store.database import Database, Transaction
 from pipeline.store.rights import RIGHTS
@@ -77,7 +78,7 @@ def make_role(database: Database, name: str) -> bool:
             tx.connection.execute(composed.SQL("CREATE ROLE {} NOLOGIN").format(composed.Identifier(name)))
     except (pg.DuplicateObject, pg.UniqueViolation):
         return True
-    except pg.InsufficientPrivilege:
+    except RightsLacking:
         return False
     return True
 
@@ -91,7 +92,7 @@ def _join(database: Database, role: Role) -> bool:
     try:
         with database.transaction() as tx:
             tx.connection.execute(_with(role, "GRANT {} TO CURRENT_USER"))
-    except (pg.InsufficientPrivilege, pg.UniqueViolation):
+    except (RightsLacking, pg.UniqueViolation):
         pass
     with database.transaction() as tx:
         return _may_take(tx, role)

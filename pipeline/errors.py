@@ -5,6 +5,7 @@ RetailBrainError
 │   ├── BrokerUnavailable
 │   │   └── BrokerRefuses    it does not let us in, or we do not trust it; names the settings to mend
 │   ├── StoreUnavailable
+│   │   └── RightsLacking    it refuses what our database role may not; names the mend
 │   ├── AuditUnavailable     the audit log cannot be written: what it would tell of does not take place
 │   ├── CacheUnavailable
 │   ├── GatewayUnavailable   our own HTTP edge does not answer (seen by the CLI)
@@ -55,6 +56,11 @@ class BrokerRefuses(BrokerUnavailable):
 
 class StoreUnavailable(RetryLater):
     """Postgres is away or ended the connection."""
+
+
+class RightsLacking(StoreUnavailable):
+    """Postgres refuses what our database role may not: the house is not brought up to date, or one took rights away.
+    It may be given at any time, and until then no message is to blame."""
 
 
 class AuditUnavailable(RetryLater):

@@ -16,7 +16,7 @@ from psycopg import errors as pg
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
-from pipeline.errors import ConfigurationError, StoreUnavailable, TransactionConflict
+from pipeline.errors import ConfigurationError, RightsLacking, StoreUnavailable, TransactionConflict
 from pipeline.store.arrays import ArrayDumper
 from pipeline.store.ids import adapt_ids
 from pipeline.store.roles import with_options
@@ -52,11 +52,16 @@ def sql(name: str) -> LiteralString:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Driver errors as ours: StoreUnavailable (away), TransactionConflict (lost a race); others pass as they are."""
+    """Driver errors as ours: StoreUnavailable (away), RightsLacking (our role may not), TransactionConflict (lost a
+    race); others pass as they are."""
     try:
         yield
     except (pg.ProgramLimitExceeded, pg.StatementTooComplex, pg.TooManyColumns, pg.TooManyArguments):
         raise  # the driver counts them as operational, but they are the data's fault and never pass
+    except pg.InsufficientPrivilege as exc:
+        raise RightsLacking(
+            f"{str(exc).splitlines()[0]}: `retail-brain migrate` gives roles their rights"
+        ) from exc
     except (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable) as exc:
         raise TransactionConflict(type(exc).__name__) from exc
     except (

@@ -28,7 +28,7 @@ TOPIC = "events.raw"
 class Writer:
     """A stage whose effect is a row a message; a message that takes effect twice breaks the primary key."""
 
-    stage = "writer"
+    stage = "normalize"  # whose role it takes
     topic = TOPIC
 
     def __init__(self, database: Database, before: Callable[[Batch], None] = lambda _: None) -> None:
@@ -262,7 +262,7 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
 ) -> None:
     """The broker lost its data, Postgres did not: positions beyond the end of the log must not hide what comes."""
     effects.execute(
-        "INSERT INTO consumer_position SELECT 'writer', %s, p, 5000 FROM generate_series(0, 5) p",
+        "INSERT INTO consumer_position SELECT 'normalize', %s, p, 5000 FROM generate_series(0, 5) p",
         (fast.topic(TOPIC),),
     )
     produce(fast, 0, 300)

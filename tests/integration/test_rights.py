@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from infra.doctor import postgres_roles
 from infra.migrate import migrate
 from infra.rights import make_role, roles_lacking, to_be_run
-from pipeline.errors import StoreUnavailable
+from pipeline.errors import RetryLater, RightsLacking, StoreUnavailable
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 from pipeline.store.rights import NOBODYS, RIGHTS
@@ -262,6 +262,18 @@ def test_the_deliverer_of_webhooks_sees_keys_of_webhooks_alone(filled: str) -> N
         assert connection.execute("SELECT * FROM webhook_key").fetchall() == []
     with psycopg.connect(filled) as connection:
         assert connection.execute("SELECT count(*) FROM data_key").fetchone() != (0,)
+
+
+def test_who_lacks_a_right_waits_for_it(database: str) -> None:
+    with (
+        Database(as_role(_settings(database), Role.CONSUMER), "test") as opened,
+        pytest.raises(
+            RightsLacking, match="outbox: `retail-brain migrate` gives roles their rights"
+        ) as refused,
+        opened.transaction() as tx,
+    ):
+        tx.row("outbox_depth")
+    assert isinstance(refused.value, RetryLater)
 
 
 def test_roles_are_off_where_they_are_set_so(database: str) -> None:
