@@ -7,7 +7,7 @@ comes second finds them made.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import LiteralString
 
 from psycopg import errors as pg
@@ -103,14 +103,16 @@ def _with(role: Role, statement: LiteralString) -> composed.Composed:
 
 
 def _grant(tx: Transaction, roles: Sequence[Role]) -> None:
-    """Take everything from everybody but the owner, then give what is declared."""
-    for statement in _taken([row[0] for row in tx.rows("own_relations")], roles, "TABLE"):
+    """Take everything from everybody but the owner, then give what is declared of what the schema has by now."""
+    relations, functions = (
+        [str(name) for (name,) in tx.rows(query)] for query in ("own_relations", "own_functions")
+    )
+    for statement in (*_taken(relations, roles, "TABLE"), *_taken(functions, roles, "FUNCTION")):
         tx.connection.execute(statement)
-    for statement in _taken([row[0] for row in tx.rows("own_functions")], roles, "FUNCTION"):
-        tx.connection.execute(statement)
+    there = {*relations, *functions}
     for role in roles:
         tx.connection.execute(_with(role, "GRANT USAGE ON SCHEMA public TO {}"))
-        for statement in given(role):
+        for statement in _given(role, there):
             tx.connection.execute(statement)
 
 
@@ -123,14 +125,14 @@ def _taken(names: Sequence[str], roles: Sequence[Role], kind: LiteralString) -> 
         )
 
 
-def given(role: Role) -> Iterator[composed.Composed]:
-    """The statements that give a role its rights."""
-    rights = RIGHTS[role]
-    grantee = composed.Identifier(role.value)
+def _given(role: Role, there: Collection[str]) -> Iterator[composed.Composed]:
+    rights, grantee = RIGHTS[role], composed.Identifier(role.value)
     for table, what in rights.tables.items():
-        listed = composed.SQL(", ".join(dict.fromkeys(_LISTED.split(what))))
-        named = composed.Identifier("public", table)
-        yield composed.SQL("GRANT {} ON {} TO {}").format(listed, named, grantee)
-    for function in sorted(rights.functions):
+        if table in there:
+            listed = composed.SQL(", ".join(dict.fromkeys(_LISTED.split(what))))
+            yield composed.SQL("GRANT {} ON {} TO {}").format(
+                listed, composed.Identifier("public", table), grantee
+            )
+    for function in sorted(rights.functions & frozenset(there)):
         named = composed.Identifier("public", function)
         yield composed.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(named, grantee)

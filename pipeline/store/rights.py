@@ -230,7 +230,10 @@ RIGHTS: Mapping[Role, Rights] = {
         ),
         _TOLD,
     ),
-    Role.ANALYST: Rights(_all(_SCHEMA, _TELLING, _READING), _TOLD | {"review_etag", "constraint_etag"}),
+    Role.ANALYST: Rights(
+        _all(_SCHEMA, _TELLING, _READING, {"outbox": "SELECT (created_at)"}),
+        _TOLD | {"review_etag", "constraint_etag"},
+    ),
     Role.AUDITOR: Rights(
         _all(
             _SCHEMA,
