@@ -7,7 +7,7 @@ comes second finds them made.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import LiteralString
 
 from psycopg import errors as pg
@@ -103,17 +103,18 @@ def _with(role: Role, statement: LiteralString) -> composed.Composed:
 
 
 def _grant(tx: Transaction, roles: Sequence[Role]) -> None:
-    """Take everything from everybody but the owner, then give what is declared of what the schema has by now."""
+    """Take everything from everybody but the owner, then give what is declared. Of a schema that lacks something of it,
+    as one that was brought up to an earlier date, nothing is given."""
     relations, functions = (
         [str(name) for (name,) in tx.rows(query)] for query in ("own_relations", "own_functions")
     )
     for statement in (*_taken(relations, roles, "TABLE"), *_taken(functions, roles, "FUNCTION")):
         tx.connection.execute(statement)
-    there = {*relations, *functions}
-    for role in roles:
-        tx.connection.execute(_with(role, "GRANT USAGE ON SCHEMA public TO {}"))
-        for statement in _given(role, there):
-            tx.connection.execute(statement)
+    declared = {name for rights in RIGHTS.values() for name in (*rights.tables, *rights.functions)}
+    if declared <= {*relations, *functions}:
+        for role in roles:
+            for statement in _given(role):
+                tx.connection.execute(statement)
 
 
 def _taken(names: Sequence[str], roles: Sequence[Role], kind: LiteralString) -> Iterator[composed.Composed]:
@@ -125,14 +126,13 @@ def _taken(names: Sequence[str], roles: Sequence[Role], kind: LiteralString) -> 
         )
 
 
-def _given(role: Role, there: Collection[str]) -> Iterator[composed.Composed]:
+def _given(role: Role) -> Iterator[composed.Composed]:
     rights, grantee = RIGHTS[role], composed.Identifier(role.value)
+    yield composed.SQL("GRANT USAGE ON SCHEMA public TO {}").format(grantee)
     for table, what in rights.tables.items():
-        if table in there:
-            listed = composed.SQL(", ".join(dict.fromkeys(_LISTED.split(what))))
-            yield composed.SQL("GRANT {} ON {} TO {}").format(
-                listed, composed.Identifier("public", table), grantee
-            )
-    for function in sorted(rights.functions & frozenset(there)):
+        listed = composed.SQL(", ".join(dict.fromkeys(_LISTED.split(what))))
+        named = composed.Identifier("public", table)
+        yield composed.SQL("GRANT {} ON {} TO {}").format(listed, named, grantee)
+    for function in sorted(rights.functions):
         named = composed.Identifier("public", function)
         yield composed.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(named, grantee)
