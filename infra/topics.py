@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ConfigEntry, ConfigResource, NewTopic, ResourceType
 
-from pipeline.errors import ConfigurationError
+from pipeline.errors import BrokerUnavailable, ConfigurationError
 from pipeline.settings import Settings
 from pipeline.stream.kafka import Admin
 from schemas.topics import Topic, topics
@@ -87,7 +87,7 @@ def _create(admin: Admin, missing: dict[str, Topic]) -> tuple[str, ...]:
             if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:  # another one was faster
                 continue
             if error.retriable() or error.code() == KafkaError._TRANSPORT:
-                raise admin.unavailable(error) from exc
+                raise BrokerUnavailable(f"topic {name}: {error.str()}") from exc
             raise ConfigurationError(f"the broker refuses topic {name}: {error.str()}") from exc
     return tuple(created)
 
@@ -131,5 +131,5 @@ def _described(
             if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise ConfigurationError(f"topics may not be described: {error.str()}") from exc
             if error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
-                raise admin.unavailable(error) from exc
+                raise BrokerUnavailable(f"topics cannot be described: {error.str()}") from exc
             time.sleep(0.1)

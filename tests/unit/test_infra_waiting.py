@@ -11,7 +11,6 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ConfigResource
 
 from infra import doctor, waiting
-from infra import topics as broker
 from infra.doctor import Finding, kafka, postgres
 from infra.waiting import NEEDS, await_servers
 from pipeline.errors import StoreUnavailable
@@ -93,7 +92,7 @@ class Silent:
 @pytest.mark.parametrize("code", [KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError._TIMED_OUT])
 def test_topics_that_nobody_describes_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     client = Silent(code)
-    monkeypatch.setattr(broker, "_client", lambda _: client)
+    monkeypatch.setattr("pipeline.stream.kafka.AdminClient", lambda *_, **__: client)
     found = {f.what: f for f in kafka(Settings())}
     assert list(found) == ["Kafka", "topics", "topic settings"]
     assert found["Kafka"].ok
