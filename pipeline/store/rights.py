@@ -104,6 +104,9 @@ RIGHTS: Mapping[Role, Rights] = {
                 "audit_chain": "SELECT",
                 "audit_entry": "SELECT",
                 "audit_unchained": "SELECT",
+                "dead_letter": 'SELECT (dead_letter_id, stage, reason, detail, topic, partition, "offset", message_at, '
+                "failed_at, truncated, replay_of, status)",
+                "dead_letter_action": "SELECT (action_id, dead_letter_id, action)",
                 "erased_profile": "SELECT",
                 "erasure": "SELECT",
                 "profile_embedding": "SELECT",

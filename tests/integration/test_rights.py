@@ -199,7 +199,9 @@ def _declared(role: Role) -> set[tuple[str, str, str]]:
     found = {(function, "", "EXECUTE") for function in RIGHTS[role].functions}
     for table, what in RIGHTS[role].tables.items():
         for right, columns in _GIVEN.findall(what):
-            found |= {(table, column.strip(), right) for column in (columns.split(",") if columns else [""])}
+            found |= {
+                (table, column.strip(' "'), right) for column in (columns.split(",") if columns else [""])
+            }
     return found
 
 
