@@ -1,5 +1,5 @@
 -- What customers said their data may be used for: kept as it was said, and what holds is made of it.
--- depends: 0020_audit_guards
+-- depends: 0021_roles
 
 CREATE TABLE consent (
     record_id uuid,                             -- that of its event, with which it moves; null: the event names nobody

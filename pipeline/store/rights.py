@@ -29,7 +29,7 @@ def _all(*parts: ForTables) -> ForTables:
 
 
 _SCHEMA = {"_yoyo_migration": "SELECT"}  # to wait until it is up to date
-_TELLING = {"audit_entry": "INSERT, SELECT (entry_id)", "audit_unchained": "INSERT"}
+_TELLING = {"audit_entry": "INSERT, SELECT (entry_id)", "audit_unchained": "INSERT, SELECT (unchained_id)"}
 _TOLD = frozenset(("merge_logs_of", "merge_log_digest"))
 _POSITIONS = {"consumer_position": "SELECT, INSERT, UPDATE (next_offset, updated_at)"}
 _PAUSES = {"stage_pause": "SELECT, INSERT"}
@@ -38,6 +38,9 @@ _STAGE = _all(_SCHEMA, _TELLING, _PAUSES)
 _DECIDING = {
     "activation": "SELECT",
     "configuration_in_force": "SELECT, INSERT",
+    "consent": "SELECT",
+    "key_rotation": "SELECT",
+    "rekeyed": "SELECT",
     "stored_configuration": "SELECT, INSERT",
     "customer_profile": "SELECT, INSERT, UPDATE",
     "data_key": "SELECT",
@@ -60,6 +63,7 @@ _STEWARD = _all(
     _DECIDING,
     {
         "audit_chain": "SELECT",
+        "current_identifier": "SELECT",
         "erased_profile": "SELECT",
         "event": "SELECT (event_id, record_id)",
         "event_index": "SELECT",
@@ -73,6 +77,8 @@ _STEWARD_CALLS = _TOLD | {"review_etag", "constraint_etag"}
 _READING = {
     "activation": "SELECT",
     "configuration_in_force": "SELECT",
+    "consent": "SELECT",
+    "current_identifier": "SELECT",
     "customer_profile": "SELECT",
     "customer_raw_event": "SELECT",
     "data_key": "SELECT",
@@ -83,10 +89,13 @@ _READING = {
     "identity_merge_log": "SELECT",
     "identity_record": "SELECT",
     "kept_wear": "SELECT",
+    "key_rotation": "SELECT",
     "match_key": "SELECT",
+    "profile_consent": "SELECT",
     "profile_identifier": "SELECT",
     "record_identifier": "SELECT",
     "record_product": "SELECT",
+    "rekeyed": "SELECT",
     "review_queue": "SELECT",
     "shared_identifier": "SELECT",
     "stored_configuration": "SELECT",
@@ -123,6 +132,7 @@ RIGHTS: Mapping[Role, Rights] = {
             _STEWARD,
             {
                 "audit_entry": "SELECT",
+                "consent": "DELETE",
                 "customer_profile": "DELETE",
                 "data_key": "DELETE",
                 "dead_letter": "SELECT",
@@ -140,6 +150,7 @@ RIGHTS: Mapping[Role, Rights] = {
                 "profile_embedding": "SELECT, DELETE",
                 "record_identifier": "DELETE",
                 "record_product": "DELETE",
+                "rekeyed": "DELETE",
                 "shared_identifier": "DELETE",
                 "worn_key": "DELETE",
             },
@@ -180,6 +191,7 @@ RIGHTS: Mapping[Role, Rights] = {
             _POSITIONS,
             _DECIDING,
             {
+                "consent": "INSERT",
                 "data_key": "INSERT, DELETE",
                 "duplicate_event": "SELECT, INSERT",
                 "event": "SELECT (event_id, raw_id, record_id, accepted_at), INSERT",
@@ -188,6 +200,7 @@ RIGHTS: Mapping[Role, Rights] = {
                 "match_key": "INSERT",
                 "record_identifier": "INSERT",
                 "record_product": "INSERT",
+                "rekeyed": "INSERT",
             },
         ),
         _TOLD | {"ensure_month"},
@@ -216,6 +229,7 @@ RIGHTS: Mapping[Role, Rights] = {
                 "embedding_due": "SELECT, DELETE",
                 "event": "SELECT (event_id, record_id, occurred_at, order_amount, items)",
                 "identity_record": "SELECT (record_id, profile_id)",
+                "profile_consent": "SELECT",
                 "profile_embedding": "SELECT, INSERT, UPDATE, DELETE",
             },
         ),
@@ -245,6 +259,7 @@ RIGHTS: Mapping[Role, Rights] = {
                 "audit_chain": "SELECT",
                 "audit_entry": "SELECT",
                 "audit_unchained": "SELECT",
+                "erasure": "SELECT",
                 "identity_merge_log": "SELECT (merge_log_id)",
             },
         ),
@@ -252,5 +267,15 @@ RIGHTS: Mapping[Role, Rights] = {
     ),
 }
 
-NOBODYS = frozenset(("_yoyo_log", "_yoyo_version", "yoyo_lock", "refuse_change"))
+NOBODYS = frozenset(
+    (
+        "_yoyo_log",
+        "_yoyo_version",
+        "nothing_rests_on",
+        "refuse_change",
+        "retention_end",
+        "retention_run",
+        "yoyo_lock",
+    )
+)
 """Tables and functions that are the owner's alone, as everything is that nobody declares."""
