@@ -50,7 +50,7 @@ def enforce(
     from pipeline.retention.enforce import enforce as enforced
     from pipeline.unmerge.asked import Asked
 
-    with stewardship() as by, steps("customers", "months", quiet=as_json) as progress:
+    with stewardship(as_owner=True) as by, steps("customers", "months", quiet=as_json) as progress:
         report = enforced(by, Asked(actor, reason, datetime.now(UTC), plan=plan), progress)
     if as_json:
         sys.stdout.write(report.as_json() + "\n")

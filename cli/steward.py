@@ -18,9 +18,9 @@ def seen(etag: str | None) -> Seen:
 
 
 @contextmanager
-def stewardship(role: Role | None = None) -> Iterator[Stewardship]:
-    """By the settings of the environment, on a connection of its own, which takes that role; a steward's where none is
-    given. Raises ConfigurationError."""
+def stewardship(role: Role | None = None, *, as_owner: bool = False) -> Iterator[Stewardship]:
+    """By the settings of the environment, on a connection of its own, which takes that role, a steward's where none is
+    given; or none, and does as the owner what no role may. Raises ConfigurationError."""
     from infra.addresses import effective_settings
     from pipeline.configuration import load_model, load_policy
     from pipeline.privacy.keyring import load_key_ring
@@ -31,5 +31,6 @@ def stewardship(role: Role | None = None) -> Iterator[Stewardship]:
 
     settings = effective_settings()
     ring, codec = load_key_ring(settings), load_codec(settings)
-    with Database(as_role(settings, role or Role.STEWARD), "cli") as database:
+    owning = settings.postgres_dsn.get_secret_value()
+    with Database(owning if as_owner else as_role(settings, role or Role.STEWARD), "cli") as database:
         yield Stewardship(database, ring, codec, load_model(settings), load_policy(settings))

@@ -259,6 +259,7 @@ RIGHTS: Mapping[Role, Rights] = {
                 "audit_chain": "SELECT",
                 "audit_entry": "SELECT",
                 "audit_unchained": "SELECT",
+                "erased_profile": "SELECT",
                 "erasure": "SELECT",
                 "identity_merge_log": "SELECT (merge_log_id)",
             },

@@ -19,6 +19,7 @@ from pipeline.erasure.erase import forget_now
 from pipeline.identity.consent import ConsentState, Statement, newest
 from pipeline.portability.document import Exporting, person_export
 from pipeline.store.consent import said_by_way_of
+from pipeline.store.roles import Role
 from pipeline.unmerge.asked import Asked
 from tests.integration.test_answers import RULES, home_of
 from tests.integration.test_concurrency import WORKERS, work
@@ -208,7 +209,7 @@ def test_what_was_said_is_never_changed(stages: StagesOnPostgres) -> None:
 def test_who_is_forgotten_leaves_no_word(stages: StagesOnPostgres) -> None:
     stages.send(says(1, MAIL, ("marketing", "granted")), says(2, PHONE, ("marketing", "granted")))
     asked = Asked("officer", "asked for", NOW)
-    done = forget_now(stages.stewardship(), home_of(stages, 1), asked)
+    done = forget_now(stages.stewardship(Role.ERASER), home_of(stages, 1), asked)
     assert done.done["consent"] == 1
     assert stages.rows("SELECT right(event_id::text, 1) FROM consent") == [("2",)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipeline.retention.enforce import Report, enforce
 from pipeline.retention.plan import Due, Plan, plan
 from pipeline.retention.rules import Rules
 from pipeline.settings import settings
+from pipeline.steward import Stewardship
 from pipeline.store.months import Months
 from pipeline.unmerge.asked import Asked
 from tests.integration.test_answers import RULES, home_of
@@ -93,7 +95,12 @@ def asked(plan_id: str | None) -> Asked:
 
 
 def enforced(stages: StagesOnPostgres, found: Plan, batch: int = 2) -> Report:
-    return enforce(stages.stewardship(), asked(found.plan_id), batch=batch)
+    return enforce(officer(stages), asked(found.plan_id), batch=batch)
+
+
+def officer(stages: StagesOnPostgres) -> Stewardship:
+    """Whoever drops months owns them."""
+    return replace(stages.stewardship(), database=stages.database)
 
 
 def purchase(number: int, who: Mapping[str, object]) -> EventIn:
@@ -213,9 +220,9 @@ def test_a_plan_is_named_by_what_it_says(stages: StagesOnPostgres) -> None:
     came(stages, OLD, event(3, MAIL))
     assert planned(stages, VIEWS).plan_id != first.plan_id
     with pytest.raises(NotFound, match="retention plan"):
-        enforce(stages.stewardship(), asked("0" * 16))
+        enforce(officer(stages), asked("0" * 16))
     with pytest.raises(BadInput, match="plan"):
-        enforce(stages.stewardship(), asked(None))
+        enforce(officer(stages), asked(None))
 
 
 def test_a_replay_keeps_every_customer(stages: StagesOnPostgres, database: str) -> None:

@@ -30,6 +30,7 @@ from pipeline.rotation.pace import Pace
 from pipeline.rotation.retire import kept, retire
 from pipeline.rotation.rotate import rewrap, rotate
 from pipeline.store.key_versions import Step
+from pipeline.store.roles import Role
 from pipeline.stream.publish import Outgoing
 from pipeline.unmerge.asked import Asked
 from tests.integration.test_answers import home_of
@@ -199,7 +200,9 @@ def test_a_rotation_is_told_and_its_signatures_stay_checkable(
     stages: StagesOnPostgres, rotator: Rotator, database: str, stack: TestStack
 ) -> None:
     customers(stages)
-    forgotten = forget_now(stages.stewardship(), home_of(stages, 4), Asked("officer", "asked", ASKED.now))
+    forgotten = forget_now(
+        stages.stewardship(Role.ERASER), home_of(stages, 4), Asked("officer", "asked", ASKED.now)
+    )
     rotator.rotate()
     retire(rotator.house, 1, ASKED, rotator.path, redis_of(stack))
     assert forgotten.receipt is not None
@@ -233,7 +236,9 @@ def test_who_is_forgotten_amid_a_rotation_leaves_nothing(stages: StagesOnPostgre
     assert len(hashes) == 2 * 6
     ((snapshot,),) = stages.rows("SELECT source_snapshot FROM identity_merge_log")
     assert snapshot["identifiers"]
-    forget_now(stages.stewardship(), gone, Asked("officer", "asked", datetime(2026, 2, 1, tzinfo=UTC)))
+    forget_now(
+        stages.stewardship(Role.ERASER), gone, Asked("officer", "asked", datetime(2026, 2, 1, tzinfo=UTC))
+    )
     assert not faults(stages)
     left = {n: str(r) for n, r in all_of_it(stages).items() if n not in ("outbox", "audit_entry", "erasure")}
     assert not [h for h in hashes if any(h in text for text in left.values())]
@@ -327,7 +332,9 @@ def test_dead_letters_are_replayed_and_forgotten_whatever_they_are_hashed_by(
     assert len(box.stages.profiles()) == 1
     with pytest.raises(Conflict, match="in dead letters of"):
         retire(rotator.house, 1, ASKED, path, redis_of(stack))
-    forget_now(box.stages.stewardship(), home_of(box.stages, 1), Asked("officer", "asked", ASKED.now))
+    forget_now(
+        box.stages.stewardship(Role.ERASER), home_of(box.stages, 1), Asked("officer", "asked", ASKED.now)
+    )
     assert box.desk.show(left.dead_letter_id, "officer").unread is not None
     rotator.close()
     box.close()

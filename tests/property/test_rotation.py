@@ -19,6 +19,7 @@ from pipeline.erasure.erase import forget_now
 from pipeline.errors import Conflict
 from pipeline.identity.ids import Id
 from pipeline.identity.policy import Policy
+from pipeline.store.roles import Role
 from pipeline.unmerge.asked import Asked
 from tests.integration.test_order import log
 from tests.servers import TestStack
@@ -55,7 +56,9 @@ def answered(stages: StagesOnPostgres, answer: Answer) -> None:
 def forgotten(stages: StagesOnPostgres) -> None:
     """The customer of the lowest record is forgotten."""
     for (profile,) in stages.rows("SELECT profile_id FROM identity_record ORDER BY record_id LIMIT 1"):
-        forget_now(stages.stewardship(), Id(profile), Asked("officer", "she asked for it", ASKED.now))
+        forget_now(
+            stages.stewardship(Role.ERASER), Id(profile), Asked("officer", "she asked for it", ASKED.now)
+        )
 
 
 def approved(stages: StagesOnPostgres) -> None:
