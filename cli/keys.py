@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from redis import Redis
 
+    from pipeline.privacy.ring_file import RingFile
     from pipeline.rotation.rotate import Asked
     from pipeline.rotation.work import House
     from pipeline.settings import Settings
@@ -89,17 +88,34 @@ def add() -> None:
     from pipeline.privacy.keyfile import written
     from pipeline.rotation.rotate import add_version
 
-    with _house() as (house, path, _):
-        file = add_version(house, path)
-    if path is None:
+    with _house() as (house, kept, _):
+        file = add_version(house, kept)
+    if kept is None:
         typer.echo(
             f"Set RB_KEY_RING to this in every process, then make {max(file.keys)} current in it", err=True
         )
         typer.echo(written(file))
     else:
         typer.echo(
-            f"{path} holds version {max(file.keys)}: once every process has it, `retail-brain keys rotate`"
+            f"{kept.path} holds version {max(file.keys)}: once every process has it, `retail-brain keys rotate`"
         )
+
+
+@app.command()
+def seal() -> None:
+    """Have the ring's file sealed by the key management service that the settings name: the file alone opens nothing
+    then. Opens and seals one that is sealed, so that it rests on the newest version of the key there."""
+    from infra.addresses import effective_settings
+    from pipeline.errors import ConfigurationError
+    from pipeline.privacy.keyring import ring_file
+
+    kept = ring_file(effective_settings())
+    if kept is None or kept.sealer is None:
+        raise ConfigurationError(
+            "nothing seals the key ring: set RB_VAULT_URL, and RB_KEY_RING_FILE to its file"
+        )
+    kept.replace(kept.read())
+    typer.echo(f"{kept.path} is sealed: destroy its copies that are not")
 
 
 @app.command()
@@ -125,13 +141,13 @@ def rotate(
 
     asked = _asked(actor, reason)
     done: dict[str, int] = {}
-    with _house() as (house, path, _), steps(*Step, quiet=as_json) as shown:
+    with _house() as (house, kept, _), steps(*Step, quiet=as_json) as shown:
 
         def progress(step: str, count: int, total: int) -> None:
             done[step] = max(done.get(step, 0), count)
             shown(step, count, total)
 
-        begun = begin(house, asked, path)
+        begun = begin(house, asked, kept)
         rotate(house, asked, Pace(rows=batch, per_s=rate), progress)
         version = house.ring.current.version
     if as_json:
@@ -166,8 +182,8 @@ def retire(
     """Take a version out of the ring for good. Refused while anything rests on it."""
     from pipeline.rotation.retire import retire
 
-    with _house() as (house, path, redis):
-        retire(house, version, _asked(actor, reason), path, redis)
+    with _house() as (house, kept, redis):
+        retire(house, version, _asked(actor, reason), kept, redis)
     typer.echo(f"version {version} is retired: copies of the ring and backups of it may still hold it")
 
 
@@ -180,7 +196,7 @@ def _asked(actor: str, reason: str | None) -> Asked:
 
 
 @contextmanager
-def _house() -> Iterator[tuple[House, Path | None, Redis]]:
+def _house() -> Iterator[tuple[House, RingFile | None, Redis]]:
     """What is rotated, where the ring's file is, and Redis."""
     from redis import Redis
 
@@ -196,4 +212,4 @@ def _house() -> Iterator[tuple[House, Path | None, Redis]]:
         Database(settings.postgres_dsn.get_secret_value(), "keys") as database,
         Redis.from_url(settings.redis_url) as redis,
     ):
-        yield House(database, ring, codec), keyring.ring_path(settings), redis
+        yield House(database, ring, codec), keyring.ring_file(settings), redis

@@ -8,6 +8,7 @@ RetailBrainError
 │   │   └── RightsLacking    it refuses what our database role may not; names the mend
 │   ├── AuditUnavailable     the audit log cannot be written: what it would tell of does not take place
 │   ├── CacheUnavailable
+│   ├── KeyServiceUnavailable what seals the key ring does not answer
 │   ├── GatewayUnavailable   our own HTTP edge does not answer (seen by the CLI)
 │   ├── PipelineStalled      accepted events are not being committed (seen by the CLI)
 │   ├── RegistryUnavailable
@@ -65,6 +66,10 @@ class RightsLacking(StoreUnavailable):
 
 class AuditUnavailable(RetryLater):
     """The audit log cannot be written, so that what it would tell of does not take place."""
+
+
+class KeyServiceUnavailable(RetryLater):
+    """The key management service that seals the key ring does not answer."""
 
 
 class CacheUnavailable(RetryLater):

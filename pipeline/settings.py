@@ -241,6 +241,11 @@ class Settings(BaseSettings):
     key_ring: SecretStr | None = Field(
         None, description="Key ring as JSON, in place of a file: docs/keys.md. RB_KEY_RING_FILE outweighs it."
     )
+    vault_url: str | None = Field(
+        None, description="Vault whose transit engine seals the key ring's file; unset: it lies as it is."
+    )
+    vault_token: SecretStr = Field(SecretStr(""), description="The token that may encrypt and decrypt there.")
+    vault_key: str = Field("retail-brain", description="The name of the key there.")
     audit_reads: Literal["clear", "revealed"] = Field(
         "clear",
         description="Which looks at one customer the audit log tells: clear (whatever shows a value as it is, names "

@@ -69,8 +69,8 @@ class _Document(BaseModel):
     retired: dict[int, _Retired] = Field(default_factory=dict)
 
 
-def read_key_file(path: Path) -> KeyFile:
-    """Raises ConfigurationError: missing, unreadable or malformed; the text never quotes the content."""
+def text_of(path: Path) -> bytes:
+    """What a ring's file holds. Raises ConfigurationError: missing or unreadable."""
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -79,7 +79,7 @@ def read_key_file(path: Path) -> KeyFile:
         raise ConfigurationError(f"the key ring {path} cannot be read ({exc.strerror}): restore it") from exc
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         get_logger().warning("the key ring is open to other users: chmod 600", path=str(path))
-    return parsed(text, str(path))
+    return text
 
 
 def parsed(text: bytes | str, where: str) -> KeyFile:
@@ -144,7 +144,7 @@ def create_key_file(path: Path, *, development: bool = False) -> bool:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = KeyFile(1, {1: secrets.token_bytes(KEY_BYTES)}, development)
-    draft = _draft(path, file)
+    draft = _draft(path, written(file))
     try:
         os.link(draft, path)  # unlike a rename, it fails where the name is taken
         _sync_folder(path.parent)
@@ -155,17 +155,17 @@ def create_key_file(path: Path, *, development: bool = False) -> bool:
     return True
 
 
-def replace_key_file(path: Path, file: KeyFile) -> None:
-    """Put another ring in the place of the one there, mode 0600: nobody ever reads half of it."""
-    _draft(path, file).replace(path)
+def put_text(path: Path, text: str) -> None:
+    """Put another document in the place of the one there, mode 0600: nobody ever reads half of it."""
+    _draft(path, text).replace(path)
     _sync_folder(path.parent)
 
 
-def _draft(path: Path, file: KeyFile) -> Path:
+def _draft(path: Path, text: str) -> Path:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write(written(file))
+        opened.write(text)
         opened.flush()
         os.fsync(opened.fileno())
     return draft
@@ -187,4 +187,4 @@ def development_file(path: Path) -> KeyFile:
         "using a development key ring: whoever reads this file reads every customer; set RB_KEY_RING_FILE",
         path=str(path),
     )
-    return read_key_file(path)
+    return parsed(text_of(path), str(path))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
@@ -18,11 +17,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, KeyServiceUnavailable
 from pipeline.identity.ids import Id
 from pipeline.log import get_logger
-from pipeline.privacy.keyfile import KeyFile, Retired, development_file, parsed, read_key_file
+from pipeline.privacy.keyfile import KeyFile, Retired, development_file, parsed
+from pipeline.privacy.ring_file import RingFile
 from pipeline.privacy.seal import KEY_BYTES, NONCE_BYTES, open_with
+from pipeline.privacy.sealer import sealer_of
 from pipeline.settings import Settings
 
 _LOOK_S = 1.0
@@ -119,7 +120,7 @@ class KeyRing:
             return
         try:
             file = self._source()
-        except ConfigurationError as exc:
+        except (ConfigurationError, KeyServiceUnavailable) as exc:
             get_logger().error("the key ring cannot be read again", error=str(exc))
             return
         if file is not None and file != self._held.file:
@@ -253,56 +254,57 @@ def key_ring(file: KeyFile, source: Source | None = None) -> KeyRing:
 class _Watched:
     """The source of a ring that is a file."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, file: RingFile) -> None:
+        self._file = file
         self._seen = self._mark()
 
     def __call__(self) -> KeyFile | None:
         mark = self._mark()
         if mark == self._seen:
             return None
-        file = read_key_file(self._path)
+        file = self._file.read()
         self._seen = mark
         return file
 
     def _mark(self) -> tuple[int, int, int] | None:
         try:
-            found = self._path.stat()
+            found = self._file.path.stat()
         except OSError:
             return None
         return found.st_mtime_ns, found.st_ino, found.st_size
 
 
-def ring_path(settings: Settings) -> Path | None:
+def ring_file(settings: Settings) -> RingFile | None:
     """The file that the ring is kept in; None where it stands in the environment."""
-    if settings.key_ring is not None and settings.key_ring_file is None:
-        return None
-    return settings.key_ring_file or settings.home / "keys.json"
+    if settings.key_ring_file is not None:
+        return RingFile(settings.key_ring_file, sealer_of(settings))
+    return None if settings.key_ring is not None else RingFile(settings.home / "keys.json")
 
 
 def load_key_ring(settings: Settings) -> KeyRing:
     """The ring of `settings.key_ring_file`, else of `settings.key_ring`; both unset, a development ring in
     `settings.home`, made when missing.
 
-    Raises ConfigurationError: the file is missing or malformed, or a development ring was met in production.
+    Raises ConfigurationError (the file is missing or malformed, or a development ring was met in production),
+    KeyServiceUnavailable (of a ring that is sealed).
     """
-    path = ring_path(settings)
-    asked = settings.key_ring_file is not None or path is None
+    kept = ring_file(settings)
+    asked = settings.key_ring_file is not None or kept is None
     production = settings.environment == "production"
     if production and not asked:
         raise ConfigurationError(
             "production needs keys of its own: point RB_KEY_RING_FILE to a key ring file"
         )
-    if path is None:
+    if kept is None:
         assert settings.key_ring is not None
         file, source = parsed(settings.key_ring.get_secret_value(), "of RB_KEY_RING"), None
     else:
         # what was there before it is read: a change between the two is read again, and none is missed
-        source = _Watched(path) if path.exists() else None
-        file = read_key_file(path) if asked else development_file(path)
-        source = source or _Watched(path)
+        source = _Watched(kept) if kept.path.exists() else None
+        file = kept.read() if asked else development_file(kept.path)
+        source = source or _Watched(kept)
     if file.development and production:
         raise ConfigurationError(
-            f"{path or 'RB_KEY_RING'} is a development key ring: make one for production"
+            f"{kept.path if kept else 'RB_KEY_RING'} is a development key ring: make one for production"
         )
     return key_ring(file, source)

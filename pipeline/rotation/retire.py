@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from psycopg import sql as composed
 from redis import Redis
@@ -16,8 +15,8 @@ from pipeline.audit.actions import Action
 from pipeline.dead_letters.content import read_content
 from pipeline.dead_letters.opening import opened
 from pipeline.errors import CacheUnavailable, Conflict, SealBroken
-from pipeline.privacy.keyfile import replace_key_file
 from pipeline.privacy.keyring import KeyRing
+from pipeline.privacy.ring_file import RingFile
 from pipeline.rotation.rotate import Asked, lock_place
 from pipeline.rotation.work import House
 from pipeline.store.audit import write_audit
@@ -105,13 +104,13 @@ def _answers(redis: Redis, version: int) -> int:
     return count
 
 
-def retire(house: House, version: int, asked: Asked, path: Path | None, redis: Redis) -> None:
+def retire(house: House, version: int, asked: Asked, file: RingFile | None, redis: Redis) -> None:
     """Take a version out of the ring's file. Its public keys stay, so that what it signed can be checked; and where it
     names records, the one secret that does.
 
     Raises Conflict that tells all that rests on it, ConfigurationError (it is not held), CacheUnavailable.
     """
-    if path is None:
+    if file is None:
         raise Conflict("the key ring stands in RB_KEY_RING: take the version out there, as docs/keys.md says")
     with house.database.transaction() as tx:
         lock_place(tx)
@@ -121,5 +120,5 @@ def retire(house: House, version: int, asked: Asked, path: Path | None, redis: R
         if told:
             raise Conflict(f"version {version} cannot be retired: {'; '.join(told)}")
         write_audit(tx, asked.entry(Action.KEYS_RETIRED, version))
-        replace_key_file(path, house.ring.without(version))
+        file.replace(house.ring.without(version))
     house.ring.refresh()

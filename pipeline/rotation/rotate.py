@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from pipeline.audit.actions import Action
 from pipeline.audit.entry import AuditEntry, named
 from pipeline.errors import Conflict, TransactionConflict
 from pipeline.identity.ids import Id
-from pipeline.privacy.keyfile import KeyFile, replace_key_file, with_another
+from pipeline.privacy.keyfile import KeyFile, with_another
+from pipeline.privacy.ring_file import RingFile
 from pipeline.progress import Progress, silent
 from pipeline.reasons import must_say_why
 from pipeline.rotation.pace import Pace
@@ -57,10 +57,10 @@ def lock_place(tx: Transaction) -> Place:
     return Place(StoredVersions.of(*row[:3]), row[3])
 
 
-def begin(house: House, asked: Asked, path: Path | None) -> tuple[int, int] | None:
+def begin(house: House, asked: Asked, kept: RingFile | None) -> tuple[int, int] | None:
     """Begin a rotation, unless one is under way; the versions it leads from and to. None where it goes on.
 
-    The ring's file at `path` gets another version, unless it has one that is not in use yet: all processes read it
+    The ring's file gets another version, unless it has one that is not in use yet: all processes read it
     again. Nobody decides while it is begun, so that who decides afterwards hashes new records by both.
     Raises BadInput (a blank reason), Conflict (the ring is no file, and holds no other version).
     """
@@ -73,14 +73,14 @@ def begin(house: House, asked: Asked, path: Path | None) -> tuple[int, int] | No
             return None
         old = stored.known_to(house.ring).looked_up
         if house.ring.current.version == old:
-            _make_current(house, old, path)
+            _make_current(house, old, kept)
         new = house.ring.current.version
         tx.run("begin_rotation", {"old": old, "new": new})
         write_audit(tx, asked.entry(Action.KEYS_ROTATION_BEGUN, old, new))
     return old, new
 
 
-def add_version(house: House, path: Path | None) -> KeyFile:
+def add_version(house: House, kept: RingFile | None) -> KeyFile:
     """The ring with another version that is not current yet, for houses where processes have their own copy of it: all
     have to hold it before the rotation is begun. One that is there already is left alone. A ring that is no file is
     returned and not written."""
@@ -90,28 +90,28 @@ def add_version(house: House, path: Path | None) -> KeyFile:
         file = house.ring.file
         if max(file.keys) == file.current:
             file = with_another(file)
-            if path is not None:
-                replace_key_file(path, file)
+            if kept is not None:
+                kept.replace(file)
                 house.ring.refresh()
         return file
 
 
-def _make_current(house: House, old: int, path: Path | None) -> None:
+def _make_current(house: House, old: int, kept: RingFile | None) -> None:
     house.ring.refresh()
     file = house.ring.file
     if max(file.keys) <= old:
         file = with_another(file)
-    replace_key_file(_writable(path), replace(file, current=max(file.keys), naming=file.named_by))
+    _writable(kept).replace(replace(file, current=max(file.keys), naming=file.named_by))
     house.ring.refresh()
 
 
-def _writable(path: Path | None) -> Path:
-    if path is None:
+def _writable(kept: RingFile | None) -> RingFile:
+    if kept is None:
         raise Conflict(
             "the key ring stands in RB_KEY_RING, which cannot be written from here: `keys add` prints it with another "
             "version; give it to every process, then rotate"
         )
-    return path
+    return kept
 
 
 def rotate(house: House, asked: Asked, pace: Pace, progress: Progress = silent) -> None:

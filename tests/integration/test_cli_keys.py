@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
 from infra.doctor import _rotation
-from pipeline.errors import Conflict
+from pipeline.errors import ConfigurationError, Conflict
 from pipeline.privacy.keyfile import KeyFile, written
+from pipeline.privacy.sealer import VaultTransit
 from pipeline.settings import settings
 from pipeline.store.key_versions import Step
+from tests.contract.test_sealer import TOKEN, Vault
 from tests.servers import TestStack, flushed_redis
 from tests.support.pipeline import StagesOnPostgres, event
 from tests.support.rotating import Rotator, faults, ring_file, ring_of
@@ -106,3 +109,22 @@ def test_a_ring_of_the_environment_is_printed_and_not_written(
     assert "found by version 2" in run("rotate")
     with pytest.raises(Conflict, match="take the version out there"):
         run("retire", "1")
+
+
+def test_a_ring_is_sealed_and_rotates_sealed(
+    stages: StagesOnPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ring.json"
+    with pytest.raises(ConfigurationError, match="RB_VAULT_URL"):
+        run("seal")
+    with httpx.Client(
+        transport=httpx.MockTransport(Vault()), base_url="http://vault", headers={"X-Vault-Token": TOKEN}
+    ) as client:
+        monkeypatch.setattr(
+            "pipeline.privacy.keyring.sealer_of", lambda _: VaultTransit(client, "retail-brain")
+        )
+        assert "destroy its copies" in run("seal")
+        assert file.read_text() == '{"sealed":"vault:v1:0"}'
+        assert orjson.loads(run("rotate", "--json", "--rate", "0"))["current"] == 2
+        assert "version 1 is retired" in run("retire", "1")
+        assert file.read_text().startswith('{"sealed":"vault:v1:')

@@ -204,7 +204,7 @@ def test_a_rotation_is_told_and_its_signatures_stay_checkable(
         stages.stewardship(Role.ERASER), home_of(stages, 4), Asked("officer", "asked", ASKED.now)
     )
     rotator.rotate()
-    retire(rotator.house, 1, ASKED, rotator.path, redis_of(stack))
+    retire(rotator.house, 1, ASKED, rotator.kept, redis_of(stack))
     assert forgotten.receipt is not None
     assert checked(forgotten.receipt, ring_of(rotator.path).receipt_keys()).key_version == 1
     told = [
@@ -291,10 +291,10 @@ def test_what_a_process_with_an_older_ring_does_is_right_and_wrapped_anew(
     assert stages.rows(VERSIONS) == [([2], [1, 2], 0)]
     redis = redis_of(stack)
     with pytest.raises(Conflict, match="version 1 cannot be retired: 2 in data_key"):
-        retire(rotator.house, 1, ASKED, rotator.path, redis)
+        retire(rotator.house, 1, ASKED, rotator.kept, redis)
     assert rewrap(rotator.house, QUICK) == 2
     assert stages.rows(VERSIONS) == [([2], [2], 0)]
-    retire(rotator.house, 1, ASKED, rotator.path, redis)
+    retire(rotator.house, 1, ASKED, rotator.kept, redis)
     redis.close()
 
 
@@ -331,7 +331,7 @@ def test_dead_letters_are_replayed_and_forgotten_whatever_they_are_hashed_by(
     box.pump()
     assert len(box.stages.profiles()) == 1
     with pytest.raises(Conflict, match="in dead letters of"):
-        retire(rotator.house, 1, ASKED, path, redis_of(stack))
+        retire(rotator.house, 1, ASKED, rotator.kept, redis_of(stack))
     forget_now(
         box.stages.stewardship(Role.ERASER), home_of(box.stages, 1), Asked("officer", "asked", ASKED.now)
     )
@@ -348,7 +348,7 @@ async def test_a_version_is_retired_when_nothing_rests_on_it(
 
     def refused() -> str:
         with pytest.raises(Conflict) as caught:
-            retire(rotator.house, 1, ASKED, rotator.path, redis)
+            retire(rotator.house, 1, ASKED, rotator.kept, redis)
         return str(caught.value)
 
     place = Place(asking, stages.keys, "k", "key-1", "asked")
@@ -378,7 +378,7 @@ async def test_a_version_is_retired_when_nothing_rests_on_it(
     with replay.shadow.database.transaction() as tx:
         replay.shadow.drop(tx)
     replay.close()
-    retire(rotator.house, 1, ASKED, rotator.path, redis)
+    retire(rotator.house, 1, ASKED, rotator.kept, redis)
     assert ring_of(rotator.path).versions == (2,)
     with stages.database.transaction() as tx:
         assert [k.version for k in kept(tx, rotator.house, redis)] == [2]

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.identity.policy import Policy
-from pipeline.privacy.keyfile import KeyFile, replace_key_file
+from pipeline.privacy.keyfile import KeyFile
 from pipeline.privacy.keyring import KeyRing, load_key_ring
+from pipeline.privacy.ring_file import RingFile
 from pipeline.rotation.pace import Pace
 from pipeline.rotation.rotate import Asked, advance, begin, rotate
 from pipeline.rotation.work import House
@@ -32,7 +33,7 @@ QUICK = Pace(rows=7, sleep=lambda seconds: None)
 def ring_file(folder: Path) -> Path:
     """A ring of one version, the one of all tests, in a file of its own."""
     path = folder / "ring.json"
-    replace_key_file(path, KeyFile(current=1, keys={1: bytes(range(32))}))
+    RingFile(path).replace(KeyFile(current=1, keys={1: bytes(range(32))}))
     return path
 
 
@@ -46,6 +47,7 @@ class Rotator:
 
     def __init__(self, dsn: str, path: Path, stages: StagesOnPostgres) -> None:
         self.path = path
+        self.kept = RingFile(path)
         self.house = House(Database(dsn, "keys"), ring_of(path), stages.codec)
 
     def step(self) -> Step | None:
@@ -55,7 +57,7 @@ class Rotator:
 
     def begin(self) -> None:
         """Begun, unless one is under way."""
-        begin(self.house, ASKED, self.path)
+        begin(self.house, ASKED, self.kept)
 
     def go_on(self, pages: int = 1, rows: int = 7) -> Step | None:
         """So many pages further; what it is at then."""

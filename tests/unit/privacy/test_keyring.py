@@ -15,12 +15,11 @@ from pipeline.ids import new_id
 from pipeline.privacy.keyfile import (
     KeyFile,
     create_key_file,
-    read_key_file,
-    replace_key_file,
     with_another,
     written,
 )
 from pipeline.privacy.keyring import key_ring, load_key_ring
+from pipeline.privacy.ring_file import RingFile
 from pipeline.settings import Settings
 
 ONE, TWO = b"1" * 32, b"2" * 32
@@ -117,7 +116,7 @@ def test_a_malformed_ring_is_refused_without_quoting_it(tmp_path: Path, text: st
     path = tmp_path / "ring.json"
     path.write_text(text)
     with pytest.raises(ConfigurationError) as caught:
-        read_key_file(path)
+        RingFile(path).read()
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
 
@@ -138,8 +137,8 @@ def test_a_ring_is_read_again_when_a_version_is_met_that_it_lacks(tmp_path: Path
     path, owner = tmp_path / "ring.json", new_id()
     create_key_file(path)
     ring = load_key_ring(Settings(key_ring_file=path))
-    other = with_another(read_key_file(path))
-    replace_key_file(path, KeyFile(2, other.keys))
+    other = with_another(RingFile(path).read())
+    RingFile(path).replace(KeyFile(2, other.keys))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [file.name for file in tmp_path.iterdir()] == ["ring.json"]
     key = load_key_ring(Settings(key_ring_file=path)).new_data_key(owner)
@@ -172,7 +171,7 @@ def test_a_ring_stands_in_the_environment(tmp_path: Path) -> None:
 
 def test_of_a_retired_version_public_keys_are_left_and_what_names_records(tmp_path: Path) -> None:
     path, whole = tmp_path / "ring.json", key_ring(KeyFile(2, {1: ONE, 2: TWO}))
-    replace_key_file(path, whole.without(1))
+    RingFile(path).replace(whole.without(1))
     left = load_key_ring(Settings(key_ring_file=path))
     assert (left.audit_keys(), left.receipt_keys()) == (whole.audit_keys(), whole.receipt_keys())
     assert left.naming == whole.naming
