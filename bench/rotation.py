@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from bench.workload import Workload
 from client import RetailBrain, ask
 from pipeline.configuration import load_model, load_policy
 from pipeline.erasure.erase import forget_now
-from pipeline.errors import NotFound, RetailBrainError, TransactionConflict
+from pipeline.errors import RetailBrainError
 from pipeline.identity.ids import Id
 from pipeline.privacy.keyring import load_key_ring
 from pipeline.steward import Stewardship
@@ -88,6 +89,7 @@ class Forgetting:
     def __init__(self, house: House, profiles: Sequence[Id], seconds: float) -> None:
         self._house, self._profiles, self._pause = house, profiles, seconds / max(1, len(profiles))
         self.took: list[float] = []
+        self.refused: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._run, name="forgetting")
 
     def __enter__(self) -> Forgetting:
@@ -105,11 +107,12 @@ class Forgetting:
                 began = time.monotonic()
                 try:
                     forget_now(by, profile, Asked("bench", "measured", datetime.now(UTC)))
-                except (NotFound, TransactionConflict):  # gone with another, or busy: one less
-                    continue
-                took = time.monotonic() - began
-                self.took.append(took)
-                time.sleep(max(0.0, self._pause - took))
+                except RetailBrainError as exc:
+                    # gone with another, or not as it was rehearsed a moment ago: counted, and told
+                    self.refused[type(exc).__name__] += 1
+                else:
+                    self.took.append(time.monotonic() - began)
+                time.sleep(max(0.0, self._pause - (time.monotonic() - began)))
 
 
 def _profiles(house: House, count: int) -> list[Id]:
@@ -151,6 +154,7 @@ def measure(house: House, options: argparse.Namespace) -> dict[str, object]:
         "half_rate_events": half.events,
         "half_rate_p99_ms": half.p99_ms,
         "forgotten": len(forgetting.took),
+        "not_forgotten": forgetting.refused,
         "forgotten_s": statistics.median(forgetting.took) if forgetting.took else None,
     }
 
